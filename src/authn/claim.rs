@@ -1,0 +1,65 @@
+//! Unverified identity, as the dialect read it.
+
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Who a request says it comes from. Nothing in it is true until authentication says so.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// A SigV4 signature, in the header or in the query.
+    Signature(Box<SignatureClaim>),
+    /// No credentials at all.
+    Anonymous,
+}
+
+/// A SigV4 signature and what it covers.
+///
+/// Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>
+#[derive(Clone, Debug)]
+pub struct SignatureClaim {
+    /// Header or presigned URL.
+    pub form: SignatureForm,
+    /// The access key id as sent.
+    pub access_key_id: Box<str>,
+    /// The rest of the credential.
+    pub scope: CredentialScope,
+    /// `x-amz-date`, parsed.
+    pub signed_at: Timestamp,
+    /// `x-amz-date` as sent: `yyyymmddThhmmssZ`.
+    pub signed_at_text: Box<str>,
+    /// `x-amz-security-token`, header or query.
+    pub session_token: Option<Box<str>>,
+    /// SHA-256 of the canonical request.
+    pub canonical_request_hash: [u8; 32],
+    /// The signature as sent.
+    pub signature: [u8; 32],
+}
+
+/// Where the signature was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureForm {
+    /// `Authorization`.
+    Header,
+    /// `X-Amz-Signature` in the query, valid for `expires` after [`SignatureClaim::signed_at`].
+    Presigned {
+        /// 1 second to 7 days.
+        expires: Duration,
+    },
+}
+
+/// `yyyymmdd/region/service/aws4_request`. The terminator is checked by the parser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialScope {
+    /// `yyyymmdd`.
+    pub date: Box<str>,
+    /// Any region name.
+    pub region: Box<str>,
+    /// `s3` or `sts`.
+    pub service: Box<str>,
+}
+
+impl std::fmt::Display for CredentialScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}/aws4_request", self.date, self.region, self.service)
+    }
+}

@@ -1,0 +1,1 @@
+//! Authorization: may this principal perform this operation?

@@ -1,0 +1,68 @@
+//! Bodies on the move: one type for requests and responses, and what can go wrong with either.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+
+/// A body in either direction. Object bytes are never held, control documents are.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// Why a body ended before its end. The receiver sees a reset, never a clean end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The caller went away or broke the framing.
+    #[error("the caller's body broke off")]
+    Caller(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The target went away or broke the framing.
+    #[error("the target's body broke off")]
+    Target(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What the caller declared about its payload is not true.
+    #[error("the payload is not what was declared")]
+    Payload(#[from] PayloadError),
+    /// Nothing moved for too long.
+    #[error("no byte moved for {0:?}")]
+    Stalled(std::time::Duration),
+}
+
+/// How a payload differs from what its request declared.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// The SHA-256 of the body is not the signed one.
+    #[error("the body does not match `x-amz-content-sha256`")]
+    Sha256Mismatch,
+    /// A checksum (named by its header) does not match.
+    #[error("the body does not match `{0}`")]
+    ChecksumMismatch(&'static str),
+    /// A chunk or trailer signature is wrong.
+    #[error("a chunk signature does not match")]
+    ChunkSignature,
+    /// Fewer or more bytes than declared, or the last chunk is missing.
+    #[error("the body has another length than declared")]
+    Incomplete,
+    /// Broken aws-chunked framing.
+    #[error("the aws-chunked framing is broken: {0}")]
+    Framing(&'static str),
+    /// The trailer is malformed.
+    #[error("the trailer is malformed: {0}")]
+    MalformedTrailer(&'static str),
+    /// The trailer is not the announced one.
+    #[error("the trailer is not the one that `x-amz-trailer` announced")]
+    UnexpectedTrailer,
+    /// A chunk that is too small (not the last one) or too large.
+    #[error("a chunk has {0} bytes, which is not accepted")]
+    ChunkSize(u64),
+    /// A control document above its limit.
+    #[error("the document is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// A body that is already complete.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+/// A body without bytes.
+pub fn empty() -> Body {
+    full(Bytes::new())
+}

@@ -1,0 +1,293 @@
+//! Configuration: what the operator wrote, checked and resolved.
+//!
+//! The file has a raw shape (in `file`) and this one. A value of [`Config`] is valid: names refer to things
+//! that exist, durations are in range, URLs are taken apart. Nothing here opens a socket.
+
+use crate::authn::PrincipalKind;
+use crate::operation::BucketName;
+use crate::secret::Secret;
+use jiff::tz::TimeZone;
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+/// Everything the operator decides. Paths are absolute or relative to the working directory's config folder
+/// as resolved at load: they can be opened as they are.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The data listener.
+    pub server: Server,
+    /// The listener for health and metrics.
+    pub admin: Admin,
+    /// How sessions are sealed and how long they live.
+    pub sessions: Sessions,
+    /// Where audit records go.
+    pub audit: Audit,
+    /// Identity providers, in the order of the file.
+    pub issuers: Vec<Arc<Issuer>>,
+    /// Stores, by name.
+    pub targets: BTreeMap<Box<str>, Arc<Target>>,
+    /// Virtual buckets, by the name callers use.
+    pub buckets: BTreeMap<BucketName, Arc<Bucket>>,
+}
+
+/// The data listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Address and port; port 0 lets the kernel choose.
+    pub listen: SocketAddr,
+    /// Host names that are served, in lower case, without port. A virtual-host bucket is `<bucket>.<domain>`.
+    pub domains: Vec<Box<str>>,
+    /// Chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+    /// Connections at once; more wait in the kernel's queue.
+    pub max_connections: usize,
+    /// Connections at once from one address.
+    pub max_connections_per_address: usize,
+    /// TLS handshake deadline.
+    pub handshake_timeout: Duration,
+    /// Deadline for a request head, and for idle keep-alive.
+    pub header_timeout: Duration,
+    /// How long a body may stand still, in either direction.
+    pub stall_timeout: Duration,
+    /// How long after SIGTERM in-flight requests may take before they are reset.
+    pub drain_timeout: Duration,
+}
+
+/// The listener for `/healthz`, `/readyz` and `/metrics`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Address and port; port 0 lets the kernel choose.
+    pub listen: SocketAddr,
+}
+
+/// Sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// The key ring file.
+    pub keys: PathBuf,
+    /// Lifetime when the caller asks for none: 15 minutes to [`Sessions::maximum_lifetime`].
+    pub default_lifetime: Duration,
+    /// Longest lifetime a caller may ask for: at most 12 hours.
+    pub maximum_lifetime: Duration,
+    /// Whether a session ends no later than the token it was traded for.
+    pub bound_to_token: bool,
+}
+
+/// Audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// JSON lines are appended here.
+    pub file: PathBuf,
+}
+
+/// An identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// The prefix of every principal and group of this issuer: `[a-z0-9-]{1,32}`.
+    pub name: Box<str>,
+    /// `iss`, compared byte for byte; `https`, no query, no fragment.
+    pub issuer: Box<str>,
+    /// At least one; a token must name one of them.
+    pub audiences: Vec<Box<str>>,
+    /// What its principals are.
+    pub kind: PrincipalKind,
+    /// The claim that names the principal.
+    pub principal: Box<str>,
+    /// The claim that lists groups, if any.
+    pub groups: Option<Box<str>>,
+    /// Private CA for discovery and JWKS.
+    pub ca: Option<PathBuf>,
+    /// Longest accepted `exp - iat`.
+    pub max_token_lifetime: Duration,
+}
+
+/// A store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The name in the file.
+    pub name: Box<str>,
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// For the signature.
+    pub region: Box<str>,
+    /// How buckets are addressed there.
+    pub addressing: Addressing,
+    /// Private CA.
+    pub ca: Option<PathBuf>,
+    /// Whether it understands `STREAMING-UNSIGNED-PAYLOAD-TRAILER`, so that trailing checksums are carried over.
+    pub checksum_trailers: bool,
+    /// TCP and TLS connect deadline.
+    pub connect_timeout: Duration,
+    /// Deadline for the head of a response once the request body is sent.
+    pub response_timeout: Duration,
+    /// What signs.
+    pub credentials: CredentialSource,
+}
+
+/// Scheme, host and port of a service. No path, no user, no query.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Lower-case name, or IP address without brackets.
+    pub host: Box<str>,
+    /// Always set.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// The `Host` header: without the scheme's default port, IPv6 in brackets.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.to_string()
+        };
+        match (self.tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// How a target's buckets are addressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// `https://endpoint/bucket/key`.
+    Path,
+    /// `https://bucket.endpoint/key`.
+    VirtualHost,
+}
+
+/// Where the credential that signs towards a target comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// Keys that someone rotates by hand.
+    Static(StaticKeys),
+    /// STS AssumeRole, signed with static keys.
+    AssumeRole {
+        /// The role.
+        role_arn: Box<str>,
+        /// The STS.
+        sts_endpoint: Endpoint,
+        /// For the STS signature.
+        sts_region: Box<str>,
+        /// Private CA of the STS.
+        sts_ca: Option<PathBuf>,
+        /// Against the confused deputy.
+        external_id: Option<Box<str>>,
+        /// 15 minutes to 12 hours.
+        duration: Duration,
+        /// `RoleSessionName`.
+        session_name: Box<str>,
+        /// What signs the STS call.
+        source: StaticKeys,
+    },
+    /// STS AssumeRoleWithWebIdentity with a token that something else keeps fresh in a file.
+    AssumeRoleWithWebIdentity {
+        /// The role.
+        role_arn: Box<str>,
+        /// The STS.
+        sts_endpoint: Endpoint,
+        /// Private CA of the STS.
+        sts_ca: Option<PathBuf>,
+        /// 15 minutes to 12 hours.
+        duration: Duration,
+        /// `RoleSessionName`.
+        session_name: Box<str>,
+        /// Read anew for each call.
+        token_file: PathBuf,
+    },
+}
+
+/// A key pair by reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticKeys {
+    /// Access key id.
+    pub access_key_id: SecretRef,
+    /// Secret access key.
+    pub secret_access_key: SecretRef,
+    /// Session token, for temporary keys.
+    pub session_token: Option<SecretRef>,
+}
+
+/// Where a secret is kept: `env:NAME` or `file:PATH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretRef {
+    /// An environment variable.
+    Env(Box<str>),
+    /// A file; trailing line ends are not part of the secret.
+    File(PathBuf),
+}
+
+/// A secret that could not be read. The value is never in it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretRefError {
+    /// The variable is not set or not UTF-8.
+    #[error("environment variable `{0}` is not set")]
+    Env(Box<str>),
+    /// The file cannot be read.
+    #[error("cannot read `{path}`")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is nothing in it.
+    #[error("`{0}` is empty")]
+    Empty(String),
+}
+
+impl SecretRef {
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// [`SecretRefError`] says which reference failed and how.
+    pub fn resolve(&self) -> Result<Secret, SecretRefError> {
+        let (name, value) = match self {
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "`config` is the room that reads the environment"
+            )]
+            Self::Env(name) => {
+                let value = std::env::var(&**name).map_err(|_| SecretRefError::Env(name.clone()))?;
+                (format!("env:{name}"), value.into_bytes())
+            }
+            Self::File(path) => {
+                let value = std::fs::read(path).map_err(|source| SecretRefError::File {
+                    path: path.clone(),
+                    source,
+                })?;
+                (format!("file:{}", path.display()), value)
+            }
+        };
+        let end = value
+            .iter()
+            .rposition(|b| !b.is_ascii_whitespace())
+            .map_or(0, |last| last + 1);
+        let value = value.get(..end).unwrap_or_default();
+        if value.is_empty() {
+            Err(SecretRefError::Empty(name))
+        } else {
+            Ok(Secret::new(value))
+        }
+    }
+}
+
+/// A virtual bucket.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The name callers use.
+    pub name: BucketName,
+    /// Where it is stored.
+    pub target: Arc<Target>,
+    /// Its name there.
+    pub target_bucket: BucketName,
+    /// Its policy file.
+    pub policy: PathBuf,
+    /// For `context.local`.
+    pub time_zone: TimeZone,
+}

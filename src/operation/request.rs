@@ -1,0 +1,230 @@
+//! One API call with everything that decides it and everything that crosses.
+
+use super::{Action, Api, BucketName, ObjectKey, Scope};
+use std::borrow::Cow;
+
+/// An object in a bucket, under the name callers use.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectName {
+    /// The virtual bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+}
+
+/// What an operation acts on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// The service itself.
+    Service,
+    /// A bucket.
+    Bucket(BucketName),
+    /// An object.
+    Object(ObjectName),
+}
+
+/// The source of a copy: `x-amz-copy-source`, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopySource {
+    /// The source object, under the name callers use.
+    pub object: ObjectName,
+    /// `?versionId=`, if there was one.
+    pub version_id: Option<Box<str>>,
+}
+
+/// One key of a DeleteObjects request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectDeletion {
+    /// The object.
+    pub object: ObjectName,
+    /// The version, if one was named.
+    pub version_id: Option<Box<str>>,
+}
+
+impl ObjectDeletion {
+    /// The right it needs.
+    pub fn action(&self) -> Action {
+        match self.version_id {
+            Some(_) => Action::DeleteObjectVersion,
+            None => Action::DeleteObject,
+        }
+    }
+}
+
+/// One part of a CompleteMultipartUpload request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompletedPart {
+    /// 1 to 10,000.
+    pub number: u16,
+    /// The ETag that the upload of the part answered, as sent.
+    pub etag: Box<str>,
+    /// Element name (`ChecksumCRC32`, …) and base64 value of each checksum.
+    pub checksums: Vec<(&'static str, Box<str>)>,
+}
+
+/// What some calls carry besides names, parameters and headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Nothing.
+    None,
+    /// The source of a copy.
+    Copy(CopySource),
+    /// The keys of a DeleteObjects request.
+    Deletions {
+        /// At most 1,000.
+        objects: Vec<ObjectDeletion>,
+        /// Whether successes go unreported.
+        quiet: bool,
+    },
+    /// The parts of a CompleteMultipartUpload request.
+    Parts(Vec<CompletedPart>),
+}
+
+/// One API call. Private fields: a value always has the resource and the detail that its call needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    api: Api,
+    resource: Resource,
+    parameters: Vec<(&'static str, Box<str>)>,
+    headers: Vec<(Cow<'static, str>, Box<str>)>,
+    detail: Detail,
+}
+
+/// A call whose resource or detail does not fit: a defect of the dialect that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` does not go with this resource or detail", .0.name())]
+pub struct OperationError(pub Api);
+
+impl Operation {
+    /// Puts a call together.
+    ///
+    /// `parameters` are decoded query parameters that cross to the target; `headers` are lower-case names and
+    /// values that cross. Both hold only what the catalogue lists for `api`.
+    ///
+    /// # Errors
+    /// [`OperationError`] if `resource` or `detail` is not of the kind that `api` needs.
+    pub fn new(
+        api: Api,
+        resource: Resource,
+        parameters: Vec<(&'static str, Box<str>)>,
+        headers: Vec<(Cow<'static, str>, Box<str>)>,
+        detail: Detail,
+    ) -> Result<Self, OperationError> {
+        let scope = match resource {
+            Resource::Service => Scope::Service,
+            Resource::Bucket(_) => Scope::Bucket,
+            Resource::Object(_) => Scope::Object,
+        };
+        let fits = match api {
+            Api::CopyObject | Api::UploadPartCopy => matches!(detail, Detail::Copy(_)),
+            Api::DeleteObjects => matches!(detail, Detail::Deletions { .. }),
+            Api::CompleteMultipartUpload => matches!(detail, Detail::Parts(_)),
+            Api::ListBuckets
+            | Api::HeadBucket
+            | Api::GetBucketLocation
+            | Api::ListObjects
+            | Api::ListObjectsV2
+            | Api::ListMultipartUploads
+            | Api::GetObject
+            | Api::HeadObject
+            | Api::PutObject
+            | Api::DeleteObject
+            | Api::CreateMultipartUpload
+            | Api::UploadPart
+            | Api::AbortMultipartUpload
+            | Api::ListParts => matches!(detail, Detail::None),
+        };
+        if scope != api.row().scope || !fits {
+            return Err(OperationError(api));
+        }
+        Ok(Self {
+            api,
+            resource,
+            parameters,
+            headers,
+            detail,
+        })
+    }
+
+    /// Which call it is.
+    pub fn api(&self) -> Api {
+        self.api
+    }
+
+    /// What it acts on.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The bucket, unless it acts on the service.
+    pub fn bucket(&self) -> Option<&BucketName> {
+        match &self.resource {
+            Resource::Service => None,
+            Resource::Bucket(bucket) => Some(bucket),
+            Resource::Object(object) => Some(&object.bucket),
+        }
+    }
+
+    /// The object, if it acts on one.
+    pub fn object(&self) -> Option<&ObjectName> {
+        match &self.resource {
+            Resource::Object(object) => Some(object),
+            Resource::Service | Resource::Bucket(_) => None,
+        }
+    }
+
+    /// The decoded query parameters that cross.
+    pub fn parameters(&self) -> &[(&'static str, Box<str>)] {
+        &self.parameters
+    }
+
+    /// A decoded query parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// The headers that cross, with lower-case names.
+    pub fn headers(&self) -> &[(Cow<'static, str>, Box<str>)] {
+        &self.headers
+    }
+
+    /// A header that crosses; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// What it carries besides.
+    pub fn detail(&self) -> &Detail {
+        &self.detail
+    }
+
+    /// The source of a copy.
+    pub fn copy_source(&self) -> Option<&CopySource> {
+        match &self.detail {
+            Detail::Copy(source) => Some(source),
+            Detail::None | Detail::Deletions { .. } | Detail::Parts(_) => None,
+        }
+    }
+
+    /// The same DeleteObjects call with only those deletions that `keep` wants, and the others.
+    ///
+    /// Any other call comes back as it was.
+    pub fn split_deletions(
+        mut self,
+        mut keep: impl FnMut(&ObjectDeletion) -> bool,
+    ) -> (Self, Vec<ObjectDeletion>) {
+        let mut others = Vec::new();
+        if let Detail::Deletions { objects, .. } = &mut self.detail {
+            let (kept, rest): (Vec<_>, Vec<_>) = std::mem::take(objects).into_iter().partition(|o| keep(o));
+            *objects = kept;
+            others = rest;
+        }
+        (self, others)
+    }
+}
