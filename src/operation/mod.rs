@@ -11,6 +11,7 @@ mod payload;
 mod request;
 
 pub use access::{Access, AccessResource, Action};
+pub(crate) use api::BodyRule;
 pub use api::{Api, Scope};
 pub use bucket::{BucketName, BucketNameError};
 pub use key::{KeyError, ObjectKey};
