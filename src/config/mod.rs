@@ -1,13 +1,60 @@
 //! Configuration: what the operator wrote, checked and resolved.
 //!
-//! The file has a raw shape (in `file`) and this one. A value of [`Config`] is valid: names refer to things
+//! The file has a raw shape (in `raw`) and this one; `resolve` leads from the one to the other and reports every
+//! mistake with its line, its key and what would be accepted. A value of [`Config`] is valid: names refer to things
 //! that exist, durations are in range, URLs are taken apart. Nothing here opens a socket.
+//!
+//! The hazards: a typing error that silently means a default (unknown keys are errors), and a secret that ends up
+//! in a configuration file or in a message about it (only references are taken, and no value of theirs is shown).
+
+mod error;
+mod raw;
+mod resolve;
+mod secret_ref;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ConfigErrors, ConfigProblem};
+pub use secret_ref::{SecretRef, SecretRefError, StaticKeys};
+pub use units::duration as parse_duration;
 
 use crate::authn::PrincipalKind;
 use crate::operation::BucketName;
-use crate::secret::Secret;
 use jiff::tz::TimeZone;
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::path::{Path, PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+/// Longest configuration file, in bytes: ten thousand buckets fit.
+const MAX_FILE: u64 = 4 << 20;
+
+/// Reads and resolves the configuration file at `path`. Paths in it are relative to its folder.
+///
+/// # Errors
+/// [`ConfigErrors`] lists everything that is wrong, in the order of the file.
+pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+    let accepted = "a TOML file that can be read";
+    let whole = |message: String| ConfigErrors::from(ConfigProblem::of_file(path, message, accepted));
+    let size = std::fs::metadata(path)
+        .map_err(|e| whole(format!("cannot be read: {e}")))?
+        .len();
+    if size > MAX_FILE {
+        return Err(whole(format!("larger than {MAX_FILE} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| whole(format!("cannot be read: {e}")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| whole("not UTF-8".to_owned()))?;
+    resolve::resolve(path, text)
+}
+
+/// The filter of the log: `RUST_LOG`, if it is set.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "`config` is the room that reads the environment"
+)]
+pub fn log_filter() -> Option<String> {
+    std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty())
+}
 
 /// Everything the operator decides. Paths are absolute or relative to the working directory's config folder
 /// as resolved at load: they can be opened as they are.
@@ -27,6 +74,8 @@ pub struct Config {
     pub targets: BTreeMap<Box<str>, Arc<Target>>,
     /// Virtual buckets, by the name callers use.
     pub buckets: BTreeMap<BucketName, Arc<Bucket>>,
+    /// What is valid, but probably not meant.
+    pub warnings: Vec<ConfigProblem>,
 }
 
 /// The data listener.
@@ -199,82 +248,6 @@ pub enum CredentialSource {
         /// Read anew for each call.
         token_file: PathBuf,
     },
-}
-
-/// A key pair by reference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticKeys {
-    /// Access key id.
-    pub access_key_id: SecretRef,
-    /// Secret access key.
-    pub secret_access_key: SecretRef,
-    /// Session token, for temporary keys.
-    pub session_token: Option<SecretRef>,
-}
-
-/// Where a secret is kept: `env:NAME` or `file:PATH`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretRef {
-    /// An environment variable.
-    Env(Box<str>),
-    /// A file; trailing line ends are not part of the secret.
-    File(PathBuf),
-}
-
-/// A secret that could not be read. The value is never in it.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretRefError {
-    /// The variable is not set or not UTF-8.
-    #[error("environment variable `{0}` is not set")]
-    Env(Box<str>),
-    /// The file cannot be read.
-    #[error("cannot read `{path}`")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// There is nothing in it.
-    #[error("`{0}` is empty")]
-    Empty(String),
-}
-
-impl SecretRef {
-    /// Reads the secret.
-    ///
-    /// # Errors
-    /// [`SecretRefError`] says which reference failed and how.
-    pub fn resolve(&self) -> Result<Secret, SecretRefError> {
-        let (name, value) = match self {
-            #[allow(
-                clippy::disallowed_methods,
-                reason = "`config` is the room that reads the environment"
-            )]
-            Self::Env(name) => {
-                let value = std::env::var(&**name).map_err(|_| SecretRefError::Env(name.clone()))?;
-                (format!("env:{name}"), value.into_bytes())
-            }
-            Self::File(path) => {
-                let value = std::fs::read(path).map_err(|source| SecretRefError::File {
-                    path: path.clone(),
-                    source,
-                })?;
-                (format!("file:{}", path.display()), value)
-            }
-        };
-        let end = value
-            .iter()
-            .rposition(|b| !b.is_ascii_whitespace())
-            .map_or(0, |last| last + 1);
-        let value = value.get(..end).unwrap_or_default();
-        if value.is_empty() {
-            Err(SecretRefError::Empty(name))
-        } else {
-            Ok(Secret::new(value))
-        }
-    }
 }
 
 /// A virtual bucket.

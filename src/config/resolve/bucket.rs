@@ -1,0 +1,124 @@
+//! Virtual buckets.
+
+use super::super::raw::Section;
+use super::super::{Bucket, Server, Target};
+use crate::operation::BucketName;
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Names that are paths of other services on the same host, now or later: a bucket of that name would be
+/// unreachable, or worse, would answer for them (CLS-09).
+const RESERVED: [&str; 22] = [
+    "admin",
+    "api",
+    "batch",
+    "discovery",
+    "download",
+    "favicon.ico",
+    "healthz",
+    "login",
+    "logout",
+    "metrics",
+    "oauth",
+    "oauth2",
+    "portal",
+    "readyz",
+    "resumable",
+    "robots.txt",
+    "signin",
+    "storage",
+    "sts",
+    "tidegate",
+    "token",
+    "upload",
+];
+
+const NAME: &str = "a bucket name: 3 to 63 of `a-z`, `0-9`, `.` and `-`";
+
+type Targets = BTreeMap<Box<str>, Option<Arc<Target>>>;
+
+/// Every `[buckets.NAME]` that is right.
+pub(super) fn buckets(
+    root: &Section<'_>,
+    targets: &Targets,
+    server: Option<&Server>,
+) -> BTreeMap<BucketName, Arc<Bucket>> {
+    let sections = root.named("buckets", "tables `[buckets.NAME]`");
+    if sections.is_empty() {
+        root.site_of("buckets")
+            .warning("there are no buckets: callers can do nothing but log in");
+    }
+    let mut stored: BTreeMap<(Box<str>, BucketName), Box<str>> = BTreeMap::new();
+    let mut buckets = BTreeMap::new();
+    for (name, section) in sections {
+        let site = section.site();
+        let parsed = BucketName::parse(name)
+            .map_err(|wrong| site.problem(wrong.to_string(), NAME))
+            .ok();
+        if RESERVED.contains(&name) {
+            site.problem(
+                "this name is reserved",
+                format!("none of {}", RESERVED.join(", ")),
+            );
+        }
+        let domains = server.map(|s| &*s.domains).unwrap_or_default();
+        if let Some(domain) = domains
+            .iter()
+            .find(|domain| is_other_domain(name, domain, domains))
+        {
+            site.problem(
+                format!("`{name}.{domain}` is a domain of the server"),
+                "another name, or other domains",
+            );
+        }
+        let Some(bucket) = bucket(section, name, parsed, targets) else {
+            continue;
+        };
+        let place = (bucket.target.name.clone(), bucket.target_bucket.clone());
+        if let Some(other) = stored.insert(place, name.into()) {
+            site.warning(format!(
+                "the same bucket of the same target as `{other}`: two policies decide about its objects"
+            ));
+        }
+        buckets.insert(bucket.name.clone(), Arc::new(bucket));
+    }
+    buckets
+}
+
+fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets: &Targets) -> Option<Bucket> {
+    let known: Vec<String> = targets.keys().map(|name| format!("\"{name}\"")).collect();
+    let accepted = match known.is_empty() {
+        true => "the name of a table `[targets.NAME]`".to_owned(),
+        false => format!("one of {}", known.join(", ")),
+    };
+    let target = section.required("target", &accepted, |text| {
+        targets.get(text).ok_or("there is no such target")
+    });
+    let target_bucket = section.parsed("bucket", NAME, BucketName::parse);
+    let target_bucket: Option<BucketName> = if section.has("bucket") {
+        target_bucket
+    } else {
+        parsed.clone()
+    };
+    let policy = section.path("policy");
+    let policy = policy.unwrap_or_else(|| section.document().resolve(&format!("policies/{name}.cedar")));
+    let time_zone = section.parsed("time_zone", "an IANA name, such as \"Europe/London\"", |text| {
+        TimeZone::get(text).map_err(|_| "not a time zone")
+    });
+    section.finish();
+    Some(Bucket {
+        name: parsed?,
+        target: target?.clone()?,
+        target_bucket: target_bucket?,
+        policy,
+        time_zone: time_zone.unwrap_or(TimeZone::UTC),
+    })
+}
+
+/// Whether `<name>.<domain>` is itself one of the `domains`, so that a request would mean two things.
+fn is_other_domain(name: &str, domain: &str, domains: &[Box<str>]) -> bool {
+    domains
+        .iter()
+        .any(|other| other.strip_suffix(domain).and_then(|head| head.strip_suffix('.')) == Some(name))
+}

@@ -1,0 +1,147 @@
+//! From what was written to what is meant. Goes on after a mistake, so that one run shows them all.
+
+mod bucket;
+mod issuer;
+mod target;
+
+use super::raw::{Document, Section};
+use super::{Admin, Audit, Config, ConfigErrors, Server, Sessions, units};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+use toml::de::DeTable;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Resolves the `text` of the file at `path`.
+pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, ConfigErrors> {
+    let document = Document::new(path, text);
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    for mistake in &mistakes {
+        // The message of the parser names what it wanted. Its `Display` would show the line: a secret, perhaps.
+        let site = document.at(mistake.span().map(|span| span.start));
+        site.problem(format!("not valid TOML: {}", mistake.message()), "");
+    }
+    let table = table.into_inner();
+    // What follows a mistake of syntax is guesswork.
+    let config = if mistakes.is_empty() {
+        root(Section::root(&document, &table))
+    } else {
+        None
+    };
+    let (problems, warnings) = document.findings();
+    match config {
+        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
+        Some(_) | None => Err(ConfigErrors { problems, warnings }),
+    }
+}
+
+fn root(root: Section<'_>) -> Option<Config> {
+    let server = root.section("server", "a table `[server]`").and_then(server);
+    let admin = root
+        .section("admin", "a table `[admin]`")
+        .and_then(|s| admin(s, server.as_ref()));
+    let sessions = root
+        .section("sessions", "a table `[sessions]`")
+        .and_then(sessions);
+    let audit = root.section("audit", "a table `[audit]`").and_then(audit);
+    let issuers = issuer::issuers(&root);
+    let targets = target::targets(&root);
+    let buckets = bucket::buckets(&root, &targets, server.as_ref());
+    root.finish();
+    Some(Config {
+        server: server?,
+        admin: admin?,
+        sessions: sessions?,
+        audit: audit?,
+        issuers,
+        targets: targets
+            .into_iter()
+            .filter_map(|(name, target)| Some((name, target?)))
+            .collect(),
+        buckets,
+        warnings: Vec::new(),
+    })
+}
+
+fn server(section: Section<'_>) -> Option<Server> {
+    let timeout = |key, default: Duration| section.duration(key, SECOND..=HOUR).unwrap_or(default);
+    let listen = section.required("listen", ADDRESS, address);
+    let domains = section.list(
+        "domains",
+        "host names in lower case, such as \"s3.example.com\"",
+        units::host_name,
+    );
+    let files = section.section("tls", "a table `[server.tls]`").and_then(|tls| {
+        let files = (tls.required_path("certificate"), tls.required_path("key"));
+        tls.finish();
+        Some((files.0?, files.1?))
+    });
+    let max_connections = section.number("max_connections", 1..=1_000_000).unwrap_or(10_000);
+    let per_address = section.number("max_connections_per_address", 1..=1_000_000);
+    let handshake_timeout = timeout("handshake_timeout", 10 * SECOND);
+    let header_timeout = timeout("header_timeout", 2 * MINUTE);
+    let stall_timeout = timeout("stall_timeout", MINUTE);
+    let drain_timeout = timeout("drain_timeout", MINUTE);
+    section.finish();
+    let (certificate, key) = files?;
+    Some(Server {
+        listen: listen?,
+        domains: domains?,
+        certificate,
+        key,
+        max_connections,
+        max_connections_per_address: per_address.unwrap_or(1_000).min(max_connections),
+        handshake_timeout,
+        header_timeout,
+        stall_timeout,
+        drain_timeout,
+    })
+}
+
+fn admin(section: Section<'_>, server: Option<&Server>) -> Option<Admin> {
+    let listen = section.required("listen", ADDRESS, address);
+    if let Some(listen) = listen {
+        let site = section.site_of("listen");
+        if listen.port() != 0 && server.is_some_and(|s| s.listen == listen) {
+            site.problem("the address of the data listener", "an address of its own");
+        }
+        if !listen.ip().to_canonical().is_loopback() {
+            site.warning("health and metrics can be read by everybody who reaches this address");
+        }
+    }
+    section.finish();
+    Some(Admin { listen: listen? })
+}
+
+fn sessions(section: Section<'_>) -> Option<Sessions> {
+    let keys = section.required_path("keys");
+    let most = section
+        .duration("maximum_lifetime", 15 * MINUTE..=12 * HOUR)
+        .unwrap_or(12 * HOUR);
+    let default = section
+        .duration("default_lifetime", 15 * MINUTE..=most)
+        .unwrap_or(HOUR.min(most));
+    let bound_to_token = section.flag("bound_to_token").unwrap_or(true);
+    section.finish();
+    Some(Sessions {
+        keys: keys?,
+        default_lifetime: default,
+        maximum_lifetime: most,
+        bound_to_token,
+    })
+}
+
+fn audit(section: Section<'_>) -> Option<Audit> {
+    let file = section.required_path("file");
+    section.finish();
+    Some(Audit { file: file? })
+}
+
+const ADDRESS: &str = "\"ADDRESS:PORT\", such as \"127.0.0.1:8443\"";
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "not an address")
+}
