@@ -4,9 +4,24 @@
 
 mod chunk_signing;
 mod claim;
+mod error;
+pub mod key_ring;
 pub mod oidc;
 mod principal;
+mod seal;
+mod session;
+mod session_cache;
+#[cfg(test)]
+mod session_tests;
+mod sigv4;
+#[cfg(test)]
+mod sigv4_tests;
 
 pub use chunk_signing::ChunkSigning;
 pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm};
+pub use error::{AuthnError, ScopeFlaw};
+pub use key_ring::KeyRing;
 pub use principal::{Principal, PrincipalKind, SessionInfo};
+pub(crate) use session::issue as issue_session;
+pub use session::{IssuedSession, MAX_SESSION_TOKEN_BYTES, SessionError};
+pub use sigv4::{Authenticated, Authenticator, Service};

@@ -1,0 +1,94 @@
+//! Why a caller was not authenticated.
+
+use super::{SignatureForm, session::SessionError};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// Why a claim is not true. Carries what the caller's error document shows; never a secret or a token.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthnError {
+    /// No credentials. S3: 403 `AccessDenied`.
+    #[error("the request has no credentials")]
+    Anonymous,
+    /// The credential scope is not for this request. S3: 400 `AuthorizationHeaderMalformed`, or
+    /// `AuthorizationQueryParametersError` if presigned.
+    #[error("the credential scope is malformed: {reason}")]
+    MalformedScope {
+        /// Where it was.
+        form: SignatureForm,
+        /// For the caller.
+        reason: ScopeFlaw,
+    },
+    /// Signed too long ago or too far ahead. S3: 403 `RequestTimeTooSkewed`.
+    #[error(
+        "the request was signed at `{request_time}`, more than 15 minutes from the server's `{server_time}`"
+    )]
+    RequestTimeTooSkewed {
+        /// `x-amz-date` as sent.
+        request_time: Box<str>,
+        /// Ours.
+        server_time: Timestamp,
+    },
+    /// A presigned URL from the future. S3: 403 `AccessDenied`, `Request is not valid yet`.
+    #[error(
+        "the presigned request is not valid before `{request_time}`; the server's time is `{server_time}`"
+    )]
+    NotYetValid {
+        /// `X-Amz-Date` as sent.
+        request_time: Box<str>,
+        /// Ours.
+        server_time: Timestamp,
+    },
+    /// A presigned URL that is over. S3: 403 `AccessDenied`, `Request has expired`.
+    #[error("the presigned request expired at `{expired_at}`; the server's time is `{server_time}`")]
+    Expired {
+        /// `X-Amz-Expires`.
+        expires: Duration,
+        /// `X-Amz-Date` and that.
+        expired_at: Timestamp,
+        /// Ours.
+        server_time: Timestamp,
+    },
+    /// Not an access key id that was issued here. S3: 403 `InvalidAccessKeyId`.
+    #[error("the access key id `{access_key_id}` was not issued here")]
+    InvalidAccessKeyId {
+        /// As sent.
+        access_key_id: Box<str>,
+    },
+    /// The session token is missing, or not one that goes with the access key id. S3: 400 `InvalidToken`.
+    #[error("the session of access key id `{access_key_id}` is not accepted")]
+    InvalidToken {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// For the log only.
+        #[source]
+        cause: SessionError,
+    },
+    /// The session is over. S3: 400 `ExpiredToken`.
+    #[error("the session of access key id `{access_key_id}` is over since `{expired_at}`")]
+    ExpiredToken {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// Its first second of not being valid.
+        expired_at: Timestamp,
+    },
+    /// The signature is not what the session's secret makes of this request. S3: 403 `SignatureDoesNotMatch`.
+    #[error("the signature of access key id `{access_key_id}` does not match")]
+    SignatureDoesNotMatch {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// What was signed by our reading: time, scope and a hash, for the caller to compare with its own.
+        string_to_sign: String,
+    },
+}
+
+/// What is wrong with a credential scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeFlaw {
+    /// Its date is not that of `x-amz-date`.
+    #[error("invalid credential date; it must be the date of `x-amz-date`")]
+    Date,
+    /// Signed for another service than is asked.
+    #[error("the credential must be scoped to the service `{0}`")]
+    Service(&'static str),
+}

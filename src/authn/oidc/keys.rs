@@ -1,0 +1,368 @@
+//! The keys of one issuer, kept and renewed.
+//!
+//! Tokens decide when keys are looked up, so strangers decide too. Hence: at most one fetch at a time and one in
+//! 30 seconds per issuer, whatever the tokens say and however the fetch ends (JWT-11); a miss never evicts a
+//! known key; a fetch belongs to no request, so that a caller who hangs up cannot cancel it for the others. If
+//! the issuer is down, its last keys are used for a day (JWT-14).
+
+use super::{
+    TokenError,
+    discovery::{self, DiscoveryError},
+    jwks::{JwksError, Key, KeySet},
+};
+use crate::{
+    clock::Clock,
+    config,
+    fetch::{FetchError, Fetcher, Guard},
+};
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// Age from which keys are renewed, while they are still used.
+pub(super) const REFRESH_AFTER: SignedDuration = SignedDuration::from_mins(10);
+/// Age from which a token waits for the renewal: nobody asked for long, and a key may have been withdrawn.
+pub(super) const WAIT_AFTER: SignedDuration = SignedDuration::from_mins(20);
+/// Age from which keys are no longer used, if the issuer stays unreachable.
+pub(super) const MAX_STALE: SignedDuration = SignedDuration::from_hours(24);
+/// From the start of one fetch to the start of the next.
+pub(super) const COOLDOWN: SignedDuration = SignedDuration::from_secs(30);
+/// Deadline for discovery and key set together.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Gets documents; the network, or a test.
+pub(super) trait Documents: Send + Sync {
+    /// The body of a `200 OK`, at most 1 MiB.
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        guard: Guard,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>>;
+}
+
+/// Why keys could not be fetched.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeysError {
+    #[error("the issuer's address is not an `https` URL")]
+    Address,
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("`{url}` answers with status {status}")]
+    Status { url: String, status: u16 },
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error(transparent)]
+    Jwks(#[from] JwksError),
+    #[error("there was no answer within {FETCH_TIMEOUT:?}")]
+    Timeout,
+}
+
+/// How an issuer's keys are, for `/readyz` and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IssuerState {
+    /// No token has asked for them yet.
+    NeverFetched,
+    /// There are keys, and the last fetch succeeded.
+    Ready {
+        /// How many can be used.
+        keys: usize,
+        /// When they were fetched.
+        fetched_at: Timestamp,
+    },
+    /// There are keys, but they could not be renewed.
+    Stale {
+        /// When they were fetched; they are used for 24 hours.
+        fetched_at: Timestamp,
+        /// Why they could not be renewed.
+        cause: String,
+    },
+    /// There are no keys: every token of this issuer is refused.
+    Unavailable {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// The cache of one issuer.
+pub(super) struct IssuerKeys {
+    issuer: Arc<config::Issuer>,
+    documents: Arc<dyn Documents>,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    /// When the last fetch began.
+    attempted_at: Option<Timestamp>,
+    /// Why the last fetch failed, if it did.
+    failure: Option<String>,
+    /// Under way as long as its sender lives.
+    flight: Option<watch::Receiver<()>>,
+}
+
+struct Held {
+    keys: Arc<KeySet>,
+    fetched_at: Timestamp,
+}
+
+/// What a look at the cache leads to.
+enum Step {
+    Done(Result<Arc<Key>, TokenError>),
+    Wait(watch::Receiver<()>),
+}
+
+impl IssuerKeys {
+    pub(super) fn new(issuer: Arc<config::Issuer>, documents: Arc<dyn Documents>, clock: Clock) -> Self {
+        Self {
+            issuer,
+            documents,
+            clock,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn issuer(&self) -> &Arc<config::Issuer> {
+        &self.issuer
+    }
+
+    /// The key with this `kid`; fetches the issuer's keys if that may help.
+    ///
+    /// # Errors
+    /// [`TokenError::Refused`] if the issuer has no such key, [`TokenError::IssuerUnavailable`] if its keys
+    /// cannot be had.
+    pub(super) async fn key(self: &Arc<Self>, kid: &str) -> Result<Arc<Key>, TokenError> {
+        match self.look(kid) {
+            Step::Done(result) => result,
+            Step::Wait(flight) => {
+                landed(flight).await;
+                let state = self.lock();
+                self.held(&state, kid)
+            }
+        }
+    }
+
+    /// Fetches the keys if nobody has; waits until that is over. Failures show in [`IssuerKeys::state`].
+    pub(super) async fn warm(self: &Arc<Self>) {
+        let flight = {
+            let mut state = self.lock();
+            match state.held {
+                Some(_) => None,
+                None => self.take_off(&mut state),
+            }
+        };
+        if let Some(flight) = flight {
+            landed(flight).await;
+        }
+    }
+
+    pub(super) fn state(&self) -> IssuerState {
+        let state = self.lock();
+        match (self.usable(&state), &state.failure) {
+            (Some(held), None) => IssuerState::Ready {
+                keys: held.keys.len(),
+                fetched_at: held.fetched_at,
+            },
+            (Some(held), Some(cause)) => IssuerState::Stale {
+                fetched_at: held.fetched_at,
+                cause: cause.clone(),
+            },
+            (None, Some(cause)) => IssuerState::Unavailable { cause: cause.clone() },
+            (None, None) => IssuerState::NeverFetched,
+        }
+    }
+
+    fn look(self: &Arc<Self>, kid: &str) -> Step {
+        let mut state = self.lock();
+        let (age, known) = match self.usable(&state) {
+            Some(held) => (Some(self.since(held.fetched_at)), held.keys.get(kid)),
+            None => (None, None),
+        };
+        let flight = match (age, &known) {
+            (Some(age), Some(_)) if age < REFRESH_AFTER => None,
+            _ => self.take_off(&mut state),
+        };
+        // While the issuer is down nobody waits for a renewal that failed a moment ago.
+        let fresh_enough = age.is_some_and(|age| age < WAIT_AFTER || state.failure.is_some());
+        match (known, flight) {
+            (Some(key), _) if fresh_enough => Step::Done(Ok(key)),
+            (_, Some(flight)) => Step::Wait(flight),
+            (_, None) => Step::Done(self.held(&state, kid)),
+        }
+    }
+
+    /// The key from what is held now.
+    fn held(&self, state: &State, kid: &str) -> Result<Arc<Key>, TokenError> {
+        match self.usable(state) {
+            Some(held) => held
+                .keys
+                .get(kid)
+                .ok_or(TokenError::Refused("the issuer has no key with this `kid`")),
+            None => Err(TokenError::IssuerUnavailable {
+                issuer: self.issuer.name.clone(),
+                cause: state
+                    .failure
+                    .clone()
+                    .unwrap_or_else(|| "the last fetch was cut off".to_owned()),
+            }),
+        }
+    }
+
+    fn usable<'s>(&self, state: &'s State) -> Option<&'s Held> {
+        state
+            .held
+            .as_ref()
+            .filter(|held| self.since(held.fetched_at) < MAX_STALE)
+    }
+
+    /// Joins the fetch that is under way or starts one; `None` within the cooldown.
+    fn take_off(self: &Arc<Self>, state: &mut State) -> Option<watch::Receiver<()>> {
+        if let Some(flight) = state
+            .flight
+            .as_ref()
+            .filter(|flight| flight.has_changed().is_ok())
+        {
+            return Some(flight.clone());
+        }
+        let now = self.clock.now();
+        if let Some(at) = state.attempted_at {
+            let elapsed = now.duration_since(at);
+            // A clock that was set back must not stop renewal until it catches up.
+            if elapsed < COOLDOWN && !elapsed.is_negative() {
+                return None;
+            }
+        }
+        state.attempted_at = Some(now);
+        let (sender, flight) = watch::channel(());
+        state.flight = Some(flight.clone());
+        let this = self.clone();
+        tokio::spawn(async move {
+            let outcome = tokio::time::timeout(FETCH_TIMEOUT, this.fetch()).await;
+            this.land(outcome.unwrap_or(Err(KeysError::Timeout)));
+            // INVARIANT: dropped after the result is in place, also if the fetch panics: waiters then look again.
+            drop(sender);
+        });
+        Some(flight)
+    }
+
+    async fn fetch(&self) -> Result<KeySet, KeysError> {
+        let discovery = discovery::document_of(&self.issuer.issuer).ok_or(KeysError::Address)?;
+        let document = self.documents.get(&discovery.url, Guard::Any).await?;
+        let keys = discovery::keys_of(&self.issuer.issuer, &document)?;
+        // The operator vouches for the issuer's host; for another one, only the issuer does.
+        let guard = if keys.host == discovery.host {
+            Guard::Any
+        } else {
+            Guard::PublicOnly
+        };
+        Ok(KeySet::parse(&self.documents.get(&keys.url, guard).await?)?)
+    }
+
+    fn land(&self, outcome: Result<KeySet, KeysError>) {
+        let issuer = &*self.issuer.name;
+        let mut state = self.lock();
+        match outcome {
+            Ok(keys) => {
+                tracing::debug!(
+                    issuer,
+                    keys = keys.len(),
+                    skipped = keys.skipped(),
+                    "keys fetched"
+                );
+                if keys.len() == 0 {
+                    tracing::warn!(
+                        issuer,
+                        skipped = keys.skipped(),
+                        "the issuer publishes no usable key"
+                    );
+                }
+                state.failure = None;
+                // INVARIANT: replaced as a whole; a key that the issuer withdrew is gone.
+                state.held = Some(Held {
+                    keys: Arc::new(keys),
+                    fetched_at: self.clock.now(),
+                });
+            }
+            Err(error) => {
+                let cause = with_causes(&error);
+                tracing::warn!(issuer, cause, "keys cannot be fetched");
+                state.failure = Some(cause);
+            }
+        }
+    }
+
+    /// Never negative.
+    fn since(&self, at: Timestamp) -> SignedDuration {
+        self.clock.now().duration_since(at).max(SignedDuration::ZERO)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits until the fetch is over.
+async fn landed(mut flight: watch::Receiver<()>) {
+    while flight.changed().await.is_ok() {}
+}
+
+/// The error and what is behind it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The network.
+pub(super) struct Network {
+    issuer: Arc<config::Issuer>,
+}
+
+impl Network {
+    /// Checks that the issuer's CA can be used.
+    ///
+    /// # Errors
+    /// [`FetchError::Ca`].
+    pub(super) fn new(issuer: &Arc<config::Issuer>) -> Result<Self, FetchError> {
+        Fetcher::new(issuer.ca.as_deref())?;
+        Ok(Self {
+            issuer: issuer.clone(),
+        })
+    }
+}
+
+impl Documents for Network {
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        guard: Guard,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>> {
+        Box::pin(async move {
+            // The CA is read for each call, a few times an hour: a new one counts without a reload.
+            let ca = self.issuer.ca.clone();
+            let fetcher = tokio::task::spawn_blocking(move || Fetcher::new(ca.as_deref())).await;
+            let fetcher = fetcher.map_err(|_| KeysError::Timeout)??;
+            let answer = fetcher.with_guard(guard).get(url).await?;
+            if answer.status == http::StatusCode::OK {
+                Ok(answer.body)
+            } else {
+                Err(KeysError::Status {
+                    url: url.to_owned(),
+                    status: answer.status.as_u16(),
+                })
+            }
+        })
+    }
+}

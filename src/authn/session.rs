@@ -1,0 +1,247 @@
+//! Sessions: what a login or token exchange gave a caller, carried by the caller.
+//!
+//! The session token is the sealed session itself, so that every replica with the key ring knows it and none
+//! stores it. The secret access key is a MAC of the session's id under a sub-key of its own: nothing that a
+//! caller can choose or read leads to it, and it is in no token. The token names the access key id that was
+//! issued with it, and opens for no other.
+
+use super::{
+    Principal, PrincipalKind, SessionInfo,
+    key_ring::{KeyRing, Purpose, RingKey},
+    oidc::Identity,
+    seal,
+};
+use crate::secret::Secret;
+use aws_lc_rs::{error::Unspecified, hmac, rand};
+use data_encoding::{BASE32_NOPAD, BASE64, HEXLOWER};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A new session, for the caller. The only time that its secret access key is given out.
+#[derive(Clone, Debug)]
+pub struct IssuedSession {
+    /// `TGIA` and 16 characters of base32; not secret.
+    pub access_key_id: Box<str>,
+    /// 40 characters of base64.
+    pub secret_access_key: Secret,
+    /// Base64url, at most [`MAX_SESSION_TOKEN_BYTES`].
+    pub session_token: Secret,
+    /// Whole seconds. At this second the session is no longer valid.
+    pub expires_at: Timestamp,
+    /// Whom it makes known.
+    pub principal: Principal,
+}
+
+/// A session that was presented and is genuine. Whether the caller may use it is for the signature to say.
+#[derive(Debug)]
+pub(super) struct OpenSession {
+    pub(super) principal: Principal,
+    pub(super) secret_access_key: Secret,
+}
+
+/// Why there is no session.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// It was valid until then.
+    #[error("the session expired at `{expired_at}`")]
+    Expired {
+        /// Its first second of not being valid.
+        expired_at: Timestamp,
+    },
+    /// It is not a session of ours, not for this access key id, or its key was taken out of the ring.
+    #[error("the session token {0}")]
+    Invalid(&'static str),
+    /// It would not fit into a request's header.
+    #[error(
+        "the session token would have {bytes} bytes, of which {limit} are allowed; name fewer groups in the \
+         identity token"
+    )]
+    TooLarge {
+        /// Of the token.
+        bytes: usize,
+        /// [`MAX_SESSION_TOKEN_BYTES`].
+        limit: usize,
+    },
+    /// No key of the ring may seal at this time.
+    #[error("no key of the key ring may seal now; check `seals_from` and the clock")]
+    NoSealingKey,
+    /// Random bytes or a cipher failed.
+    #[error("the system's random generator or a cipher failed")]
+    Crypto,
+}
+
+impl From<Unspecified> for SessionError {
+    fn from(_: Unspecified) -> Self {
+        Self::Crypto
+    }
+}
+
+/// Longest session token, in characters. Callers send it in a header of each request.
+pub const MAX_SESSION_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Makes a session for a verified identity. `lifetime` counts in whole seconds.
+///
+/// # Errors
+/// [`SessionError::TooLarge`] if the identity has too many groups; otherwise the ring cannot seal.
+pub(crate) fn issue(
+    ring: &KeyRing,
+    identity: &Identity,
+    name: &str,
+    lifetime: Duration,
+    now: Timestamp,
+) -> Result<IssuedSession, SessionError> {
+    let key = ring.sealing(now).ok_or(SessionError::NoSealingKey)?;
+    let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+    let payload = Payload {
+        session_id: HEXLOWER.encode(&random::<16>()?).into(),
+        access_key_id: format!("{ACCESS_KEY_PREFIX}{}", BASE32_NOPAD.encode(&random::<10>()?)).into(),
+        kind: identity.kind,
+        principal: identity.id.clone(),
+        groups: identity.groups.clone(),
+        issuer: identity.issuer.clone(),
+        subject: identity.subject.clone(),
+        name: name.into(),
+        issued_at: now.as_second(),
+        expires_at: now.as_second().saturating_add(lifetime),
+    };
+    let plaintext = serde_json::to_vec(&payload).map_err(|_| SessionError::Crypto)?;
+    let token = seal::seal(key, Purpose::Session, &plaintext)?;
+    if token.len() > MAX_SESSION_TOKEN_BYTES {
+        return Err(SessionError::TooLarge {
+            bytes: token.len(),
+            limit: MAX_SESSION_TOKEN_BYTES,
+        });
+    }
+    let secret_access_key = payload.secret_access_key(key)?;
+    let principal = payload.into_principal()?;
+    Ok(IssuedSession {
+        access_key_id: principal.session().access_key_id.clone(),
+        secret_access_key,
+        session_token: Secret::new(token),
+        expires_at: principal.session().expires_at,
+        principal,
+    })
+}
+
+/// Opens the session that `token` is, if it was issued with `access_key_id` and is alive at `now`.
+///
+/// # Errors
+/// [`SessionError::Expired`] from the exact second on; [`SessionError::Invalid`] for everything else.
+pub(super) fn open(
+    ring: &KeyRing,
+    token: &str,
+    access_key_id: &str,
+    now: Timestamp,
+) -> Result<OpenSession, SessionError> {
+    if token.len() > MAX_SESSION_TOKEN_BYTES {
+        return Err(SessionError::Invalid("is too long"));
+    }
+    let (key, plaintext) = seal::open(ring, Purpose::Session, token).map_err(SessionError::Invalid)?;
+    let payload: Payload = serde_json::from_slice(&plaintext)
+        .map_err(|_| SessionError::Invalid("is of another release of the gateway"))?;
+    let secret_access_key = payload.secret_access_key(key)?;
+    let session = OpenSession {
+        principal: payload.into_principal()?,
+        secret_access_key,
+    };
+    session.check(access_key_id, now)?;
+    Ok(session)
+}
+
+impl OpenSession {
+    /// What must hold at each use, also of a session that was opened before.
+    pub(super) fn check(&self, access_key_id: &str, now: Timestamp) -> Result<(), SessionError> {
+        let session = self.principal.session();
+        // SES-08: a token is worth nothing with another session's access key.
+        if *session.access_key_id != *access_key_id {
+            return Err(SessionError::Invalid("belongs to another access key id"));
+        }
+        if now >= session.expires_at {
+            return Err(SessionError::Expired {
+                expired_at: session.expires_at,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether this could be an access key id of ours. Others are refused without looking at their token.
+pub(super) fn is_access_key_id(id: &str) -> bool {
+    id.strip_prefix(ACCESS_KEY_PREFIX)
+        .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7')))
+}
+
+/// What is sealed. Any change of shape needs a new version or purpose: replicas of two releases share tokens.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Payload {
+    #[serde(rename = "i")]
+    session_id: Box<str>,
+    #[serde(rename = "a")]
+    access_key_id: Box<str>,
+    #[serde(rename = "k")]
+    kind: PrincipalKind,
+    #[serde(rename = "p")]
+    principal: Box<str>,
+    #[serde(rename = "g")]
+    groups: Vec<Box<str>>,
+    #[serde(rename = "o")]
+    issuer: Box<str>,
+    #[serde(rename = "s")]
+    subject: Box<str>,
+    #[serde(rename = "n")]
+    name: Box<str>,
+    /// Unix seconds, as is the next.
+    #[serde(rename = "b")]
+    issued_at: i64,
+    #[serde(rename = "e")]
+    expires_at: i64,
+}
+
+impl Payload {
+    /// SES-08: derived, so that it need not be stored; keyed, so that only the ring can derive it.
+    fn secret_access_key(&self, key: &RingKey) -> Result<Secret, SessionError> {
+        let mut mac = hmac::Context::with_key(&key.sub_keys(Purpose::SecretAccessKey).mac);
+        for part in [
+            Purpose::SecretAccessKey.label(),
+            self.session_id.as_bytes(),
+            self.access_key_id.as_bytes(),
+        ] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        let tag = mac.sign();
+        // 30 bytes are 240 bits and 40 characters without padding, the length that tools expect.
+        let bytes = tag.as_ref().get(..30).ok_or(SessionError::Crypto)?;
+        Ok(Secret::new(BASE64.encode(bytes)))
+    }
+
+    fn into_principal(self) -> Result<Principal, SessionError> {
+        let time = |seconds| {
+            Timestamp::from_second(seconds).map_err(|_| SessionError::Invalid("has a time out of range"))
+        };
+        let session = SessionInfo {
+            id: self.session_id,
+            name: self.name,
+            access_key_id: self.access_key_id,
+            issued_at: time(self.issued_at)?,
+            expires_at: time(self.expires_at)?,
+        };
+        Ok(Principal::new(
+            self.kind,
+            self.principal,
+            self.groups,
+            self.issuer,
+            self.subject,
+            session,
+        ))
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Unspecified> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+const ACCESS_KEY_PREFIX: &str = "TGIA";

@@ -1,0 +1,238 @@
+//! Verification of inbound SigV4 signatures.
+//!
+//! The dialect has read the request once and hashed its canonical form; here that hash, the time and the scope
+//! are held against the secret of the caller's session. There are no long-lived keys: each access key id comes
+//! with the session token it was issued with, and the secret is derived from that. What a request asks for, and
+//! through which of its headers, cannot choose how it is verified.
+//!
+//! A signed request can be sent again for 15 minutes, as SigV4 has it (SIG-10). TLS keeps it from others; for
+//! writes, `If-None-Match` makes a repetition harmless.
+//!
+//! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>
+
+use super::{
+    AuthnError, ChunkSigning, Claim, CredentialScope, KeyRing, Principal, ScopeFlaw, SignatureClaim,
+    SignatureForm,
+    session::{self, SessionError},
+    session_cache::{CachedSession, SessionCache},
+};
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+/// Verifies claims with the sessions of one key ring.
+pub struct Authenticator {
+    ring: Arc<KeyRing>,
+    // INVARIANT: holds only sessions that this ring opened.
+    sessions: SessionCache,
+}
+
+/// The service that a request is for. It must be the one that it was signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Object storage.
+    S3,
+    /// The token service.
+    Sts,
+}
+
+/// A claim that is true.
+#[derive(Debug)]
+pub struct Authenticated {
+    /// Who it is.
+    pub principal: Principal,
+    /// For the chunks of a signed stream, if the body is one.
+    pub chunk_signing: ChunkSigning,
+}
+
+impl Authenticator {
+    /// An authenticator for the sessions of `ring`. A reloaded ring needs a new one.
+    pub fn new(ring: Arc<KeyRing>) -> Self {
+        Self {
+            ring,
+            sessions: SessionCache::default(),
+        }
+    }
+
+    /// Verifies `claim` as of `now`.
+    ///
+    /// # Errors
+    /// [`AuthnError`]: the first of no credentials, scope, time, session and signature that does not hold.
+    pub fn authenticate(
+        &self,
+        claim: &Claim,
+        service: Service,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let claim = match claim {
+            Claim::Signature(claim) => claim,
+            Claim::Anonymous => return Err(AuthnError::Anonymous),
+        };
+        check_scope(claim, service)?;
+        check_time(claim, now)?;
+        let token = check_credential(claim)?;
+
+        let hash = SessionCache::hash(token);
+        let (cached, known) = match self.sessions.get(&hash) {
+            Some(cached) => (cached, true),
+            None => (self.open(claim, token, now)?, false),
+        };
+        let session = &cached.session;
+        session
+            .check(&claim.access_key_id, now)
+            .map_err(|cause| refused(claim, cause))?;
+
+        let key = cached.signing_key(&claim.scope);
+        let scope = claim.scope.to_string();
+        let string_to_sign = string_to_sign(claim, &scope);
+        // SIG-12: compares in constant time.
+        if hmac::verify(&key, string_to_sign.as_bytes(), &claim.signature).is_err() {
+            return Err(AuthnError::SignatureDoesNotMatch {
+                access_key_id: claim.access_key_id.clone(),
+                string_to_sign,
+            });
+        }
+
+        // SIG-11: nothing is remembered for a caller who has not proved to hold the secret.
+        cached.remember(&claim.scope, &key);
+        if !known {
+            self.sessions.insert(hash, cached.clone());
+        }
+        Ok(Authenticated {
+            principal: session.principal.clone(),
+            chunk_signing: ChunkSigning::new(
+                key,
+                claim.signed_at_text.clone(),
+                scope.into(),
+                HEXLOWER.encode(&claim.signature),
+            ),
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembers(&self, token: &str) -> bool {
+        self.sessions.get(&SessionCache::hash(token)).is_some()
+    }
+
+    fn open(
+        &self,
+        claim: &SignatureClaim,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Arc<CachedSession>, AuthnError> {
+        session::open(&self.ring, token, &claim.access_key_id, now)
+            .map(|session| Arc::new(CachedSession::new(session)))
+            .map_err(|cause| refused(claim, cause))
+    }
+}
+
+impl std::fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Authenticator").field(&self.ring).finish()
+    }
+}
+
+impl Service {
+    /// As it stands in a credential scope.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Sts => "sts",
+        }
+    }
+}
+
+/// SIG-08, SIG-09: a signature counts for one day and one service.
+fn check_scope(claim: &SignatureClaim, service: Service) -> Result<(), AuthnError> {
+    let flaw = if *claim.scope.service != *service.name() {
+        ScopeFlaw::Service(service.name())
+    } else if claim.scope.date.len() != 8 || claim.signed_at_text.get(..8) != Some(&claim.scope.date) {
+        ScopeFlaw::Date
+    } else {
+        return Ok(());
+    };
+    Err(AuthnError::MalformedScope {
+        form: claim.form,
+        reason: flaw,
+    })
+}
+
+/// SIG-07: 15 minutes either way, or a presigned URL's own lifetime from its date on.
+fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> {
+    let ahead = claim.signed_at.duration_since(now);
+    match claim.form {
+        SignatureForm::Header if ahead.abs() > MAX_SKEW => Err(AuthnError::RequestTimeTooSkewed {
+            request_time: claim.signed_at_text.clone(),
+            server_time: now,
+        }),
+        SignatureForm::Header => Ok(()),
+        SignatureForm::Presigned { .. } if ahead > MAX_SKEW => Err(AuthnError::NotYetValid {
+            request_time: claim.signed_at_text.clone(),
+            server_time: now,
+        }),
+        SignatureForm::Presigned { expires } => {
+            let expired_at = claim.signed_at.checked_add(expires).unwrap_or(Timestamp::MAX);
+            if now > expired_at {
+                return Err(AuthnError::Expired {
+                    expires,
+                    expired_at,
+                    server_time: now,
+                });
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The session token that must come with an access key id of ours.
+fn check_credential(claim: &SignatureClaim) -> Result<&str, AuthnError> {
+    if !session::is_access_key_id(&claim.access_key_id) {
+        return Err(AuthnError::InvalidAccessKeyId {
+            access_key_id: claim.access_key_id.clone(),
+        });
+    }
+    match claim.session_token.as_deref() {
+        Some(token) if !token.is_empty() => Ok(token),
+        _ => Err(refused(claim, SessionError::Invalid("is missing"))),
+    }
+}
+
+fn refused(claim: &SignatureClaim, cause: SessionError) -> AuthnError {
+    let access_key_id = claim.access_key_id.clone();
+    match cause {
+        SessionError::Expired { expired_at } => AuthnError::ExpiredToken {
+            access_key_id,
+            expired_at,
+        },
+        SessionError::Invalid(_)
+        | SessionError::TooLarge { .. }
+        | SessionError::NoSealingKey
+        | SessionError::Crypto => AuthnError::InvalidToken { access_key_id, cause },
+    }
+}
+
+/// Time, scope and hash; nothing secret.
+pub(super) fn string_to_sign(claim: &SignatureClaim, scope: &str) -> String {
+    // Once per request: pushed, not formatted.
+    let mut text = String::with_capacity(160);
+    for line in ["AWS4-HMAC-SHA256", &claim.signed_at_text, scope] {
+        text.push_str(line);
+        text.push('\n');
+    }
+    HEXLOWER.encode_append(&claim.canonical_request_hash, &mut text);
+    text
+}
+
+/// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request")`.
+pub(super) fn signing_key(secret_access_key: &[u8], scope: &CredentialScope) -> hmac::Key {
+    let first = zeroize::Zeroizing::new([b"AWS4", secret_access_key].concat());
+    let mut key = hmac::Key::new(hmac::HMAC_SHA256, &first);
+    for part in [&*scope.date, &*scope.region, &*scope.service, "aws4_request"] {
+        key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
+    }
+    key
+}
+
+/// What S3 allows, and what its error document names.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
