@@ -1,0 +1,222 @@
+//! Why a call of the token service failed: one code for each cause, as SDKs know them.
+//!
+//! Callers learn the code and what to check. Which of the token's claims was wrong, and how, goes to the log
+//! only: whoever tries tokens out must not be told how far they got.
+
+use crate::authn::{AuthnError, SessionError, oidc::TokenError};
+use std::{borrow::Cow, error::Error, fmt::Write};
+
+/// A call that was refused. `Display` and [`StsError::cause`] are for the operator, [`StsError::message`] for the
+/// caller.
+#[derive(Debug, thiserror::Error)]
+pub enum StsError {
+    /// No `Action`.
+    #[error("the request has no `Action`")]
+    MissingAction,
+    /// Not an action that is served.
+    #[error("the action is not one that is served")]
+    InvalidAction,
+    /// Not `2011-06-15`.
+    #[error("the version is not `2011-06-15`")]
+    InvalidVersion,
+    /// A required parameter is not there.
+    #[error("parameter `{0}` is missing")]
+    MissingParameter(&'static str),
+    /// A parameter is there twice, perhaps once in the query and once in the body.
+    #[error("parameter `{0}` is there more than once")]
+    Duplicate(Box<str>),
+    /// A parameter that this service does not know.
+    #[error("parameter `{0}` is not known")]
+    UnknownParameter(Box<str>),
+    /// A parameter that would ask for something that is not done here.
+    #[error("parameter `{name}` is not supported")]
+    UnsupportedParameter {
+        /// Its name.
+        name: &'static str,
+        /// What holds instead.
+        why: &'static str,
+    },
+    /// A value that is not acceptable.
+    #[error("parameter `{parameter}` must be {expected}")]
+    Validation {
+        /// Its name.
+        parameter: &'static str,
+        /// A noun phrase.
+        expected: &'static str,
+    },
+    /// A lifetime out of range.
+    #[error("`DurationSeconds` is {asked}, which is not from {minimum} to {maximum}")]
+    Duration {
+        /// Seconds.
+        asked: u64,
+        /// Seconds.
+        minimum: u64,
+        /// Seconds.
+        maximum: u64,
+    },
+    /// The identity token was not accepted.
+    #[error("the identity token is not accepted")]
+    Token(#[source] TokenError),
+    /// The identity token is valid for too short a time to be traded.
+    #[error("the identity token expires in {remaining_seconds} seconds, too soon for a session")]
+    TokenTooShort {
+        /// Until `exp`.
+        remaining_seconds: i64,
+    },
+    /// The session could not be made.
+    #[error("the session cannot be issued")]
+    Session(#[source] SessionError),
+    /// The signature of a signed call cannot be read; in the words for the caller.
+    #[error("the claim is malformed: {0}")]
+    MalformedClaim(Cow<'static, str>),
+    /// The signature of a signed call was not accepted.
+    #[error("the caller is not authenticated")]
+    Caller(#[from] AuthnError),
+}
+
+impl StsError {
+    /// The `Code` of the error document.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MissingAction => "MissingAction",
+            Self::InvalidAction | Self::InvalidVersion => "InvalidAction",
+            Self::MissingParameter(_) => "MissingParameter",
+            Self::Duplicate(_) | Self::UnknownParameter(_) | Self::UnsupportedParameter { .. } => {
+                "InvalidParameterValue"
+            }
+            Self::Validation { .. } | Self::Duration { .. } => "ValidationError",
+            Self::Token(TokenError::Expired) | Self::TokenTooShort { .. } => "ExpiredTokenException",
+            Self::Token(TokenError::IssuerUnavailable { .. }) => "IDPCommunicationError",
+            Self::Token(TokenError::Malformed(_) | TokenError::UnknownIssuer | TokenError::Refused(_)) => {
+                "InvalidIdentityToken"
+            }
+            Self::Session(SessionError::TooLarge { .. }) => "PackedPolicyTooLarge",
+            Self::Session(_) => "InternalFailure",
+            Self::MalformedClaim(_) => "IncompleteSignature",
+            Self::Caller(error) => match error {
+                AuthnError::Anonymous => "MissingAuthenticationToken",
+                AuthnError::MalformedScope { .. }
+                | AuthnError::RequestTimeTooSkewed { .. }
+                | AuthnError::NotYetValid { .. }
+                | AuthnError::Expired { .. }
+                | AuthnError::SignatureDoesNotMatch { .. } => "SignatureDoesNotMatch",
+                AuthnError::InvalidAccessKeyId { .. } | AuthnError::InvalidToken { .. } => {
+                    "InvalidClientTokenId"
+                }
+                AuthnError::ExpiredToken { .. } => "ExpiredToken",
+            },
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Caller(_) => 403,
+            Self::Session(SessionError::TooLarge { .. }) => 400,
+            Self::Session(_) => 500,
+            Self::MissingAction
+            | Self::InvalidAction
+            | Self::InvalidVersion
+            | Self::MissingParameter(_)
+            | Self::Duplicate(_)
+            | Self::UnknownParameter(_)
+            | Self::UnsupportedParameter { .. }
+            | Self::Validation { .. }
+            | Self::Duration { .. }
+            | Self::Token(_)
+            | Self::MalformedClaim(_)
+            | Self::TokenTooShort { .. } => 400,
+        }
+    }
+
+    /// The `Message` of the error document.
+    pub fn message(&self) -> Cow<'static, str> {
+        match self {
+            Self::MissingAction => "The parameter Action is missing.".into(),
+            Self::InvalidAction => {
+                "The action is not available here. Available are AssumeRoleWithWebIdentity and GetCallerIdentity."
+                    .into()
+            }
+            Self::InvalidVersion => "The parameter Version must be 2011-06-15.".into(),
+            Self::MissingParameter(name) => format!("The parameter {name} is missing.").into(),
+            Self::Duplicate(name) => {
+                format!("The parameter {name} is there more than once, in the query or the body.").into()
+            }
+            Self::UnknownParameter(name) => format!("The parameter {name} is not known.").into(),
+            Self::UnsupportedParameter { name, why } => {
+                format!("The parameter {name} is not supported: {why}.").into()
+            }
+            Self::Validation { parameter, expected } => format!("{parameter} must be {expected}.").into(),
+            Self::Duration {
+                asked,
+                minimum,
+                maximum,
+            } => format!("DurationSeconds is {asked}, but must be from {minimum} to {maximum}.").into(),
+            // JWT-10: one sentence for all ways in which a token can be wrong.
+            Self::Token(TokenError::Malformed(_) | TokenError::UnknownIssuer | TokenError::Refused(_)) => {
+                "The identity token is not accepted. Check its issuer, audience, signature and times against what \
+                 this service expects; its operator finds the cause in the log under this request id."
+                    .into()
+            }
+            Self::Token(TokenError::Expired) | Self::TokenTooShort { .. } => {
+                "The identity token has expired or is about to. Get a new one from its issuer.".into()
+            }
+            Self::Token(TokenError::IssuerUnavailable { .. }) => {
+                "The keys of the identity token's issuer cannot be fetched now. Try again.".into()
+            }
+            Self::Session(SessionError::TooLarge { .. }) => {
+                "The identity token names too many groups for a session. Limit the groups in the token to those \
+                 that matter here."
+                    .into()
+            }
+            Self::Session(_) => "The session could not be issued because of an internal failure.".into(),
+            Self::MalformedClaim(message) => message.clone(),
+            Self::Caller(error) => caller_message(error),
+        }
+    }
+
+    /// What happened, with all its causes, for the log. Holds no secret.
+    pub fn cause(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(error) = source {
+            let _ = write!(text, ": {error}");
+            source = error.source();
+        }
+        text
+    }
+}
+
+fn caller_message(error: &AuthnError) -> Cow<'static, str> {
+    match error {
+        AuthnError::Anonymous => "The request is not signed.".into(),
+        AuthnError::MalformedScope { reason, .. } => {
+            format!("The credential scope is not acceptable: {reason}.").into()
+        }
+        AuthnError::RequestTimeTooSkewed {
+            request_time,
+            server_time,
+        } => format!(
+            "Signature not acceptable: {request_time} is more than 15 minutes from the server's time {server_time:.0}."
+        )
+        .into(),
+        AuthnError::NotYetValid {
+            request_time,
+            server_time,
+        } => format!("Signature not yet valid: {request_time} is after the server's time {server_time:.0}.").into(),
+        AuthnError::Expired {
+            expired_at,
+            server_time,
+            ..
+        } => format!("Signature expired at {expired_at:.0}; the server's time is {server_time:.0}.").into(),
+        AuthnError::InvalidAccessKeyId { .. } | AuthnError::InvalidToken { .. } => {
+            "The security token included in the request is invalid.".into()
+        }
+        AuthnError::ExpiredToken { .. } => "The security token included in the request is expired.".into(),
+        AuthnError::SignatureDoesNotMatch { .. } => {
+            "The request signature we calculated does not match the signature you provided. Check your secret \
+             access key and signing method."
+                .into()
+        }
+    }
+}
