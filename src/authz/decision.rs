@@ -1,0 +1,285 @@
+//! Deciding: every access of an operation is asked of the policies of its bucket, and all must allow it.
+
+use super::index::{Index, Slice, Standing};
+use super::load::{BucketPolicies, Policies};
+use super::permit::{Denied, DenyReason, NotPermitted, Permit};
+use super::request::{Circumstances, Facts, prefix};
+use super::tagging;
+use crate::authn::Principal;
+use crate::config::Bucket;
+use crate::operation::{Access, AccessResource, Api, BucketName, Detail, Operation};
+use cedar_policy::{AuthorizationError, Decision};
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// Ids of policies, in the order of their file.
+type Ids = Vec<Box<str>>;
+
+impl Policies {
+    /// Decides on `operation`.
+    ///
+    /// # Errors
+    /// [`NotPermitted`] says why it does not go on. Of a DeleteObjects call each deletion is decided on its own, so
+    /// that it is never refused as a whole (see [`Permit::refused`]).
+    pub fn authorize(
+        &self,
+        principal: &Principal,
+        operation: Operation,
+        circumstances: &Circumstances,
+    ) -> Result<Permit, NotPermitted> {
+        let tags = tagging::tags(&operation)?;
+        let facts = Facts {
+            principal,
+            operation: &operation,
+            circumstances,
+            tags: &tags,
+        };
+        match operation.api() {
+            Api::ListBuckets => Ok(self.list_buckets(principal, operation)),
+            Api::DeleteObjects => {
+                let Deletions { verdicts, policies } = self.delete_objects(&facts);
+                let mut denied = Vec::new();
+                let mut verdicts = verdicts.into_iter();
+                // INVARIANT: a deletion without a verdict is refused with the others, not kept.
+                let (operation, others) = operation.split_deletions(|_| match verdicts.next() {
+                    Some(Ok(())) => true,
+                    Some(Err(why)) => {
+                        denied.push(why);
+                        false
+                    }
+                    None => false,
+                });
+                let mut permit = self.permit(operation, policies)?;
+                permit.refused = others.into_iter().zip(denied).collect();
+                Ok(permit)
+            }
+            Api::HeadBucket
+            | Api::GetBucketLocation
+            | Api::ListObjects
+            | Api::ListObjectsV2
+            | Api::ListMultipartUploads
+            | Api::GetObject
+            | Api::HeadObject
+            | Api::PutObject
+            | Api::CopyObject
+            | Api::DeleteObject
+            | Api::CreateMultipartUpload
+            | Api::UploadPart
+            | Api::UploadPartCopy
+            | Api::CompleteMultipartUpload
+            | Api::AbortMultipartUpload
+            | Api::ListParts => {
+                let policies = self.all_accesses(&facts)?;
+                self.permit(operation, policies)
+            }
+        }
+    }
+
+    /// Every access of the operation, source and destination alike.
+    fn all_accesses(&self, facts: &Facts<'_>) -> Result<Ids, Denied> {
+        let accesses = facts.operation.accesses();
+        // INVARIANT: nothing is allowed for want of a question.
+        if accesses.is_empty() {
+            return Err(Denied {
+                reason: DenyReason::EvaluationError,
+                policies: Vec::new(),
+                message: format!(
+                    "{} is not authorized to perform: s3:{}",
+                    facts.principal,
+                    facts.operation.api().name()
+                ),
+            });
+        }
+        let mut policies = Ids::new();
+        for access in &accesses {
+            let bench = self.bench(facts, access.resource.bucket());
+            merge(&mut policies, self.ask(facts, access, &bench)?);
+        }
+        Ok(policies)
+    }
+
+    fn permit(&self, operation: Operation, policies: Ids) -> Result<Permit, NotPermitted> {
+        let bucket_of = |name: &BucketName| self.buckets.get(name).map(|known| Arc::clone(&known.bucket));
+        let bucket = operation.bucket().and_then(bucket_of);
+        let source = operation.copy_source();
+        let source_bucket = source.and_then(|source| bucket_of(&source.object.bucket));
+        if let (Some(bucket), Some(source)) = (&bucket, &source_bucket)
+            && bucket.target.name != source.target.name
+        {
+            return Err(NotPermitted::CrossTarget {
+                source_bucket: source.name.clone(),
+                bucket: bucket.name.clone(),
+            });
+        }
+        Ok(Permit {
+            operation,
+            bucket,
+            source_bucket,
+            policies,
+            refused: Vec::new(),
+            visible_buckets: Vec::new(),
+        })
+    }
+
+    fn list_buckets(&self, principal: &Principal, operation: Operation) -> Permit {
+        let mentions = |known: &BucketPolicies| known.index.as_ref().is_some_and(|i| i.mentions(principal));
+        let visible = self.buckets.iter().filter(|(_, known)| mentions(known));
+        Permit {
+            operation,
+            bucket: None,
+            source_bucket: None,
+            policies: Vec::new(),
+            refused: Vec::new(),
+            visible_buckets: visible.map(|(name, _)| name.clone()).collect(),
+        }
+    }
+
+    fn delete_objects(&self, facts: &Facts<'_>) -> Deletions {
+        let Detail::Deletions { objects, .. } = facts.operation.detail() else {
+            return Deletions::default();
+        };
+        let mut policies = Ids::new();
+        // One bucket, one principal: the policies are put together once for all keys.
+        let mut bench = None;
+        let verdicts = objects.iter().map(|deletion| {
+            let access = Access {
+                action: deletion.action(),
+                resource: AccessResource::Object(&deletion.object),
+            };
+            let bench = bench.get_or_insert_with(|| self.bench(facts, &deletion.object.bucket));
+            merge(&mut policies, self.ask(facts, &access, bench)?);
+            Ok(())
+        });
+        Deletions {
+            verdicts: verdicts.collect(),
+            policies,
+        }
+    }
+
+    /// The policies that can match the principal in a bucket.
+    fn bench<'a>(&'a self, facts: &Facts<'a>, bucket: &BucketName) -> Result<Bench<'a>, DenyReason> {
+        let known = self.buckets.get(bucket).ok_or(DenyReason::UnknownBucket)?;
+        let index = known.index.as_ref().ok_or(DenyReason::NoPolicyFile)?;
+        let standing = index.standing(facts.principal);
+        let slice = index.slice(&standing).map_err(|error| {
+            tracing::error!(%bucket, %error, "policies cannot be put together");
+            DenyReason::EvaluationError
+        })?;
+        Ok(Bench {
+            bucket: &known.bucket,
+            index,
+            standing,
+            slice,
+        })
+    }
+
+    /// Asks Cedar.
+    fn ask(
+        &self,
+        facts: &Facts<'_>,
+        access: &Access<'_>,
+        bench: &Result<Bench<'_>, DenyReason>,
+    ) -> Result<Ids, Denied> {
+        let deny = |reason, policies: Ids, why: &dyn Display| Denied {
+            reason,
+            policies,
+            message: format!("{} {why}", subject(facts, access)),
+        };
+        let no_policy = "because no policy allows it";
+        let broken = "because its policies cannot be evaluated";
+        let bench = match bench {
+            Ok(bench) => bench,
+            Err(DenyReason::EvaluationError) => {
+                return Err(deny(DenyReason::EvaluationError, Ids::new(), &broken));
+            }
+            Err(reason) => return Err(deny(*reason, Ids::new(), &no_policy)),
+        };
+        let Bench { index, slice, .. } = bench;
+        let built = facts.request(
+            &self.vocabulary,
+            access,
+            bench.bucket,
+            slice.needs,
+            &bench.standing.groups,
+            None,
+        );
+        let (request, entities) = built.map_err(|error| {
+            tracing::error!(bucket = %bench.bucket.name, %error, "a request to the policies cannot be built");
+            deny(DenyReason::EvaluationError, Ids::new(), &broken)
+        })?;
+        let response = self
+            .authorizer
+            .is_authorized(&request, &slice.policies, &entities);
+        let diagnostics = response.diagnostics();
+        // INVARIANT: an evaluation error denies. Cedar goes on as if the policy were not there, and it may be a
+        // `forbid`.
+        let failed = index.sorted(diagnostics.errors().map(|AuthorizationError::PolicyEvaluationError(error)| {
+            tracing::error!(bucket = %bench.bucket.name, policy = %error.policy_id(), %error, "a policy fails");
+            error.policy_id().as_ref()
+        }));
+        if let Some(id) = failed.first() {
+            let why = format!("because policy {id} cannot be evaluated");
+            return Err(deny(DenyReason::EvaluationError, failed.clone(), &why));
+        }
+        let determining = index.sorted(diagnostics.reason().map(AsRef::as_ref));
+        match (response.decision(), determining.first()) {
+            (Decision::Allow, _) => Ok(determining),
+            (Decision::Deny, None) => Err(deny(DenyReason::NoPermit, determining, &no_policy)),
+            (Decision::Deny, Some(id)) => {
+                let mut why = format!("with an explicit deny in policy {id}");
+                if let Some(explain) = index.annotation(id, "explain") {
+                    why.push_str(". ");
+                    why.push_str(explain.trim());
+                }
+                Err(deny(DenyReason::Forbid, determining, &why))
+            }
+        }
+    }
+}
+
+/// What the accesses to one bucket are asked of.
+struct Bench<'a> {
+    bucket: &'a Bucket,
+    index: &'a Index,
+    standing: Standing<'a>,
+    slice: Arc<Slice>,
+}
+
+/// The outcome of a DeleteObjects call, in the order of its keys.
+#[derive(Default)]
+struct Deletions {
+    verdicts: Vec<Result<(), Denied>>,
+    policies: Ids,
+}
+
+fn merge(into: &mut Ids, ids: Ids) {
+    for id in ids {
+        if !into.contains(&id) {
+            into.push(id);
+        }
+    }
+}
+
+/// `Workload: google:etl@… is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::lake/x"`.
+fn subject(facts: &Facts<'_>, access: &Access<'_>) -> String {
+    let mut subject = format!(
+        "{} is not authorized to perform: s3:{} on resource: \"arn:aws:s3:::{}",
+        facts.principal,
+        access.action.name(),
+        access.resource.bucket()
+    );
+    match access.resource {
+        AccessResource::Object(object) => {
+            subject.push('/');
+            subject.push_str(object.key.as_str());
+            subject.push('"');
+        }
+        AccessResource::Bucket(_) => {
+            subject.push('"');
+            if let Some(prefix) = prefix(facts.operation).filter(|prefix| !prefix.is_empty()) {
+                subject.push_str(&format!(" with prefix \"{prefix}\""));
+            }
+        }
+    }
+    subject
+}

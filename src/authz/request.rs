@@ -1,0 +1,274 @@
+//! Requests to Cedar: an access with its principal, resource and circumstances, to the letter of the schema.
+//!
+//! Requests are not checked against the schema when they are built, because what no policy looks at is left out
+//! (see `needs`). That is safe: types and presence are fixed by this code alone, never by what a caller sends, and
+//! the tests of this room build every request of every call in full and have Cedar check it. Names of headers and
+//! parameters never become names of attributes: each attribute is filled here by name.
+
+use super::needs::Needs;
+use super::schema::Vocabulary;
+use super::tagging::Tag;
+use crate::authn::Principal;
+use crate::config::Bucket;
+use crate::operation::{Access, AccessResource, Action, Api, Operation};
+use cedar_policy::{
+    Context, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityUid,
+    ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression, Schema,
+    entities_errors::EntitiesError,
+};
+use jiff::Timestamp;
+use std::net::IpAddr;
+
+/// What decides besides who asks for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// The caller's address.
+    pub source_ip: IpAddr,
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// `s3`.
+    pub protocol: &'static str,
+}
+
+/// Why a request could not be built. Always a denial.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BuildError {
+    #[error("the schema has no action `{}`", .0.name())]
+    Action(Action),
+    #[error(transparent)]
+    Record(#[from] ExpressionConstructionError),
+    #[error(transparent)]
+    Context(#[from] Box<ContextCreationError>),
+    #[error(transparent)]
+    Attribute(#[from] Box<EntityAttrEvaluationError>),
+    #[error(transparent)]
+    Entities(#[from] Box<EntitiesError>),
+    #[error(transparent)]
+    Request(#[from] Box<RequestValidationError>),
+}
+
+/// Everything that the requests of one operation are built from.
+pub(super) struct Facts<'a> {
+    pub(super) principal: &'a Principal,
+    pub(super) operation: &'a Operation,
+    pub(super) circumstances: &'a Circumstances,
+    /// The tags that the operation sets.
+    pub(super) tags: &'a [Tag],
+}
+
+impl Facts<'_> {
+    /// Builds the request for `access` to something in `bucket`, with what `needs` says.
+    ///
+    /// `groups` are the principal's groups that scopes name; conditions that look at the principal get all.
+    pub(super) fn request(
+        &self,
+        vocabulary: &Vocabulary,
+        access: &Access<'_>,
+        bucket: &Bucket,
+        needs: Needs,
+        groups: &[&str],
+        schema: Option<&Schema>,
+    ) -> Result<(Request, Entities), BuildError> {
+        let principal = self.principal(vocabulary, needs, groups)?;
+        let resource = self.resource(vocabulary, access, needs)?;
+        let action = vocabulary
+            .action(access.action)
+            .ok_or(BuildError::Action(access.action))?;
+        let request = Request::new(
+            principal.uid(),
+            action.uid(),
+            resource.uid(),
+            self.context(access.action, bucket, needs)?,
+            schema,
+        )
+        .map_err(Box::new)?;
+        let mut entities = vec![principal, resource, action.clone()];
+        if needs.has(Needs::BUCKET) && matches!(access.resource, AccessResource::Object(_)) {
+            entities.push(bucket_entity(vocabulary, bucket.name.as_str())?);
+        }
+        let entities = Entities::from_entities(entities, schema).map_err(Box::new)?;
+        Ok((request, entities))
+    }
+
+    fn principal(
+        &self,
+        vocabulary: &Vocabulary,
+        needs: Needs,
+        groups: &[&str],
+    ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
+        let uid = vocabulary.principal(self.principal.kind(), self.principal.id());
+        if !needs.has(Needs::PRINCIPAL) {
+            let groups = groups.iter().map(|group| vocabulary.group(group)).collect();
+            return Ok(Entity::new_no_attrs(uid, groups));
+        }
+        let groups = self.principal.groups().iter();
+        let attributes = [
+            ("id".to_owned(), text(self.principal.id())),
+            ("issuer".to_owned(), text(self.principal.issuer())),
+        ];
+        let groups = groups.map(|group| vocabulary.group(group));
+        Ok(Entity::new_with_tags(uid, attributes, groups, [])?)
+    }
+
+    fn resource(
+        &self,
+        vocabulary: &Vocabulary,
+        access: &Access<'_>,
+        needs: Needs,
+    ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
+        let object = match access.resource {
+            AccessResource::Bucket(bucket) => return bucket_entity(vocabulary, bucket.as_str()),
+            AccessResource::Object(object) => object,
+        };
+        let uid = vocabulary.object(object.bucket.as_str(), object.key.as_str());
+        let parent = vocabulary.bucket(object.bucket.as_str());
+        if !needs.has(Needs::RESOURCE) {
+            return Ok(Entity::new_no_attrs(uid, [parent].into()));
+        }
+        let attributes = [
+            ("bucket".to_owned(), text(object.bucket.as_str())),
+            ("key".to_owned(), text(object.key.as_str())),
+        ];
+        // The source of a copy is read: the tags are those of its destination.
+        let tags = match Kind::of(access.action) {
+            Kind::Write => self.tags,
+            Kind::Plain | Kind::List => &[],
+        };
+        let tags = tags.iter().map(|(name, value)| (name.clone(), text(value)));
+        Ok(Entity::new_with_tags(uid, attributes, [parent], tags)?)
+    }
+
+    fn context(&self, action: Action, bucket: &Bucket, needs: Needs) -> Result<Context, BuildError> {
+        let mut pairs: Vec<(String, RestrictedExpression)> = Vec::new();
+        let mut put = |name: &str, value| pairs.push((name.to_owned(), value));
+        let circumstances = self.circumstances;
+        if needs.has(Needs::SOURCE_IP) {
+            // A dual-stack listener sees IPv4 callers as `::ffff:…`, which no range of a policy would match.
+            let address = circumstances.source_ip.to_canonical();
+            put("source_ip", RestrictedExpression::new_ip(address.to_string()));
+        }
+        if needs.has(Needs::TIME) {
+            put("time", instant(circumstances.now));
+        }
+        if needs.has(Needs::LOCAL) {
+            put("local", local(circumstances.now, bucket)?);
+        }
+        if needs.has(Needs::OPERATION) {
+            put("operation", text(self.operation.api().name()));
+        }
+        if needs.has(Needs::PROTOCOL) {
+            put("protocol", text(circumstances.protocol));
+        }
+        if needs.has(Needs::SESSION) {
+            let session = self.principal.session();
+            let fields = [
+                ("id".to_owned(), text(&session.id)),
+                ("name".to_owned(), text(&session.name)),
+                ("issued_at".to_owned(), instant(session.issued_at)),
+                ("expires_at".to_owned(), instant(session.expires_at)),
+            ];
+            put("session", RestrictedExpression::new_record(fields)?);
+        }
+        let header = |name| text(self.operation.header(name).unwrap_or_default());
+        match Kind::of(action) {
+            Kind::Plain => {}
+            Kind::List => {
+                if let (true, Some(prefix)) = (needs.has(Needs::PREFIX), prefix(self.operation)) {
+                    put("prefix", text(prefix));
+                }
+            }
+            Kind::Write => {
+                if needs.has(Needs::SSE) {
+                    put("sse", header("x-amz-server-side-encryption"));
+                }
+                if needs.has(Needs::KMS_KEY) {
+                    put("kms_key", header("x-amz-server-side-encryption-aws-kms-key-id"));
+                }
+                if needs.has(Needs::STORAGE_CLASS) {
+                    put("storage_class", header("x-amz-storage-class"));
+                }
+                if let (true, Some(source)) = (needs.has(Needs::COPY_SOURCE), self.operation.copy_source()) {
+                    let name = format!("{}/{}", source.object.bucket, source.object.key);
+                    put("copy_source", text(&name));
+                }
+            }
+        }
+        Ok(Context::from_pairs(pairs).map_err(Box::new)?)
+    }
+}
+
+/// What a listing asks for: `""` is the whole bucket. `None` for calls that show no names.
+pub(super) fn prefix(operation: &Operation) -> Option<&str> {
+    match operation.api() {
+        Api::ListObjects | Api::ListObjectsV2 | Api::ListMultipartUploads => {
+            Some(operation.parameter("prefix").unwrap_or_default())
+        }
+        Api::ListBuckets
+        | Api::HeadBucket
+        | Api::GetBucketLocation
+        | Api::GetObject
+        | Api::HeadObject
+        | Api::PutObject
+        | Api::CopyObject
+        | Api::DeleteObject
+        | Api::DeleteObjects
+        | Api::CreateMultipartUpload
+        | Api::UploadPart
+        | Api::UploadPartCopy
+        | Api::CompleteMultipartUpload
+        | Api::AbortMultipartUpload
+        | Api::ListParts => None,
+    }
+}
+
+/// Which context the schema gives an action.
+enum Kind {
+    Plain,
+    List,
+    Write,
+}
+
+impl Kind {
+    fn of(action: Action) -> Self {
+        match action {
+            Action::GetObject
+            | Action::GetObjectVersion
+            | Action::DeleteObject
+            | Action::DeleteObjectVersion => Self::Plain,
+            Action::PutObject
+            | Action::PutObjectTagging
+            | Action::AbortMultipartUpload
+            | Action::ListMultipartUploadParts => Self::Write,
+            Action::ListBucket | Action::ListBucketMultipartUploads | Action::GetBucketLocation => Self::List,
+        }
+    }
+}
+
+fn bucket_entity(vocabulary: &Vocabulary, name: &str) -> Result<Entity, Box<EntityAttrEvaluationError>> {
+    let attributes = [("name".to_owned(), text(name))];
+    Ok(Entity::new_with_tags(
+        vocabulary.bucket(name),
+        attributes,
+        [] as [EntityUid; 0],
+        [],
+    )?)
+}
+
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
+}
+
+/// Cedar counts milliseconds. Years before 0 do not parse, which denies.
+fn instant(at: Timestamp) -> RestrictedExpression {
+    RestrictedExpression::new_datetime(format!("{at:.3}"))
+}
+
+fn local(now: Timestamp, bucket: &Bucket) -> Result<RestrictedExpression, ExpressionConstructionError> {
+    let there = now.to_zoned(bucket.time_zone.clone());
+    let weekday = i64::from(there.weekday().to_monday_one_offset());
+    let minute = i64::from(there.hour()) * 60 + i64::from(there.minute());
+    RestrictedExpression::new_record([
+        ("weekday".to_owned(), RestrictedExpression::new_long(weekday)),
+        ("minute".to_owned(), RestrictedExpression::new_long(minute)),
+    ])
+}

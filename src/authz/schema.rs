@@ -1,0 +1,155 @@
+//! The vocabulary of policies: the Cedar schema, and its names parsed once.
+//!
+//! Policies are checked against the schema when they are loaded; requests are built to it by `request`. A name that
+//! is spelled differently in the two places would make policies silently match nothing, so a test holds them together.
+
+use crate::authn::PrincipalKind;
+use crate::operation::Action;
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
+use std::str::FromStr;
+
+/// The schema's text, as `tidegate policy schema` prints it.
+pub const SCHEMA: &str = include_str!("schema.cedarschema");
+
+/// The schema and its names, ready for use.
+pub(super) struct Vocabulary {
+    pub(super) schema: Schema,
+    user: EntityTypeName,
+    workload: EntityTypeName,
+    group: EntityTypeName,
+    bucket: EntityTypeName,
+    object: EntityTypeName,
+    /// In the order of [`Action::ALL`], with their groups as ancestors.
+    actions: Vec<(Action, Entity)>,
+}
+
+impl Vocabulary {
+    /// Parses the built-in schema.
+    ///
+    /// # Errors
+    /// What is wrong with it: a defect of this program, never of its configuration.
+    pub(super) fn new() -> Result<Self, String> {
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|e| e.to_string())?;
+        let entities = schema.action_entities().map_err(|e| e.to_string())?;
+        let name = |name: &str| {
+            EntityTypeName::from_str(&format!("Tidegate::{name}")).map_err(|errors| errors.to_string())
+        };
+        let action_type = name("Action")?;
+        let mut actions = Vec::with_capacity(Action::ALL.len());
+        for action in Action::ALL {
+            let uid = EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(action.name()));
+            let Some(entity) = entities.get(&uid) else {
+                return Err(format!("the schema has no `{uid}`"));
+            };
+            actions.push((action, entity.clone()));
+        }
+        Ok(Self {
+            user: name("User")?,
+            workload: name("Workload")?,
+            group: name("Group")?,
+            bucket: name("Bucket")?,
+            object: name("Object")?,
+            schema,
+            actions,
+        })
+    }
+
+    /// `Tidegate::User::"…"` or `Tidegate::Workload::"…"`.
+    pub(super) fn principal(&self, kind: PrincipalKind, id: &str) -> EntityUid {
+        let name = match kind {
+            PrincipalKind::User => &self.user,
+            PrincipalKind::Workload => &self.workload,
+        };
+        EntityUid::from_type_name_and_id(name.clone(), EntityId::new(id))
+    }
+
+    /// `Tidegate::Group::"…"`.
+    pub(super) fn group(&self, id: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.group.clone(), EntityId::new(id))
+    }
+
+    /// `Tidegate::Bucket::"…"`.
+    pub(super) fn bucket(&self, name: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.bucket.clone(), EntityId::new(name))
+    }
+
+    /// `Tidegate::Object::"bucket/key"`.
+    pub(super) fn object(&self, bucket: &str, key: &str) -> EntityUid {
+        let id = format!("{bucket}/{key}");
+        EntityUid::from_type_name_and_id(self.object.clone(), EntityId::new(id))
+    }
+
+    /// The entity of an action. Every action has one: [`Vocabulary::new`] saw to it.
+    pub(super) fn action(&self, action: Action) -> Option<&Entity> {
+        self.actions
+            .iter()
+            .find(|(candidate, _)| *candidate == action)
+            .map(|(_, entity)| entity)
+    }
+
+    /// Whether `uid` names a group.
+    pub(super) fn is_group(&self, uid: &EntityUid) -> bool {
+        *uid.type_name() == self.group
+    }
+
+    /// Whether `uid` names a bucket other than `bucket`, or an object in one.
+    pub(super) fn is_foreign(&self, uid: &EntityUid, bucket: &str) -> bool {
+        let id = uid.id().unescaped();
+        if *uid.type_name() == self.bucket {
+            id != bucket
+        } else if *uid.type_name() == self.object {
+            id.split_once('/').is_none_or(|(of, _)| of != bucket)
+        } else {
+            false
+        }
+    }
+
+    /// The type of people, or that of programs.
+    pub(super) fn kind(&self, kind: PrincipalKind) -> &EntityTypeName {
+        match kind {
+            PrincipalKind::User => &self.user,
+            PrincipalKind::Workload => &self.workload,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn actions_of_the_schema_are_those_of_the_operations() {
+        let vocabulary = Vocabulary::new().unwrap();
+        let groups = ["delete", "list", "manage", "read", "write"];
+        let in_schema: BTreeSet<_> = vocabulary
+            .schema
+            .actions()
+            .map(|uid| uid.id().unescaped().to_owned())
+            .filter(|id| !groups.contains(&id.as_str()))
+            .collect();
+        let in_code: BTreeSet<_> = Action::ALL.iter().map(|a| a.name().to_owned()).collect();
+        assert_eq!(
+            in_schema, in_code,
+            "`operation::Action` and `authz/schema.cedarschema` differ: an action of one must be in the other, \
+             in one of the groups, with the context that `authz/request.rs` builds for it"
+        );
+        let all: BTreeSet<_> = vocabulary
+            .schema
+            .actions()
+            .map(|uid| uid.id().unescaped().to_owned())
+            .collect();
+        assert!(groups.iter().all(|g| all.contains(*g)), "{all:?}");
+    }
+
+    #[test]
+    fn foreign_resources_are_told_apart() {
+        let vocabulary = Vocabulary::new().unwrap();
+        let foreign = |uid| vocabulary.is_foreign(&uid, "lake");
+        assert!(!foreign(vocabulary.bucket("lake")));
+        assert!(!foreign(vocabulary.object("lake", "a/b")));
+        assert!(foreign(vocabulary.bucket("lake2")));
+        assert!(foreign(vocabulary.object("lake2", "a")));
+        assert!(!foreign(vocabulary.group("lake2")));
+    }
+}
