@@ -1,7 +1,26 @@
 //! Credentials: what signs towards a target.
+//!
+//! Each target has one source, and each source one [`TargetCredentials`] that keeps its credential fresh: a token
+//! service is asked once however many requests wait, ahead of expiry and in the background, and while it is down
+//! the old credential serves on. An expired one never signs. Knows nothing of requests.
 
-use crate::secret::Secret;
+mod cache;
+mod error;
+mod static_key;
+mod sts;
+mod sts_xml;
+
+pub use cache::TargetCredentials;
+pub use error::{CredentialError, SourceError};
+
+use crate::{
+    clock::Clock,
+    config::{CredentialSource, Target},
+    secret::Secret,
+};
+use cache::Source;
 use jiff::Timestamp;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A credential of a target.
 #[derive(Clone, Debug)]
@@ -14,4 +33,91 @@ pub struct Credential {
     pub session_token: Option<Secret>,
     /// When it stops working; `None` for static keys.
     pub expires_at: Option<Timestamp>,
+}
+
+/// The credentials of all targets. Two targets never share one, also where their sources look alike.
+#[derive(Debug)]
+pub struct Credentials(BTreeMap<Box<str>, TargetCredentials>);
+
+impl Credentials {
+    /// Prepares the credentials of `targets`: static keys are read, token services are not yet asked.
+    ///
+    /// # Errors
+    /// The name of the target whose source cannot be used, and why.
+    pub fn new<'a>(
+        targets: impl IntoIterator<Item = &'a Arc<Target>>,
+        clock: &Clock,
+    ) -> Result<Self, (Box<str>, SourceError)> {
+        let mut all = BTreeMap::new();
+        for target in targets {
+            let credentials = TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
+                .map_err(|error| (target.name.clone(), error))?;
+            all.insert(target.name.clone(), credentials);
+        }
+        Ok(Self(all))
+    }
+
+    /// What signs towards `target`.
+    ///
+    /// # Errors
+    /// [`CredentialError`], also for a target that these were not prepared for.
+    pub async fn for_target(&self, target: &Target) -> Result<Arc<Credential>, CredentialError> {
+        match self.of(target) {
+            Some(credentials) => credentials.get().await,
+            None => Err(CredentialError::unknown_target()),
+        }
+    }
+
+    /// The credentials of one target, to refresh or invalidate them.
+    pub fn of(&self, target: &Target) -> Option<&TargetCredentials> {
+        self.0.get(&target.name)
+    }
+
+    /// All of them, by the name of the target.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &TargetCredentials)> {
+        self.0.iter().map(|(name, credentials)| (&**name, credentials))
+    }
+}
+
+impl TargetCredentials {
+    /// Prepares one source. `name` is the target's, for the log.
+    ///
+    /// # Errors
+    /// [`SourceError`] for keys or a CA file that cannot be read.
+    pub fn for_source(name: &str, source: &CredentialSource, clock: Clock) -> Result<Self, SourceError> {
+        Ok(match source {
+            CredentialSource::Static(keys) => Self::fixed(name, keys.clone(), clock)?,
+            CredentialSource::AssumeRole { .. } | CredentialSource::AssumeRoleWithWebIdentity { .. } => {
+                let call = Arc::new(sts::Call::new(source, clock.clone())?);
+                let source: Source = Box::new(move || {
+                    let call = call.clone();
+                    Box::pin(async move { call.fetch().await })
+                });
+                Self::temporary(name, source, clock)
+            }
+        })
+    }
+}
+
+/// Access key id and secret of the kind that fits into a signature and a header.
+fn check(credential: Credential) -> Result<Credential, SourceError> {
+    let id = credential.access_key_id.as_bytes();
+    if id.is_empty() || id.len() > 128 || !id.iter().all(|b| b.is_ascii_graphic() && *b != b'/') {
+        return Err(SourceError::Malformed("access key id"));
+    }
+    let is_plain = |secret: &Secret, longest: usize| {
+        let bytes = secret.expose();
+        !bytes.is_empty() && bytes.len() <= longest && bytes.iter().all(u8::is_ascii_graphic)
+    };
+    if !is_plain(&credential.secret_access_key, 256) {
+        return Err(SourceError::Malformed("secret access key"));
+    }
+    if credential
+        .session_token
+        .as_ref()
+        .is_some_and(|token| !is_plain(token, 16 << 10))
+    {
+        return Err(SourceError::Malformed("session token"));
+    }
+    Ok(credential)
 }

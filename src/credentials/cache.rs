@@ -1,0 +1,336 @@
+//! Keeps one credential fresh.
+//!
+//! One call is under way at a time (CRD-03). It runs in a task of its own, so that a caller who leaves does not take
+//! the answer away from the others. It starts ahead of expiry, at a moment that differs between replicas, and while
+//! it fails the old credential goes on until a minute before its end.
+
+use super::{Credential, CredentialError, SourceError, static_key};
+use crate::{clock::Clock, config::StaticKeys};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::watch;
+
+/// Gets a credential anew.
+pub(super) type Source =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Credential, SourceError>> + Send>> + Send + Sync>;
+
+/// The credential of one target, kept fresh. Clones share it.
+#[derive(Clone)]
+pub struct TargetCredentials(Arc<Shared>);
+
+struct Shared {
+    name: Box<str>,
+    clock: Clock,
+    source: Kind,
+    state: Mutex<State>,
+}
+
+enum Kind {
+    Static(StaticKeys),
+    Temporary(Source),
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<Entry>,
+    /// The call under way.
+    flight: Option<watch::Receiver<Landing>>,
+    failures: u32,
+    /// No call before this time.
+    rest_until: Option<Timestamp>,
+}
+
+struct Entry {
+    credential: Arc<Credential>,
+    fetched_at: Timestamp,
+    /// From here on a new one is fetched in the background.
+    refresh_at: Option<Timestamp>,
+}
+
+/// How a call ended; `None` while it is under way.
+type Landing = Option<Result<Arc<Credential>, Duration>>;
+
+/// A credential that ends sooner does not sign any more: the target may see the request later than we do.
+const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+/// A credential younger than this is not fetched again because a target calls it expired.
+const YOUNGEST: SignedDuration = SignedDuration::from_secs(5);
+/// Bounds of the pause after failures.
+const SHORTEST_REST: f64 = 1.0;
+const LONGEST_REST: f64 = 5.0;
+
+impl TargetCredentials {
+    /// Static keys, read now.
+    pub(super) fn fixed(name: &str, keys: StaticKeys, clock: Clock) -> Result<Self, SourceError> {
+        let entry = Entry {
+            credential: Arc::new(static_key::resolve(&keys)?),
+            fetched_at: clock.now(),
+            refresh_at: None,
+        };
+        Ok(Self::with(name, Kind::Static(keys), clock, Some(entry)))
+    }
+
+    /// Temporary credentials from `source`, first fetched when first wanted.
+    pub(super) fn temporary(name: &str, source: Source, clock: Clock) -> Self {
+        Self::with(name, Kind::Temporary(source), clock, None)
+    }
+
+    fn with(name: &str, source: Kind, clock: Clock, current: Option<Entry>) -> Self {
+        let state = State {
+            current,
+            ..State::default()
+        };
+        Self(Arc::new(Shared {
+            name: name.into(),
+            clock,
+            source,
+            state: Mutex::new(state),
+        }))
+    }
+
+    /// A credential that is good for at least another minute.
+    ///
+    /// # Errors
+    /// [`CredentialError::Unavailable`] if there is none and none can be had now.
+    pub async fn get(&self) -> Result<Arc<Credential>, CredentialError> {
+        let mut landing = {
+            let mut state = self.0.state();
+            let now = self.0.clock.now();
+            if let Some((credential, is_due)) = state.usable(now) {
+                if is_due && state.flight.is_none() && state.rest(now).is_none() {
+                    self.0.launch(&mut state);
+                }
+                return Ok(credential);
+            }
+            match (&state.flight, state.rest(now)) {
+                (Some(flight), _) => flight.clone(),
+                (None, Some(retry_after)) => return Err(CredentialError::Unavailable { retry_after }),
+                (None, None) => self.0.launch(&mut state),
+            }
+        };
+        let landed = landing.wait_for(Option::is_some).await;
+        match landed.as_deref() {
+            Ok(Some(Ok(credential))) => Ok(credential.clone()),
+            Ok(Some(Err(retry_after))) => Err(CredentialError::Unavailable {
+                retry_after: *retry_after,
+            }),
+            Ok(None) | Err(_) => Err(CredentialError::Unavailable {
+                retry_after: Duration::from_secs(1),
+            }),
+        }
+    }
+
+    /// Says that the target called `used` expired or unknown. Gives whether [`TargetCredentials::get`] will now give
+    /// another one; not so if the current one is only seconds old, because then it is not the credential's fault.
+    pub fn invalidate(&self, used: &Credential) -> bool {
+        let now = self.0.clock.now();
+        {
+            let mut state = self.0.state();
+            let Some(entry) = &state.current else { return true };
+            if !is_same(&entry.credential, used) {
+                return true;
+            }
+            if now.duration_since(entry.fetched_at) < YOUNGEST {
+                return false;
+            }
+            if let Kind::Temporary(_) = self.0.source {
+                state.current = None;
+                return true;
+            }
+        }
+        self.refresh().is_ok_and(|changed| changed)
+    }
+
+    /// Reads static keys again, after they were rotated; gives whether they changed. If they cannot be read the old
+    /// ones stay. Temporary credentials look after themselves.
+    ///
+    /// # Errors
+    /// [`SourceError`] says which reference cannot be read.
+    pub fn refresh(&self) -> Result<bool, SourceError> {
+        let Kind::Static(keys) = &self.0.source else {
+            return Ok(false);
+        };
+        let credential = static_key::resolve(keys).inspect_err(|error| {
+            tracing::warn!(target = %self.0.name, error = %chain(error), "static keys were not read again");
+        })?;
+        let mut state = self.0.state();
+        let fetched_at = self.0.clock.now();
+        let changed = match &mut state.current {
+            Some(entry) if is_same(&entry.credential, &credential) => {
+                entry.fetched_at = fetched_at;
+                return Ok(false);
+            }
+            _ => true,
+        };
+        state.current = Some(Entry {
+            credential: Arc::new(credential),
+            fetched_at,
+            refresh_at: None,
+        });
+        Ok(changed)
+    }
+
+    /// How long the credential at hand is still good; `None` if there is none or it has no end.
+    pub fn expires_in(&self) -> Option<Duration> {
+        let expires_at = self.0.state().current.as_ref()?.credential.expires_at?;
+        let left = expires_at.duration_since(self.0.clock.now());
+        Some(left.try_into().unwrap_or(Duration::ZERO))
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a call.
+    fn launch(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Landing> {
+        let (lands, flight) = watch::channel(None);
+        state.flight = Some(flight.clone());
+        let shared = self.clone();
+        tokio::spawn(async move {
+            // A panic in the source would leave the flight behind for ever.
+            let grounded = Grounded(shared.clone());
+            let outcome = match &shared.source {
+                Kind::Temporary(source) => source().await,
+                Kind::Static(keys) => static_key::resolve(keys),
+            };
+            let landing = shared.land(outcome);
+            drop(grounded);
+            let _ = lands.send(Some(landing));
+        });
+        flight
+    }
+
+    /// Takes the outcome of a call in.
+    fn land(&self, outcome: Result<Credential, SourceError>) -> Result<Arc<Credential>, Duration> {
+        let now = self.clock.now();
+        // INVARIANT: what is not good for longer than the margin is never handed out, wherever it comes from.
+        let outcome = outcome.and_then(|credential| match credential.expires_at {
+            Some(end) if end.duration_since(now) <= MARGIN => Err(SourceError::Answer("it expires at once")),
+            _ => Ok(credential),
+        });
+        let mut state = self.state();
+        match outcome {
+            Ok(credential) => {
+                let credential = Arc::new(credential);
+                state.failures = 0;
+                state.rest_until = None;
+                state.current = Some(Entry {
+                    refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
+                    fetched_at: now,
+                    credential: credential.clone(),
+                });
+                Ok(credential)
+            }
+            Err(error) => {
+                let rest = rest(state.failures, jitter());
+                state.failures = state.failures.saturating_add(1);
+                state.rest_until = SignedDuration::try_from(rest)
+                    .ok()
+                    .and_then(|rest| now.checked_add(rest).ok());
+                tracing::warn!(
+                    target = %self.name,
+                    error = %chain(&error),
+                    failures = state.failures,
+                    still_usable = state.usable(now).is_some(),
+                    "no new credential"
+                );
+                Err(rest)
+            }
+        }
+    }
+}
+
+/// Clears the flight when the call is over, however it ended.
+struct Grounded(Arc<Shared>);
+
+impl Drop for Grounded {
+    fn drop(&mut self) {
+        self.0.state().flight = None;
+    }
+}
+
+impl State {
+    /// The credential at hand if it may still sign, and whether it is time for another.
+    fn usable(&self, now: Timestamp) -> Option<(Arc<Credential>, bool)> {
+        let entry = self.current.as_ref()?;
+        let is_good = entry
+            .credential
+            .expires_at
+            .is_none_or(|end| end.duration_since(now) > MARGIN);
+        is_good.then(|| {
+            let is_due = entry.refresh_at.is_some_and(|at| at <= now);
+            (entry.credential.clone(), is_due)
+        })
+    }
+
+    /// How long no call is made, after a failure.
+    fn rest(&self, now: Timestamp) -> Option<Duration> {
+        let left = self.rest_until?.duration_since(now);
+        // A clock that was set back must not stop calls for longer than the longest pause.
+        (left.is_positive() && left.as_secs_f64() <= 2.0 * LONGEST_REST)
+            .then(|| left.try_into().unwrap_or(Duration::ZERO))
+    }
+}
+
+/// When a credential that ends at `end` is fetched anew: the larger of five minutes and a fifth of its life before
+/// its end, give or take a tenth; for very short ones at half of their life.
+fn refresh_at(now: Timestamp, end: Timestamp, jitter: f64) -> Timestamp {
+    let life = end.duration_since(now).as_secs_f64();
+    let ahead = (life / 5.0).max(300.0) * (1.0 + 0.1 * jitter);
+    let ahead = SignedDuration::from_secs_f64(ahead.min(life / 2.0));
+    end.checked_sub(ahead).unwrap_or(end)
+}
+
+/// The pause after `failures` earlier failures: from one to five seconds, doubling, give or take a quarter.
+fn rest(failures: u32, jitter: f64) -> Duration {
+    let base = SHORTEST_REST * f64::from(1_u32 << failures.min(8));
+    let seconds = base.min(LONGEST_REST) * (1.0 + 0.25 * jitter);
+    Duration::from_secs_f64(seconds.clamp(SHORTEST_REST, LONGEST_REST))
+}
+
+/// From -1 to 1. Without randomness it is 0: the replicas then merely do it together.
+fn jitter() -> f64 {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
+        Err(_) => 0.0,
+    }
+}
+
+fn is_same(a: &Credential, b: &Credential) -> bool {
+    let token = |c: &Credential| c.session_token.as_ref().map(|t| t.expose().to_vec());
+    a.access_key_id == b.access_key_id
+        && a.secret_access_key.expose() == b.secret_access_key.expose()
+        && token(a) == token(b)
+}
+
+/// An error with its causes, for one line of the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl fmt::Debug for TargetCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TargetCredentials")
+            .field("target", &self.0.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

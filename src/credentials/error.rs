@@ -1,0 +1,81 @@
+//! Why there is no credential: in the words of the source for the operator, and for the pipeline.
+
+use crate::{config::SecretRefError, fetch::FetchError};
+use http::StatusCode;
+use std::{path::PathBuf, time::Duration};
+
+/// Why a request cannot be signed. The caller gets 503 and is asked to come back.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialError {
+    /// There is no credential that is still good, and none could be had.
+    #[error("no credential for the target can be had now; next attempt in {retry_after:?}")]
+    Unavailable {
+        /// When it makes sense to come back.
+        retry_after: Duration,
+    },
+}
+
+impl CredentialError {
+    /// For a target that has no source in this generation, which only a bug can bring about.
+    pub(super) fn unknown_target() -> Self {
+        Self::Unavailable {
+            retry_after: Duration::from_secs(5),
+        }
+    }
+
+    /// When it makes sense to come back.
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Unavailable { retry_after } => *retry_after,
+        }
+    }
+}
+
+/// Why a source gave no credential. For the operator's log; no secret or token is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A reference to a secret leads nowhere.
+    #[error("a key of the target cannot be read")]
+    Secret(#[from] SecretRefError),
+    /// A part of the credential cannot be one.
+    #[error("the {0} is malformed: it must be visible ASCII without spaces")]
+    Malformed(&'static str),
+    /// The identity token's file cannot be read.
+    #[error("cannot read the identity token from `{path}`")]
+    TokenFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What is in the identity token's file is no token.
+    #[error("`{path}` holds no identity token: {problem}")]
+    Token {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        problem: &'static str,
+    },
+    /// The call of the security token service could not be signed.
+    #[error("the call of the security token service could not be signed")]
+    Signature,
+    /// The security token service cannot be reached, or its CA cannot be read.
+    #[error("the security token service cannot be asked")]
+    Fetch(#[from] FetchError),
+    /// The security token service refused.
+    #[error("the security token service refused ({status}, `{code}`): {message}; {hint}")]
+    Refused {
+        /// HTTP status.
+        status: StatusCode,
+        /// Its error code.
+        code: String,
+        /// Its message, shortened, without the token.
+        message: String,
+        /// What to look at.
+        hint: &'static str,
+    },
+    /// What it answered is not a usable credential.
+    #[error("the answer of the security token service is not usable: {0}")]
+    Answer(&'static str),
+}

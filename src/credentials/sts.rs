@@ -1,0 +1,331 @@
+//! Calls of a security token service: AssumeRole and AssumeRoleWithWebIdentity.
+//!
+//! What signs the call, key pair or identity token, is read anew for each call, so that whoever rotates it needs no
+//! reload. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
+
+use super::{Credential, SourceError, check, static_key, sts_xml};
+use crate::{
+    clock::Clock,
+    config::{CredentialSource, Endpoint, StaticKeys},
+    fetch::{Fetched, Fetcher},
+    secret::Secret,
+};
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+    sign::v4,
+};
+use aws_smithy_runtime_api::client::identity::Identity;
+use form_urlencoded::Serializer;
+use http::{HeaderName, HeaderValue, StatusCode};
+use jiff::SignedDuration;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// A prepared call.
+pub(super) struct Call {
+    url: String,
+    host: String,
+    role_arn: Box<str>,
+    session_name: Box<str>,
+    seconds: u64,
+    proof: Proof,
+    fetcher: Fetcher,
+    clock: Clock,
+}
+
+/// What shows that the role is ours to assume.
+enum Proof {
+    Signature {
+        keys: StaticKeys,
+        region: Box<str>,
+        external_id: Option<Box<str>>,
+    },
+    Token(PathBuf),
+}
+
+/// Bytes of an identity token; STS takes 20,000 characters.
+const MAX_TOKEN: u64 = 20_000;
+/// The longest life that a credential may claim: the longest role session is 12 hours.
+const LONGEST: SignedDuration = SignedDuration::from_hours(36);
+
+impl Call {
+    /// Prepares the call that `source` describes.
+    ///
+    /// # Errors
+    /// A CA file or keys that cannot be read.
+    pub(super) fn new(source: &CredentialSource, clock: Clock) -> Result<Self, SourceError> {
+        match source {
+            CredentialSource::AssumeRole {
+                role_arn,
+                sts_endpoint,
+                sts_region,
+                sts_ca,
+                external_id,
+                duration,
+                session_name,
+                source: keys,
+            } => {
+                // Keys that are missing are better found at start than with the first request.
+                static_key::resolve(keys)?;
+                let proof = Proof::Signature {
+                    keys: keys.clone(),
+                    region: sts_region.clone(),
+                    external_id: external_id.clone(),
+                };
+                Self::prepare(
+                    sts_endpoint,
+                    sts_ca.as_deref(),
+                    role_arn,
+                    session_name,
+                    duration.as_secs(),
+                    proof,
+                    clock,
+                )
+            }
+            CredentialSource::AssumeRoleWithWebIdentity {
+                role_arn,
+                sts_endpoint,
+                sts_ca,
+                duration,
+                session_name,
+                token_file,
+            } => {
+                let proof = Proof::Token(token_file.clone());
+                Self::prepare(
+                    sts_endpoint,
+                    sts_ca.as_deref(),
+                    role_arn,
+                    session_name,
+                    duration.as_secs(),
+                    proof,
+                    clock,
+                )
+            }
+            CredentialSource::Static(_) => Err(SourceError::Answer("static keys have no token service")),
+        }
+    }
+
+    fn prepare(
+        endpoint: &Endpoint,
+        ca: Option<&Path>,
+        role_arn: &str,
+        session_name: &str,
+        seconds: u64,
+        proof: Proof,
+        clock: Clock,
+    ) -> Result<Self, SourceError> {
+        let fetcher = Fetcher::new(ca)?;
+        let host = endpoint.authority();
+        let scheme = if endpoint.tls { "https" } else { "http" };
+        Ok(Self {
+            url: format!("{scheme}://{host}/"),
+            host,
+            role_arn: role_arn.into(),
+            session_name: session_name.into(),
+            seconds,
+            proof,
+            fetcher: if endpoint.tls {
+                fetcher
+            } else {
+                fetcher.allow_plain()
+            },
+            clock,
+        })
+    }
+
+    /// Asks once.
+    pub(super) async fn fetch(&self) -> Result<Credential, SourceError> {
+        let (action, answer, token) = match &self.proof {
+            Proof::Signature {
+                keys,
+                region,
+                external_id,
+            } => {
+                let extra = external_id.as_deref().map(|id| ("ExternalId", id));
+                let body = self.form("AssumeRole", extra);
+                let headers = self.sign(&static_key::resolve(keys)?, region, &body)?;
+                (
+                    "AssumeRole",
+                    self.fetcher.post_form(&self.url, body, &headers).await?,
+                    None,
+                )
+            }
+            Proof::Token(path) => {
+                let token = read_token(path).await?;
+                let text = token.expose_str().unwrap_or_default();
+                let body = self.form("AssumeRoleWithWebIdentity", Some(("WebIdentityToken", text)));
+                let answer = self.fetcher.post_form(&self.url, body, &[]).await?;
+                ("AssumeRoleWithWebIdentity", answer, Some(token))
+            }
+        };
+        self.read(action, &answer, token.as_ref())
+    }
+
+    fn form(&self, action: &str, extra: Option<(&str, &str)>) -> String {
+        Serializer::new(String::new())
+            .append_pair("Action", action)
+            .append_pair("Version", "2011-06-15")
+            .append_pair("RoleArn", &self.role_arn)
+            .append_pair("RoleSessionName", &self.session_name)
+            .append_pair("DurationSeconds", &self.seconds.to_string())
+            .extend_pairs(extra)
+            .finish()
+    }
+
+    /// The headers that sign `body`.
+    ///
+    /// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+    fn sign(
+        &self,
+        keys: &Credential,
+        region: &str,
+        body: &str,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
+        let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
+        let identity: Identity = Credentials::new(
+            &*keys.access_key_id,
+            text(&keys.secret_access_key),
+            keys.session_token.as_ref().map(text),
+            None,
+            "tidegate",
+        )
+        .into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(region)
+            .name("sts")
+            .time(self.clock.now().into())
+            .settings(SigningSettings::default())
+            .build()
+            .map_err(|_| SourceError::Signature)?;
+        let headers = [
+            ("host", self.host.as_str()),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        let request = SignableRequest::new(
+            "POST",
+            &self.url,
+            headers.into_iter(),
+            SignableBody::Bytes(body.as_bytes()),
+        );
+        let signed = request.and_then(|request| sign(request, &params.into()));
+        let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
+        let mut added = Vec::new();
+        for (name, value) in instructions.headers() {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| SourceError::Signature)?;
+            value.set_sensitive(true);
+            added.push((name, value));
+        }
+        Ok(added)
+    }
+
+    /// Reads an answer strictly. CRD-07.
+    fn read(
+        &self,
+        action: &str,
+        answer: &Fetched,
+        token: Option<&Secret>,
+    ) -> Result<Credential, SourceError> {
+        if answer.body.len() > sts_xml::MAX_DOCUMENT {
+            return Err(SourceError::Answer("it is larger than 64 KiB"));
+        }
+        let text = std::str::from_utf8(&answer.body).map_err(|_| SourceError::Answer("it is not UTF-8"))?;
+        if answer.status != StatusCode::OK {
+            return Err(refusal(answer.status, text, token));
+        }
+        let is_xml = answer.content_type.as_deref().is_some_and(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("text/xml") || kind.eq_ignore_ascii_case("application/xml")
+        });
+        if !is_xml {
+            return Err(SourceError::Answer("its content type is not XML"));
+        }
+        let credential = check(sts_xml::credentials(action, text).map_err(SourceError::Answer)?)?;
+        let now = self.clock.now();
+        match credential.expires_at.map(|end| end.duration_since(now)) {
+            None => Err(SourceError::Answer("it has no expiry")),
+            Some(left) if !left.is_positive() => {
+                Err(SourceError::Answer("it has expired already: check the clocks"))
+            }
+            Some(left) if left > LONGEST => {
+                Err(SourceError::Answer("it claims to be good for more than 36 hours"))
+            }
+            Some(_) => Ok(credential),
+        }
+    }
+}
+
+/// Reads an identity token. Line ends around it belong to the file (2.1).
+async fn read_token(path: &Path) -> Result<Secret, SourceError> {
+    let unusable = |problem| SourceError::Token {
+        path: path.to_owned(),
+        problem,
+    };
+    let unreadable = |source| SourceError::TokenFile {
+        path: path.to_owned(),
+        source,
+    };
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > MAX_TOKEN {
+        return Err(unusable("it is larger than 20,000 bytes"));
+    }
+    let bytes = Zeroizing::new(tokio::fs::read(path).await.map_err(unreadable)?);
+    let token = bytes.trim_ascii();
+    if token.is_empty() {
+        return Err(unusable("it is empty"));
+    }
+    if !token.iter().all(u8::is_ascii_graphic) {
+        return Err(unusable("there are characters in it that no token has"));
+    }
+    Ok(Secret::new(token))
+}
+
+/// What the service said, fit for a log.
+fn refusal(status: StatusCode, text: &str, token: Option<&Secret>) -> SourceError {
+    let (code, message) =
+        sts_xml::error(text).unwrap_or_else(|| ("none".to_owned(), "no message".to_owned()));
+    let hint = match code.as_str() {
+        "InvalidIdentityToken" | "IDPRejectedClaim" => "check issuer, audience and signature of the token",
+        "ExpiredToken" | "ExpiredTokenException" => {
+            "whatever keeps the credential of this call fresh has stopped"
+        }
+        "AccessDenied" => "the trust policy of the role must allow this caller",
+        "RegionDisabledException" => "the region is not enabled for the account",
+        "IDPCommunicationError" => {
+            "the service could not fetch the keys of the token's issuer, it will be asked again"
+        }
+        "ValidationError" => "check role, session name and duration",
+        "InvalidClientTokenId" | "SignatureDoesNotMatch" => "check the keys that sign this call",
+        _ => "it will be asked again",
+    };
+    SourceError::Refused {
+        status,
+        code: printable(&code, token, 64),
+        message: printable(&message, token, 256),
+        hint,
+    }
+}
+
+/// Cuts `text`, replaces what is not printable and any part of the token.
+fn printable(text: &str, token: Option<&Secret>, longest: usize) -> String {
+    let mut text = text.to_owned();
+    for part in token
+        .and_then(Secret::expose_str)
+        .into_iter()
+        .flat_map(|token| token.split('.'))
+    {
+        if part.len() >= 8 {
+            text = text.replace(part, "[redacted]");
+        }
+    }
+    text.chars()
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .take(longest)
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "sts_tests.rs"]
+mod tests;
