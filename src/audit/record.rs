@@ -1,0 +1,377 @@
+//! The record: one schema, in one order, with absent fields left out.
+//!
+//! The fields are few and typed on purpose: a header, a query or a body has no place to go.
+
+use super::redact::OneLine;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use ulid::Ulid;
+
+/// The version of the schema: `v`.
+const VERSION: u8 = 1;
+
+/// What kind of request it was: `type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A storage operation, or something that was not recognised.
+    Request,
+    /// The issue of a session.
+    Auth,
+}
+
+/// How the caller said who it is: `client.auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthMethod {
+    /// `Authorization: AWS4-HMAC-SHA256 …`.
+    #[serde(rename = "sigv4-header")]
+    SigV4Header,
+    /// A signature in the query.
+    Presigned,
+    /// Not at all.
+    Anonymous,
+    /// An identity token.
+    WebIdentity,
+}
+
+/// What came out: `decision.effect`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It was allowed. Whether it worked then is in `response`.
+    Allow,
+    /// It was refused because of what it was or who asked.
+    Deny,
+    /// It was refused because something did not work here.
+    Error,
+}
+
+/// Why: `decision.reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// A policy permits it.
+    Permit,
+    /// A policy forbids it.
+    Forbid,
+    /// No policy permits it.
+    NoPermit,
+    /// A policy could not be evaluated, which denies.
+    EvalError,
+    /// Some of several objects are allowed, others not.
+    Partial,
+    /// No usable credentials.
+    Unauthenticated,
+    /// The token is not acceptable.
+    BadToken,
+    /// The session, token or presigned URL has expired.
+    Expired,
+    /// The signature is wrong.
+    BadSignature,
+    /// The caller's clock is too far off.
+    ClockSkew,
+    /// The request cannot be understood.
+    Malformed,
+    /// The request is understood, and not offered.
+    Unsupported,
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// The payload is not what was declared.
+    BadPayload,
+    /// Too much at once.
+    Limited,
+    /// The identity provider, the credential or the target cannot be had now.
+    Unavailable,
+    /// The caller went away before anything was decided.
+    Aborted,
+    /// A defect.
+    Internal,
+}
+
+impl Reason {
+    /// The effect that goes with it.
+    pub fn effect(self) -> Effect {
+        match self {
+            Self::Permit | Self::Partial => Effect::Allow,
+            Self::Forbid
+            | Self::NoPermit
+            | Self::EvalError
+            | Self::Unauthenticated
+            | Self::BadToken
+            | Self::Expired
+            | Self::BadSignature
+            | Self::ClockSkew
+            | Self::Malformed
+            | Self::Unsupported
+            | Self::NoSuchBucket
+            | Self::BadPayload
+            | Self::Limited => Effect::Deny,
+            Self::Unavailable | Self::Aborted | Self::Internal => Effect::Error,
+        }
+    }
+}
+
+/// How the answer ended: `response.end_reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndReason {
+    /// With its last byte.
+    Complete,
+    /// The caller went away before the last byte.
+    CallerWentAway,
+    /// The target broke off.
+    TargetBrokeOff,
+    /// The payload was not what was declared.
+    PayloadRefused,
+    /// Nothing moved for too long.
+    Stalled,
+    /// The request was dropped before there was an answer: the caller went away, or the time to drain was over.
+    Aborted,
+    /// A defect.
+    Panic,
+}
+
+/// The outcome of authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What came out.
+    pub effect: Effect,
+    /// Why.
+    pub reason: Reason,
+    /// The ids of the policies that decided.
+    pub policies: Vec<Box<str>>,
+    /// The hash of the policies' text.
+    pub policy_version: Option<Box<str>>,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// Where a request was sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetInfo {
+    /// The target's name in the configuration.
+    pub name: Box<str>,
+    /// Host and port.
+    pub endpoint: Box<str>,
+    /// Its region.
+    pub region: Box<str>,
+    /// Its answer, if there is one yet.
+    pub status: Option<u16>,
+    /// Its own id of the request.
+    pub request_id: Option<Box<str>>,
+    /// When the credential that signed ends.
+    pub cred_expires: Option<Timestamp>,
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub(super) struct Record {
+    pub(super) v: Version,
+    #[serde(rename = "type")]
+    pub(super) kind: Kind,
+    #[serde(serialize_with = "millis")]
+    pub(super) time: Timestamp,
+    pub(super) duration_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) upstream_ttfb_ms: Option<u64>,
+    #[serde(serialize_with = "display")]
+    pub(super) request_id: Ulid,
+    #[serde(serialize_with = "display")]
+    pub(super) event_id: Ulid,
+    /// The process; set by the writer.
+    pub(super) instance: Arc<str>,
+    /// Counts the records of the instance from 1 without a gap; set by the writer.
+    pub(super) seq: u64,
+    #[serde(skip_serializing_if = "Actor::is_empty")]
+    pub(super) actor: Actor,
+    pub(super) client: Client,
+    pub(super) api: ApiCall,
+    #[serde(skip_serializing_if = "Resource::is_empty")]
+    pub(super) resource: Resource,
+    pub(super) request: Request,
+    pub(super) decision: Decided,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<Box<str>>,
+    pub(super) response: Response,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) target: Option<Target>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<Box<str>>,
+}
+
+/// Always [`VERSION`].
+#[derive(Debug)]
+pub(super) struct Version;
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(VERSION)
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Actor {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) kind: Option<crate::authn::PrincipalKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) issuer: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sub: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) groups: Vec<Box<str>>,
+    /// Set if not all of them are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) groups_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub(super) session_issued: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub(super) session_expires: Option<Timestamp>,
+    /// Only claimed, as long as there is no `id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_key_id: Option<Box<str>>,
+}
+
+impl Actor {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Client {
+    #[serde(serialize_with = "display")]
+    pub(super) ip: std::net::IpAddr,
+    pub(super) port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_agent: Option<Box<str>>,
+    pub(super) tls: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) auth: Option<AuthMethod>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ApiCall {
+    pub(super) protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) operation: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) read_only: Option<bool>,
+}
+
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Resource {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version_id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prefix: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) copy_source: Option<Box<str>>,
+    /// The first 16 hex digits of its SHA-256: tells uploads apart, opens none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) upload_id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) part: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) keys_count: Option<usize>,
+}
+
+impl Resource {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Request {
+    pub(super) method: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) range: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sse: Option<Box<str>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) object_tags: BTreeMap<Box<str>, Box<str>>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Decided {
+    pub(super) effect: Effect,
+    pub(super) reason: Reason,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) policies: Vec<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) policy_version: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) us: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Response {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) error_code: Option<Box<str>>,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) aborted: bool,
+    pub(super) end_reason: EndReason,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Target {
+    pub(super) name: Box<str>,
+    pub(super) endpoint: Box<str>,
+    pub(super) region: Box<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request_id: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub(super) cred_expires: Option<Timestamp>,
+}
+
+impl Record {
+    /// Appends the record and a line end to `out`.
+    pub(super) fn write_line(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *out, OneLine);
+        // Maps have string keys and a `Vec` takes everything: this cannot fail. If a later field could, the line
+        // still says that there was a request.
+        if self.serialize(&mut serializer).is_err() {
+            out.truncate(start);
+            let fallback = format!(
+                r#"{{"v":{VERSION},"type":"request","request_id":"{}","instance":"{}","seq":{}}}"#,
+                self.request_id, self.instance, self.seq
+            );
+            out.extend_from_slice(fallback.as_bytes());
+        }
+        out.push(b'\n');
+    }
+}
+
+fn millis<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{time:.3}"))
+}
+
+fn seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(&format_args!("{time:.0}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn display<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

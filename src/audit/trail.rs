@@ -1,0 +1,476 @@
+//! The trail of one request: every stage adds what it found, and it ends in exactly one record.
+
+use super::record::{
+    Actor, ApiCall, AuthMethod, Client, Decided, Decision, Effect, EndReason, Kind, Reason, Record, Request,
+    Resource, Response, Target, TargetInfo, Version,
+};
+use super::redact::{clip, is_access_key_id, scrub};
+use crate::authn::oidc::Identity;
+use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm};
+use crate::operation::{Detail, Operation, PayloadMode};
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::time::Instant;
+use ulid::Ulid;
+
+/// What is known of a request before it is parsed.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Protocol version, and what else is worth keeping: `TLSv1.3`.
+    pub tls: &'a str,
+    /// The HTTP method.
+    pub method: &'a str,
+    /// `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// Unique; also what the caller is told.
+    pub request_id: Ulid,
+}
+
+/// What became of a request, for whoever counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended {
+    /// The API call; `None` if the request was not understood.
+    pub operation: Option<&'static str>,
+    /// What the caller was answered; `None` if nothing.
+    pub status: Option<u16>,
+    /// What was decided.
+    pub effect: Effect,
+    /// From the arrival to the last byte.
+    pub took: Duration,
+    /// Payload bytes from the caller.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+}
+
+/// Somebody to be told at the end.
+struct Observer(Box<dyn FnOnce(Ended) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// The open record of a request.
+///
+/// Ends with [`Trail::follow`] or [`Trail::close`]. Dropped before that, it is recorded as aborted.
+#[derive(Debug)]
+#[must_use = "a trail that is dropped says that the request was aborted"]
+pub struct Trail(Option<Box<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    slot: OwnedPermit<Box<Record>>,
+    record: Record,
+    begun: Instant,
+    sent: Option<Instant>,
+    decided: bool,
+    bytes_in: Arc<AtomicU64>,
+    observer: Option<Observer>,
+}
+
+/// Characters of a user agent that are kept.
+const USER_AGENT: usize = 256;
+/// Characters of a cause that are kept.
+const CAUSE: usize = 1024;
+/// Bytes of any other text; the longest is a key with its bucket and version.
+const TEXT: usize = 2304;
+/// Groups that are listed; a directory may name thousands.
+const GROUPS: usize = 32;
+/// Policies that are listed.
+const POLICIES: usize = 32;
+/// Tags that are listed; S3 takes ten.
+const TAGS: usize = 16;
+
+impl Trail {
+    pub(super) fn open(slot: OwnedPermit<Box<Record>>, arrival: &Arrival<'_>, now: Timestamp) -> Self {
+        let record = Record {
+            v: Version,
+            kind: Kind::Request,
+            time: now,
+            duration_ms: 0,
+            upstream_ttfb_ms: None,
+            request_id: arrival.request_id,
+            event_id: arrival.request_id,
+            instance: "".into(),
+            seq: 0,
+            actor: Actor::default(),
+            client: Client {
+                ip: arrival.peer.ip().to_canonical(),
+                port: arrival.peer.port(),
+                user_agent: arrival.user_agent.map(|agent| scrub(agent, USER_AGENT)),
+                tls: clip(arrival.tls, 64).into(),
+                auth: None,
+                payload: None,
+            },
+            api: ApiCall {
+                protocol: "s3",
+                operation: None,
+                read_only: None,
+            },
+            resource: Resource::default(),
+            request: Request {
+                method: clip(arrival.method, 16).into(),
+                ..Request::default()
+            },
+            decision: Decided {
+                effect: Reason::Aborted.effect(),
+                reason: Reason::Aborted,
+                policies: Vec::new(),
+                policy_version: None,
+                us: None,
+            },
+            generation: None,
+            response: Response {
+                status: None,
+                error_code: None,
+                bytes_in: 0,
+                bytes_out: 0,
+                aborted: true,
+                end_reason: EndReason::Aborted,
+            },
+            target: None,
+            cause: None,
+        };
+        Self(Some(Box::new(Open {
+            slot,
+            record,
+            begun: Instant::now(),
+            sent: None,
+            decided: false,
+            bytes_in: Arc::new(AtomicU64::new(0)),
+            observer: None,
+        })))
+    }
+
+    /// The id that the caller is told.
+    pub fn request_id(&self) -> Ulid {
+        self.0
+            .as_ref()
+            .map_or_else(Ulid::nil, |open| open.record.request_id)
+    }
+
+    /// Tells `observer` when the record ends.
+    pub fn observe(&mut self, observer: impl FnOnce(Ended) + Send + Sync + 'static) {
+        self.edit(|open| open.observer = Some(Observer(Box::new(observer))));
+    }
+
+    /// A storage operation (the default) or the issue of a session.
+    pub fn kind(&mut self, kind: Kind) {
+        self.edit(|open| open.record.kind = kind);
+    }
+
+    /// The configuration and policies that apply.
+    pub fn generation(&mut self, id: &str) {
+        self.edit(|open| open.record.generation = Some(text(id)));
+    }
+
+    /// How the caller says who it is, and how its payload is framed. Nothing secret of the claim is kept.
+    pub fn claim(&mut self, claim: &Claim, payload: Option<PayloadMode>) {
+        self.edit(|open| {
+            let client = &mut open.record.client;
+            client.payload = payload.map(PayloadMode::name);
+            match claim {
+                Claim::Anonymous => client.auth = Some(AuthMethod::Anonymous),
+                Claim::Signature(signature) => {
+                    client.auth = Some(match signature.form {
+                        SignatureForm::Header => AuthMethod::SigV4Header,
+                        SignatureForm::Presigned { .. } => AuthMethod::Presigned,
+                    });
+                    open.record.actor.access_key_id = Some(&signature.access_key_id)
+                        .filter(|id| is_access_key_id(id))
+                        .cloned();
+                }
+            }
+        });
+    }
+
+    /// How the caller says who it is, where there is no [`Claim`].
+    pub fn auth(&mut self, method: AuthMethod) {
+        self.edit(|open| open.record.client.auth = Some(method));
+    }
+
+    /// Who it is.
+    pub fn principal(&mut self, principal: &Principal) {
+        let (kind, id) = (principal.kind(), principal.id());
+        self.actor(
+            kind,
+            id,
+            principal.groups(),
+            principal.issuer(),
+            principal.subject(),
+        );
+        self.session(principal.session());
+    }
+
+    /// Whom a verified token names: for the issue of a session.
+    pub fn identity(&mut self, identity: &Identity) {
+        let (kind, id) = (identity.kind, &identity.id);
+        self.actor(kind, id, &identity.groups, &identity.issuer, &identity.subject);
+    }
+
+    /// The session that was used, or issued.
+    pub fn session(&mut self, session: &SessionInfo) {
+        self.edit(|open| {
+            let actor = &mut open.record.actor;
+            actor.session_id = Some(text(&session.id));
+            actor.session_issued = Some(session.issued_at);
+            actor.session_expires = Some(session.expires_at);
+            actor.access_key_id = Some(text(&session.access_key_id));
+        });
+    }
+
+    fn actor(&mut self, kind: PrincipalKind, id: &str, groups: &[Box<str>], issuer: &str, subject: &str) {
+        self.edit(|open| {
+            let actor = &mut open.record.actor;
+            actor.kind = Some(kind);
+            actor.id = Some(text(id));
+            actor.issuer = Some(text(issuer));
+            actor.sub = Some(text(subject));
+            actor.groups = groups.iter().take(GROUPS).map(|group| text(group)).collect();
+            actor.groups_count = Some(groups.len()).filter(|count| *count > GROUPS);
+        });
+    }
+
+    /// What is called, where there is no [`Operation`]: protocol and name as in the record (`sts`,
+    /// `AssumeRoleWithWebIdentity`).
+    pub fn call(&mut self, protocol: &'static str, operation: &'static str, read_only: bool) {
+        self.edit(|open| {
+            open.record.api = ApiCall {
+                protocol,
+                operation: Some(operation),
+                read_only: Some(read_only),
+            };
+        });
+    }
+
+    /// What is called, on what.
+    pub fn operation(&mut self, operation: &Operation) {
+        let api = operation.api();
+        self.call("s3", api.name(), api.is_read_only());
+        self.edit(|open| {
+            open.record.resource = Resource {
+                bucket: operation.bucket().map(|bucket| text(bucket.as_str())),
+                key: operation.object().map(|object| text(object.key.as_str())),
+                version_id: operation.parameter("versionId").map(text),
+                prefix: operation.parameter("prefix").map(text),
+                copy_source: operation.copy_source().map(|source| {
+                    let name = format!("{}/{}", source.object.bucket, source.object.key);
+                    match &source.version_id {
+                        Some(version) => text(&format!("{name}?versionId={version}")),
+                        None => text(&name),
+                    }
+                }),
+                upload_id: operation.parameter("uploadId").map(fingerprint),
+                part: operation.parameter("partNumber").and_then(|n| n.parse().ok()),
+                keys_count: match operation.detail() {
+                    Detail::Deletions { objects, .. } => Some(objects.len()),
+                    Detail::None | Detail::Copy(_) | Detail::Parts(_) => None,
+                },
+            };
+            let request = &mut open.record.request;
+            request.range = operation.header("range").map(|range| clip(range, 256).into());
+            request.sse = operation
+                .header("x-amz-server-side-encryption")
+                .map(|sse| clip(sse, 64).into());
+            if operation
+                .header("x-amz-server-side-encryption-customer-algorithm")
+                .is_some()
+            {
+                request.sse = Some("customer".into());
+            }
+            if let Some(tags) = operation.header("x-amz-tagging") {
+                let pairs = form_urlencoded::parse(tags.as_bytes()).take(TAGS);
+                request.object_tags = pairs
+                    .map(|(key, value)| (clip(&key, 128).into(), clip(&value, 256).into()))
+                    .collect();
+            }
+        });
+    }
+
+    /// Whether policy allows it, and why.
+    pub fn decided(&mut self, decision: Decision) {
+        self.edit(|open| {
+            open.decided = true;
+            open.record.decision = Decided {
+                effect: decision.effect,
+                reason: decision.reason,
+                policies: decision
+                    .policies
+                    .iter()
+                    .take(POLICIES)
+                    .map(|id| text(id))
+                    .collect(),
+                policy_version: decision.policy_version.as_deref().map(text),
+                us: Some(decision.micros),
+            };
+        });
+    }
+
+    /// That it was not served: the status and code that the caller gets, and the operator's words.
+    ///
+    /// A decision that was made before stays: a request may be allowed and fail at the target.
+    pub fn refused(&mut self, status: u16, code: &str, reason: Reason, cause: &(dyn Error + 'static)) {
+        let words = chain(cause);
+        self.edit(|open| {
+            open.record.response.status = Some(status);
+            open.record.response.error_code = Some(clip(code, 128).into());
+            open.record.cause = Some(scrub(&words, CAUSE));
+            if !open.decided {
+                open.decided = true;
+                open.record.decision.effect = reason.effect();
+                open.record.decision.reason = reason;
+            }
+        });
+    }
+
+    /// Where it goes. The time to its answer counts from here.
+    pub fn target(&mut self, target: TargetInfo) {
+        self.edit(|open| {
+            open.sent.get_or_insert_with(Instant::now);
+            open.record.target = Some(Target {
+                name: text(&target.name),
+                endpoint: text(&target.endpoint),
+                region: text(&target.region),
+                status: target.status,
+                request_id: target.request_id.as_deref().map(|id| clip(id, 128).into()),
+                cred_expires: target.cred_expires,
+            });
+        });
+    }
+
+    /// What the target answered: its status, and its own id of the request.
+    pub fn answered(&mut self, status: u16, request_id: Option<&str>) {
+        self.edit(|open| {
+            open.record.upstream_ttfb_ms = open.sent.map(|sent| whole_millis(sent.elapsed()));
+            if let Some(target) = &mut open.record.target {
+                target.status = Some(status);
+                target.request_id = request_id.map(|id| clip(id, 128).into());
+            }
+        });
+    }
+
+    /// Counts the bytes of the request's body; whoever relays it adds to it.
+    pub fn bytes_in(&self) -> Arc<AtomicU64> {
+        self.0
+            .as_ref()
+            .map_or_else(Arc::default, |open| open.bytes_in.clone())
+    }
+
+    /// Ends the record of a request that was answered with `status` and no body.
+    pub fn close(mut self, status: u16) {
+        self.status(status);
+        self.end(EndReason::Complete, 0);
+    }
+
+    pub(super) fn method(&self) -> &str {
+        self.0.as_ref().map_or("", |open| &open.record.request.method)
+    }
+
+    pub(super) fn status(&mut self, status: u16) {
+        self.edit(|open| open.record.response.status = Some(status));
+    }
+
+    pub(super) fn cause(&mut self, cause: &(dyn Error + 'static)) {
+        let words = chain(cause);
+        self.edit(|open| open.record.cause = Some(scrub(&words, CAUSE)));
+    }
+
+    /// Hands the record over. The place in the queue was reserved: this neither blocks nor fails.
+    pub(super) fn end(&mut self, reason: EndReason, bytes_out: u64) {
+        if let Some(open) = self.0.take() {
+            let mut open = *open;
+            let response = &mut open.record.response;
+            response.end_reason = reason;
+            response.aborted = reason != EndReason::Complete;
+            response.bytes_out = bytes_out;
+            response.bytes_in = open.bytes_in.load(Ordering::Relaxed);
+            let took = open.begun.elapsed();
+            open.record.duration_ms = whole_millis(took);
+            if !open.decided && reason == EndReason::Complete {
+                // An answer without a decision is not something that may pass for allowed.
+                open.record.decision.reason = Reason::Internal;
+            }
+            if let Some(Observer(observer)) = open.observer.take() {
+                let response = &open.record.response;
+                observer(Ended {
+                    operation: open.record.api.operation,
+                    status: response.status,
+                    effect: open.record.decision.effect,
+                    took,
+                    bytes_in: response.bytes_in,
+                    bytes_out,
+                });
+            }
+            open.slot.send(Box::new(open.record));
+        }
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut Open)) {
+        if let Some(open) = &mut self.0 {
+            edit(open);
+        }
+    }
+}
+
+impl Drop for Trail {
+    /// INVARIANT: every trail becomes one record.
+    fn drop(&mut self) {
+        let reason = if std::thread::panicking() {
+            EndReason::Panic
+        } else {
+            EndReason::Aborted
+        };
+        if reason == EndReason::Panic {
+            self.edit(|open| {
+                if !open.decided {
+                    open.record.decision.reason = Reason::Internal;
+                }
+            });
+        }
+        self.end(reason, 0);
+    }
+}
+
+fn text(value: &str) -> Box<str> {
+    clip(value, TEXT).into()
+}
+
+/// Whoever knows an upload id can add to the upload: records tell uploads apart without it (AUD-05).
+fn fingerprint(upload_id: &str) -> Box<str> {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, upload_id.as_bytes());
+    HEXLOWER
+        .encode(digest.as_ref().get(..8).unwrap_or_default())
+        .into()
+}
+
+/// An error and what led to it, in one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    // Bounded: nothing keeps a faulty error from being its own source.
+    for _ in 0..8 {
+        let Some(error) = cause else { break };
+        let next = error.to_string();
+        // Wrappers that print their source would say it twice.
+        if !words.ends_with(&next) {
+            words.push_str(": ");
+            words.push_str(&next);
+        }
+        cause = error.source();
+    }
+    words
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
