@@ -1,0 +1,484 @@
+//! The numbers.
+//!
+//! INVARIANT: a label's values are written in this source or in the configuration. No key, no principal, no path,
+//! no user agent: a caller must not be able to make a time series (LIM-12). Hence `&'static str` and enums for
+//! everything that a request decides.
+
+use http::StatusCode;
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Seconds. From a decision alone to a part of some gigabytes.
+const BUCKETS: [f64; 16] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// A policy allowed it.
+    Allow,
+    /// Authentication or policy refused it.
+    Deny,
+    /// It was not decided: malformed, not understood, or we failed.
+    Error,
+}
+
+/// Which way bytes of bodies go, seen from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From callers.
+    In,
+    /// To callers.
+    Out,
+}
+
+/// Whether something that is done now and then worked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It did.
+    Ok,
+    /// It did not; what was there before stays in use.
+    Failed,
+}
+
+impl Decision {
+    /// As it is written in the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Outcome {
+    /// As it is written in the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl<T, E> From<&Result<T, E>> for Outcome {
+    fn from(result: &Result<T, E>) -> Self {
+        if result.is_ok() { Self::Ok } else { Self::Failed }
+    }
+}
+
+/// All metrics. Clones are cheap and count together.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<OperationLabel, Histogram, fn() -> Histogram>,
+    bytes_in: Counter,
+    bytes_out: Counter,
+    connections: Gauge,
+    policy_reloads: Family<OutcomeLabel, Counter>,
+    policy_reload_failed: Gauge,
+    policy_generation: Gauge,
+    policy_digest: Family<DigestLabel, Gauge>,
+    certificate_reloads: Family<OutcomeLabel, Counter>,
+    audit_records: Counter,
+    audit_failures: Counter,
+    credential_refreshes: Family<TargetOutcomeLabels, Counter>,
+    credential_expires: Family<TargetLabel, Gauge>,
+    sts_requests: Family<StsLabels, Counter>,
+    cedar_errors: Counter,
+    registry: Registry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    operation: &'static str,
+    status_class: StatusClass,
+    decision: Decision,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OperationLabel {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    result: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DigestLabel {
+    digest: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TargetLabel {
+    target: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TargetOutcomeLabels {
+    target: Box<str>,
+    result: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StsLabels {
+    action: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct StatusClass(u16);
+
+impl EncodeLabelValue for Decision {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for StatusClass {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        fmt::Write::write_fmt(encoder, format_args!("{}xx", self.0))
+    }
+}
+
+impl Metrics {
+    /// The `Content-Type` of [`Metrics::encode`].
+    pub const CONTENT_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut into = Registry::with_prefix("tidegate");
+        let into = &mut into;
+        let durations: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let help = "From the head of a request to the last byte of its answer";
+        into.register("request_duration_seconds", help, durations.clone());
+        let bytes: Family<[(&str, &str); 1], Counter> = register(
+            into,
+            "bytes",
+            "Bytes of request bodies (in) and response bodies (out)",
+        );
+        let policy_reloads = register(into, "policy_reloads", "Attempts to load policies");
+        let certificate_reloads = register(into, "certificate_reloads", "Attempts to load the certificate");
+        for family in [&policy_reloads, &certificate_reloads] {
+            // Present from the start: a rate over a series that appears with its first failure misses it.
+            appear(family, Outcome::Ok);
+            appear(family, Outcome::Failed);
+        }
+        Self(Arc::new(Inner {
+            requests: register(into, "requests", "Requests answered"),
+            durations,
+            bytes_in: bytes.get_or_create_owned(&[("direction", "in")]),
+            bytes_out: bytes.get_or_create_owned(&[("direction", "out")]),
+            connections: register(into, "connections", "Open connections of callers"),
+            policy_reloads,
+            policy_reload_failed: register(
+                into,
+                "policy_reload_failed",
+                "1 while the policies on disk cannot be loaded and older ones are in use",
+            ),
+            policy_generation: register(
+                into,
+                "policy_generation",
+                "Generations of configuration and policies since the start",
+            ),
+            policy_digest: register(
+                into,
+                "policy_digest",
+                "1 for the policies in use, the same on all replicas",
+            ),
+            certificate_reloads,
+            audit_records: register(into, "audit_records", "Audit records written"),
+            audit_failures: register(into, "audit_failures", "Audit records that could not be written"),
+            credential_refreshes: register(
+                into,
+                "credential_refreshes",
+                "Attempts to get a credential for a target",
+            ),
+            credential_expires: register(
+                into,
+                "credential_expires_seconds",
+                "When the credential in use expires, in seconds since 1970",
+            ),
+            sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
+            cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
+            registry: std::mem::take(into),
+        }))
+    }
+
+    /// A request is over. `operation` is the API's name, or one word for all that were not understood.
+    pub fn request(&self, operation: &'static str, status: StatusCode, decision: Decision, took: Duration) {
+        let labels = RequestLabels {
+            operation,
+            status_class: StatusClass(status.as_u16() / 100),
+            decision,
+        };
+        self.0.requests.get_or_create(&labels).inc();
+        let seconds = took.as_secs_f64();
+        self.0
+            .durations
+            .get_or_create(&OperationLabel { operation })
+            .observe(seconds);
+    }
+
+    /// Bytes of a body have passed. Cheap enough for each frame.
+    pub fn bytes(&self, direction: Direction, count: u64) {
+        match direction {
+            Direction::In => self.0.bytes_in.inc_by(count),
+            Direction::Out => self.0.bytes_out.inc_by(count),
+        };
+    }
+
+    /// A connection is open until the guard is dropped.
+    #[must_use]
+    pub fn connected(&self) -> Connected {
+        self.0.connections.inc();
+        Connected(self.0.connections.clone())
+    }
+
+    /// Policies were loaded, or could not be.
+    pub fn policy_reload(&self, result: Outcome) {
+        self.0
+            .policy_reloads
+            .get_or_create(&OutcomeLabel { result })
+            .inc();
+        self.0
+            .policy_reload_failed
+            .set(i64::from(result == Outcome::Failed));
+    }
+
+    /// These are the policies in use now. `digest` is the same wherever the policies are.
+    pub fn policy_generation(&self, number: u64, digest: &str) {
+        self.0
+            .policy_generation
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+        self.0.policy_digest.clear();
+        let label = DigestLabel {
+            digest: digest.into(),
+        };
+        self.0.policy_digest.get_or_create(&label).set(1);
+    }
+
+    /// The certificate was loaded, or could not be.
+    pub fn certificate_reload(&self, result: Outcome) {
+        self.0
+            .certificate_reloads
+            .get_or_create(&OutcomeLabel { result })
+            .inc();
+    }
+
+    /// An audit record was written, or could not be.
+    pub fn audit_record(&self, result: Outcome) {
+        match result {
+            Outcome::Ok => self.0.audit_records.inc(),
+            Outcome::Failed => self.0.audit_failures.inc(),
+        };
+    }
+
+    /// Somebody tried to get a credential for this configured target.
+    pub fn credential_refresh(&self, target: &str, result: Outcome) {
+        let labels = TargetOutcomeLabels {
+            target: target.into(),
+            result,
+        };
+        self.0.credential_refreshes.get_or_create(&labels).inc();
+    }
+
+    /// The credential in use for this configured target expires then.
+    pub fn credential_expires(&self, target: &str, at: Timestamp) {
+        let label = TargetLabel {
+            target: target.into(),
+        };
+        self.0
+            .credential_expires
+            .get_or_create(&label)
+            .set(at.as_second());
+    }
+
+    /// This target is no longer configured: its expiry must not raise an alarm.
+    pub fn forget_target(&self, target: &str) {
+        self.0.credential_expires.remove(&TargetLabel {
+            target: target.into(),
+        });
+    }
+
+    /// A request for a session was answered. `code` is the error's, or `ok`.
+    pub fn sts_request(&self, action: &'static str, code: &'static str) {
+        self.0
+            .sts_requests
+            .get_or_create(&StsLabels { action, code })
+            .inc();
+    }
+
+    /// Cedar could not evaluate a policy.
+    pub fn cedar_error(&self) {
+        self.0.cedar_errors.inc();
+    }
+
+    /// All metrics in the OpenMetrics text format.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail, and half an exposition has no `# EOF`: a scraper refuses it.
+        let _ = text::encode(&mut text, &self.0.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connected(Gauge);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn register<M>(into: &mut Registry, name: &str, help: &str) -> M
+where
+    M: prometheus_client::registry::Metric + Default + Clone,
+{
+    let metric = M::default();
+    into.register(name, help, metric.clone());
+    metric
+}
+
+fn appear(family: &Family<OutcomeLabel, Counter>, result: Outcome) {
+    drop(family.get_or_create(&OutcomeLabel { result }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(metrics: &Metrics, line: &str) {
+        let text = metrics.encode();
+        assert!(text.lines().any(|l| l == line), "no line `{line}` in\n{text}");
+    }
+
+    #[test]
+    fn everything_is_counted_under_its_name() {
+        let metrics = Metrics::new();
+        let took = Duration::from_millis(20);
+        metrics.request("GetObject", StatusCode::PARTIAL_CONTENT, Decision::Allow, took);
+        metrics.request("GetObject", StatusCode::OK, Decision::Allow, took);
+        metrics.request("unknown", StatusCode::NOT_IMPLEMENTED, Decision::Error, took);
+        metrics.bytes(Direction::In, 5);
+        metrics.bytes(Direction::Out, 7);
+        metrics.policy_reload(Outcome::Ok);
+        metrics.certificate_reload(Outcome::Failed);
+        metrics.audit_record(Outcome::Ok);
+        metrics.audit_record(Outcome::Failed);
+        metrics.credential_refresh("store", Outcome::Ok);
+        metrics.credential_expires("store", Timestamp::from_second(1_800_000_000).unwrap());
+        metrics.sts_request("AssumeRoleWithWebIdentity", "ok");
+        metrics.cedar_error();
+        let allowed =
+            r#"tidegate_requests_total{operation="GetObject",status_class="2xx",decision="allow"} 2"#;
+        check(&metrics, allowed);
+        check(
+            &metrics,
+            r#"tidegate_requests_total{operation="unknown",status_class="5xx",decision="error"} 1"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_request_duration_seconds_bucket{le="0.01",operation="GetObject"} 0"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_request_duration_seconds_bucket{le="0.025",operation="GetObject"} 2"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_request_duration_seconds_count{operation="GetObject"} 2"#,
+        );
+        check(&metrics, r#"tidegate_bytes_total{direction="in"} 5"#);
+        check(&metrics, r#"tidegate_bytes_total{direction="out"} 7"#);
+        check(&metrics, r#"tidegate_policy_reloads_total{result="ok"} 1"#);
+        check(&metrics, r#"tidegate_policy_reloads_total{result="failed"} 0"#);
+        check(
+            &metrics,
+            r#"tidegate_certificate_reloads_total{result="failed"} 1"#,
+        );
+        check(&metrics, "tidegate_audit_records_total 1");
+        check(&metrics, "tidegate_audit_failures_total 1");
+        check(
+            &metrics,
+            r#"tidegate_credential_refreshes_total{target="store",result="ok"} 1"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_credential_expires_seconds{target="store"} 1800000000"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_sts_requests_total{action="AssumeRoleWithWebIdentity",code="ok"} 1"#,
+        );
+        check(&metrics, "tidegate_cedar_errors_total 1");
+        assert!(metrics.encode().ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn a_connection_counts_until_its_guard_is_dropped() {
+        let metrics = Metrics::new();
+        let (first, second) = (metrics.connected(), metrics.clone().connected());
+        check(&metrics, "tidegate_connections 2");
+        drop(first);
+        check(&metrics, "tidegate_connections 1");
+        drop(second);
+        check(&metrics, "tidegate_connections 0");
+    }
+
+    // CFG-02, CFG-04
+    #[test]
+    fn only_the_policies_in_use_are_shown() {
+        let metrics = Metrics::new();
+        metrics.policy_generation(1, "sha256:aa");
+        metrics.policy_generation(2, "sha256:bb");
+        metrics.policy_reload(Outcome::Failed);
+        check(&metrics, "tidegate_policy_generation 2");
+        check(&metrics, r#"tidegate_policy_digest{digest="sha256:bb"} 1"#);
+        assert!(!metrics.encode().contains("sha256:aa"));
+        check(&metrics, "tidegate_policy_reload_failed 1");
+        metrics.policy_reload(Outcome::Ok);
+        check(&metrics, "tidegate_policy_reload_failed 0");
+    }
+
+    #[test]
+    fn a_forgotten_target_raises_no_alarm() {
+        let metrics = Metrics::new();
+        metrics.credential_expires("gone", Timestamp::UNIX_EPOCH);
+        metrics.forget_target("gone");
+        assert!(!metrics.encode().contains("gone"));
+    }
+}
