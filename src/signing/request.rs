@@ -1,0 +1,102 @@
+//! The target's request, from the permit alone: names mapped, parameters and headers by the catalogue.
+
+use super::{OutgoingPayload, PayloadHash, SigningError};
+use crate::authz::Permit;
+use crate::body::Body;
+use crate::config::{Addressing, Bucket, Target};
+use crate::dialect::s3::uri;
+use crate::operation::{Api, Operation};
+use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use std::sync::Arc;
+
+const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+
+/// Builds the unsigned request in origin form.
+pub(super) fn build(
+    permit: &Permit,
+    payload: OutgoingPayload,
+) -> Result<(http::Request<Body>, Arc<Target>), SigningError> {
+    let operation = permit.operation();
+    let name = operation.api().name();
+    let bucket = match operation.api() {
+        Api::ListBuckets | Api::GetBucketLocation => return Err(SigningError::NotForwarded(name)),
+        _ => permit.bucket().ok_or(SigningError::NotForwarded(name))?,
+    };
+    let target = Arc::clone(&bucket.target);
+    let (host, path_and_query) = place(operation, bucket);
+    let mut request = http::Request::builder()
+        .method(operation.api().row().method)
+        .uri(path_and_query)
+        .header(HOST, host)
+        .header(USER_AGENT, PRODUCT);
+    // The payload's own headers speak last: framing is ours to say.
+    let framed = payload.hash == PayloadHash::UnsignedTrailer;
+    for (name, value) in operation.headers() {
+        if !(framed && name == "content-encoding") {
+            request = request.header(&**name, &**value);
+        }
+    }
+    if framed {
+        let coding = operation
+            .header("content-encoding")
+            .map_or(String::new(), |coding| format!(",{coding}"));
+        request = request.header("content-encoding", format!("aws-chunked{coding}"));
+    }
+    if let (Some(source), Some(from)) = (operation.copy_source(), permit.source_bucket()) {
+        let mut value = String::new();
+        uri::encode_path(from.target_bucket.as_str().as_bytes(), &mut value);
+        value.push('/');
+        uri::encode_path(source.object.key.as_str().as_bytes(), &mut value);
+        if let Some(version) = &source.version_id {
+            value.push_str("?versionId=");
+            uri::encode_query(version.as_bytes(), &mut value);
+        }
+        request = request.header("x-amz-copy-source", value);
+    }
+    for (name, value) in &payload.headers {
+        request = request.header(*name, value);
+    }
+    if let Some(length) = payload.length {
+        request = request.header(CONTENT_LENGTH, length);
+    }
+    Ok((request.body(payload.body)?, target))
+}
+
+/// The absolute URL, for the signer.
+pub(super) fn url(request: &http::Request<Body>, target: &Target) -> String {
+    let scheme = if target.endpoint.tls { "https" } else { "http" };
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    format!("{scheme}://{host}{}", request.uri())
+}
+
+fn place(operation: &Operation, bucket: &Bucket) -> (String, String) {
+    let authority = bucket.target.endpoint.authority();
+    let mut path = String::with_capacity(128);
+    path.push('/');
+    let host = match bucket.target.addressing {
+        Addressing::Path => {
+            path.push_str(bucket.target_bucket.as_str());
+            authority
+        }
+        Addressing::VirtualHost => format!("{}.{authority}", bucket.target_bucket),
+    };
+    if let Some(object) = operation.object() {
+        if bucket.target.addressing == Addressing::Path {
+            path.push('/');
+        }
+        uri::encode_path(object.key.as_str().as_bytes(), &mut path);
+    }
+    let mut separator = '?';
+    for (name, value) in operation.parameters() {
+        path.push(separator);
+        uri::encode_query(name.as_bytes(), &mut path);
+        path.push('=');
+        uri::encode_query(value.as_bytes(), &mut path);
+        separator = '&';
+    }
+    (host, path)
+}
