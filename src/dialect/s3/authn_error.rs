@@ -1,0 +1,48 @@
+//! Why a claim was not accepted, in S3's words and with the elements that SDKs read.
+
+use super::error::S3Error;
+use crate::authn::{AuthnError, SignatureForm};
+
+/// The caller's view of a claim that was not accepted.
+pub(super) fn describe(error: &AuthnError) -> S3Error {
+    match error {
+        AuthnError::Anonymous => S3Error::access_denied(
+            "Access Denied: the request has no credentials. Trade an identity token for a session at this endpoint's STS \
+             (AssumeRoleWithWebIdentity) and sign with it.",
+        ),
+        AuthnError::MalformedScope { form: SignatureForm::Header, reason } => {
+            S3Error::authorization_header_malformed(format!("The authorization header is malformed; {reason}"))
+        }
+        AuthnError::MalformedScope { form: SignatureForm::Presigned { .. }, reason } => {
+            S3Error::authorization_query_parameters(format!("X-Amz-Credential is malformed; {reason}"))
+        }
+        AuthnError::RequestTimeTooSkewed { request_time, server_time } => S3Error::request_time_too_skewed(
+            "The difference between the request time and the server's time is too large. Set the caller's clock.",
+        )
+        .with("RequestTime", &**request_time)
+        .with("ServerTime", server_time.to_string())
+        .with("MaxAllowedSkewMilliseconds", "900000"),
+        AuthnError::NotYetValid { server_time, .. } => {
+            S3Error::access_denied("Request is not valid yet").with("ServerTime", server_time.to_string())
+        }
+        AuthnError::Expired { expires, expired_at, server_time } => S3Error::access_denied("Request has expired")
+            .with("X-Amz-Expires", expires.as_secs().to_string())
+            .with("Expires", expired_at.to_string())
+            .with("ServerTime", server_time.to_string()),
+        AuthnError::InvalidAccessKeyId { access_key_id } => S3Error::invalid_access_key_id(
+            "The AWS Access Key Id you provided does not exist in our records.",
+        )
+        .with("AWSAccessKeyId", &**access_key_id),
+        AuthnError::InvalidToken { .. } => {
+            S3Error::invalid_token("The provided token is malformed or otherwise invalid. Get a new session.")
+        }
+        AuthnError::ExpiredToken { .. } => {
+            S3Error::expired_token("The provided token has expired. Get a new session.")
+        }
+        AuthnError::SignatureDoesNotMatch { access_key_id, string_to_sign } => S3Error::signature_does_not_match(
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        )
+        .with("AWSAccessKeyId", &**access_key_id)
+        .with("StringToSign", &**string_to_sign),
+    }
+}

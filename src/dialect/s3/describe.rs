@@ -1,0 +1,105 @@
+//! Every way in which a request can end, in S3's words.
+//!
+//! The statuses are a contract: S3A and the SDKs retry, refresh or give up by them. An expired session is a 400
+//! `ExpiredToken`, a denial a 403, and whatever is not the caller's fault a 503.
+
+use super::error::S3Error;
+use crate::authz::NotPermitted;
+use crate::body::{BodyError, PayloadError};
+use crate::credentials::CredentialError;
+use crate::error::Error;
+use crate::listener::HeadViolation;
+use crate::upstream::UpstreamError;
+
+/// The caller's view of an error.
+pub(crate) fn describe(error: &Error) -> S3Error {
+    match error {
+        Error::Malformed(violation) => malformed(*violation),
+        Error::Refused(refusal) => refusal.clone(),
+        Error::Unauthenticated(error) => super::authn_error::describe(error),
+        Error::NotPermitted(NotPermitted::Denied(denied)) => S3Error::access_denied(denied.message.clone()),
+        Error::NotPermitted(NotPermitted::Tagging(error)) => S3Error::invalid_argument(error.to_string()),
+        Error::NotPermitted(refusal @ NotPermitted::CrossTarget { .. }) => S3Error::not_implemented(refusal.to_string()),
+        Error::Payload(error) => body(error),
+        Error::AuditUnavailable => S3Error::slow_down(
+            "No access can be recorded now, and none is given unrecorded. Try again; the operator has been told.",
+        )
+        .retry_after(1),
+        Error::Credential(error) => credential(error),
+        Error::Upstream(UpstreamError::RequestBody(error)) => body(error),
+        Error::Upstream(_) | Error::TargetBody(_) | Error::TargetDocument(_) => {
+            S3Error::bad_gateway("The storage behind this bucket does not answer as it should. Try again.").retry_after(1)
+        }
+        Error::Target(refusal) => refusal.outward.clone(),
+        Error::Signing(_) | Error::Internal(_) => {
+            S3Error::internal_error("We encountered an internal error. Please try again.")
+        }
+    }
+}
+
+fn malformed(violation: HeadViolation) -> S3Error {
+    let code = match violation.status().as_u16() {
+        405 => "MethodNotAllowed",
+        414 => "InvalidURI",
+        431 => "RequestHeaderSectionTooLarge",
+        501 => "NotImplemented",
+        _ => "InvalidRequest",
+    };
+    S3Error::new(violation.status().as_u16(), code, violation.to_string())
+}
+
+fn credential(error: &CredentialError) -> S3Error {
+    let seconds = error.retry_after().as_secs().max(1);
+    S3Error::slow_down("The credential for the storage behind this bucket cannot be had now. Try again.")
+        .retry_after(seconds)
+}
+
+fn body(error: &BodyError) -> S3Error {
+    match error {
+        BodyError::Payload(error) => payload(error),
+        BodyError::Caller(_) => S3Error::incomplete_body(
+            "You did not provide the number of bytes specified by the Content-Length HTTP header",
+        ),
+        BodyError::Stalled(_) => S3Error::request_timeout(
+            "Your socket connection to the server was not read from or written to within the timeout period.",
+        ),
+        BodyError::Target(_) => {
+            S3Error::bad_gateway("The storage behind this bucket broke off.").retry_after(1)
+        }
+    }
+}
+
+fn payload(error: &PayloadError) -> S3Error {
+    match error {
+        PayloadError::Sha256Mismatch => S3Error::sha256_mismatch(
+            "The provided 'x-amz-content-sha256' header does not match what was computed.",
+        ),
+        PayloadError::ChecksumMismatch("content-md5") => {
+            S3Error::bad_digest("The Content-MD5 you specified did not match what we received.")
+        }
+        PayloadError::ChecksumMismatch(header) => S3Error::bad_digest(format!(
+            "The {header} you specified did not match what we received."
+        )),
+        PayloadError::ChunkSignature => S3Error::signature_does_not_match(
+            "A chunk signature we calculated does not match the one you provided. Check your key and signing method.",
+        ),
+        PayloadError::Incomplete => S3Error::incomplete_body(
+            "The request body terminated unexpectedly, or has another length than declared",
+        ),
+        PayloadError::Framing(what) => {
+            S3Error::incomplete_body(format!("The aws-chunked body is malformed: {what}"))
+        }
+        PayloadError::MalformedTrailer(what) => {
+            S3Error::malformed_trailer(format!("The trailer is malformed: {what}"))
+        }
+        PayloadError::UnexpectedTrailer => S3Error::invalid_request(
+            "The value specified in the x-amz-trailer header is not the trailer that was sent",
+        ),
+        PayloadError::ChunkSize(bytes) => {
+            S3Error::invalid_chunk_size(format!("A chunk of {bytes} bytes is not accepted"))
+        }
+        PayloadError::TooLarge(limit) => {
+            S3Error::max_message_length(format!("Your request was too big: {limit} bytes at most"))
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The XML documents of S3: what callers send, what targets answer, what Tidegate says itself.
+//!
+//! Nothing is passed on as it came. A caller's document is parsed into nouns, and the target's copy is written from
+//! those nouns alone, so that policy and target cannot read two things out of one text. A target's document is
+//! rebuilt with the caller's names in place of the target's, and its error messages are replaced by our own.
+//!
+//! Reading is strict and bounded: no document type, no entities beyond the five, 16 levels, known elements only.
+
+mod codes;
+mod complete;
+mod delete;
+mod keep_alive;
+mod own;
+mod reader;
+mod rewrite;
+mod writer;
+
+use crate::operation::KeyError;
+pub(crate) use codes::outward;
+pub(crate) use complete::{parse_complete, write_complete};
+pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
+pub(crate) use keep_alive::keep_alive_rewrite;
+pub(crate) use own::{list_buckets, location};
+pub(crate) use rewrite::{Rewritten, parse_target_error, rewrite_result};
+pub(crate) use writer::{Xml, escape};
+
+/// Why a document was refused. The text is for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DocumentError {
+    /// Not XML as we accept it, or not of the expected schema: `MalformedXML`.
+    #[error("the XML is not well-formed or does not follow the published schema: {0}")]
+    Malformed(&'static str),
+    /// An element that the schema does not have: `MalformedXML`.
+    #[error("the XML does not follow the published schema: `{0}` is not expected here")]
+    UnknownElement(Box<str>),
+    /// A key that cannot be named: `MalformedXML`.
+    #[error("`<Key>` number {position} is refused: {error}")]
+    Key {
+        /// Counted from 1.
+        position: usize,
+        /// The rule that is broken.
+        error: KeyError,
+    },
+    /// More entries than the call takes: `MalformedXML`, as at S3.
+    #[error("the XML has more than {0} entries")]
+    TooMany(usize),
+    /// A part of the schema that Tidegate does not implement: `NotImplemented`.
+    #[error("`{0}` is not implemented: leave it out")]
+    Unsupported(&'static str),
+}
+
+impl DocumentError {
+    /// The S3 error code.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::UnknownElement(_) | Self::Key { .. } | Self::TooMany(_) => {
+                "MalformedXML"
+            }
+            Self::Unsupported(_) => "NotImplemented",
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! From what the caller declared to what the target understands.
+//!
+//! | in | out |
+//! |---|---|
+//! | literal SHA-256 | the same literal, so that the target enforces it too |
+//! | `UNSIGNED-PAYLOAD` | `UNSIGNED-PAYLOAD` |
+//! | trailer modes | re-framed with the verified trailer, or decoded with its length, by target |
+//! | signed chunks | decoded, `UNSIGNED-PAYLOAD` with the decoded length |
+
+use super::payload::{self, Outgoing};
+use crate::authn::ChunkSigning;
+use crate::body::{self, Body, BodyError, PayloadError};
+use crate::config::Target;
+use crate::operation::{Api, BodyRule, CompletedPart, DeclaredPayload, Detail, Operation, PayloadMode};
+use crate::signing::{OutgoingPayload, PayloadHash};
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use data_encoding::{BASE64, HEXLOWER};
+use hyper::body::Incoming;
+use md5::{Digest as _, Md5};
+use std::{sync::Arc, sync::atomic::AtomicU64, time::Duration};
+
+/// A caller's body with everything that verifies it.
+pub(crate) struct IncomingPayload {
+    /// Taken when it is read.
+    pub(crate) body: Option<Incoming>,
+    pub(crate) declared: DeclaredPayload,
+    pub(crate) chunk_signing: Option<ChunkSigning>,
+    pub(crate) stall: Duration,
+    /// Payload bytes that came in, for the audit record.
+    pub(crate) counter: Arc<AtomicU64>,
+}
+
+impl IncomingPayload {
+    /// Reads a control document whole, verified.
+    ///
+    /// # Errors
+    /// [`BodyError`] if the body is not what was declared or is larger than `limit` bytes.
+    pub(crate) async fn document(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let (body, chunks) = (
+            self.body.take().ok_or(PayloadError::Incomplete)?,
+            self.chunk_signing.take(),
+        );
+        payload::read_document(
+            body,
+            &self.declared,
+            chunks,
+            limit,
+            self.stall,
+            Arc::clone(&self.counter),
+        )
+        .await
+    }
+
+    /// The payload for the target: streamed for object bytes, rebuilt for documents, none for the rest.
+    ///
+    /// # Errors
+    /// [`BodyError`] if a payload that is declared empty is not.
+    pub(crate) async fn outgoing(
+        self,
+        operation: &Operation,
+        target: &Target,
+    ) -> Result<OutgoingPayload, BodyError> {
+        match operation.api().row().body {
+            BodyRule::Object => self.object(target).await,
+            BodyRule::Document(_) => Ok(document(operation)),
+            BodyRule::Empty => {
+                // A declared hash of nothing must be that of nothing.
+                self.verify_empty(Outgoing::Raw).await?;
+                let length = matches!(operation.api().row().method, "PUT" | "POST").then_some(0);
+                Ok(OutgoingPayload {
+                    body: body::empty(),
+                    length,
+                    hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, b"").as_ref())),
+                    headers: Vec::new(),
+                })
+            }
+        }
+    }
+
+    async fn object(self, target: &Target) -> Result<OutgoingPayload, BodyError> {
+        let length = self.declared.length;
+        let mut headers: Vec<(&'static str, String)> = self
+            .declared
+            .checksums
+            .iter()
+            .map(|c| (c.algorithm.header(), BASE64.encode(&c.value)))
+            .collect();
+        let trailer = self.declared.trailer.filter(|_| target.checksum_trailers);
+        let (hash, framing, wire_length) = match (self.declared.mode, trailer) {
+            (PayloadMode::Literal(sha256), _) => (
+                PayloadHash::Literal(HEXLOWER.encode(&sha256)),
+                Outgoing::Raw,
+                length,
+            ),
+            (PayloadMode::UnsignedTrailer | PayloadMode::SignedChunksTrailer, Some(algorithm)) => {
+                headers.push(("x-amz-trailer", algorithm.header().to_owned()));
+                headers.push(("x-amz-decoded-content-length", length.to_string()));
+                let framing = Outgoing::UnsignedTrailer(algorithm);
+                (
+                    PayloadHash::UnsignedTrailer,
+                    framing,
+                    payload::encoded_length(length, algorithm),
+                )
+            }
+            (
+                PayloadMode::Unsigned
+                | PayloadMode::SignedChunks
+                | PayloadMode::UnsignedTrailer
+                | PayloadMode::SignedChunksTrailer,
+                _,
+            ) => (PayloadHash::Unsigned, Outgoing::Raw, length),
+        };
+        // No byte can be withheld from an empty body: it is verified before anything is sent.
+        let body = if length == 0 {
+            self.verify_empty(framing).await?
+        } else {
+            self.verified(framing)?
+        };
+        Ok(OutgoingPayload {
+            body,
+            length: Some(wire_length),
+            hash,
+            headers,
+        })
+    }
+
+    fn verified(self, framing: Outgoing) -> Result<Body, BodyError> {
+        let body = self.body.ok_or(PayloadError::Incomplete)?;
+        Ok(payload::verified(
+            body,
+            self.declared,
+            self.chunk_signing,
+            framing,
+            self.stall,
+            self.counter,
+        ))
+    }
+
+    async fn verify_empty(self, framing: Outgoing) -> Result<Body, BodyError> {
+        let body = self.body.ok_or(PayloadError::Incomplete)?;
+        payload::verify_empty(body, self.declared, self.chunk_signing, framing, self.stall).await
+    }
+}
+
+/// A rebuilt document with its own hash and MD5: what the caller declared was true of other bytes.
+fn document(operation: &Operation) -> OutgoingPayload {
+    let no_parts: &[CompletedPart] = &[];
+    let bytes = match operation.detail() {
+        Detail::Deletions { objects, quiet } => super::documents::write_delete(objects, *quiet),
+        Detail::Parts(parts) => super::documents::write_complete(parts),
+        Detail::None | Detail::Copy(_) => super::documents::write_complete(no_parts),
+    };
+    let mut headers = Vec::new();
+    if operation.api() == Api::DeleteObjects {
+        headers.push(("content-md5", BASE64.encode(&Md5::digest(&bytes))));
+    }
+    OutgoingPayload {
+        length: u64::try_from(bytes.len()).ok(),
+        hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())),
+        headers,
+        body: body::full(bytes),
+    }
+}

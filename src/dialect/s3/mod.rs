@@ -1,0 +1,208 @@
+//! The S3 dialect: a request becomes an [`Operation`], a claim and a declared payload, or S3's own error.
+
+pub(crate) mod address;
+mod authn_error;
+mod claim;
+mod classify;
+mod copy_source;
+mod declared;
+mod describe;
+pub(crate) mod documents;
+pub(crate) mod error;
+pub(crate) mod error_xml;
+pub(crate) mod forward;
+pub(crate) mod payload;
+mod query;
+pub(crate) mod response;
+pub(crate) mod uri;
+
+pub(crate) use self::describe::describe;
+
+use self::claim::Signable;
+use self::error::S3Error;
+use self::query::Query;
+use crate::authn::Claim;
+use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, Operation, Resource};
+use bytes::Bytes;
+use http::request::Parts;
+
+/// A request as far as its head tells.
+pub(crate) struct Parsed {
+    /// What is asked.
+    pub(crate) draft: Draft,
+    /// Who says so, unverified.
+    pub(crate) claim: Claim,
+    /// What the body is said to be.
+    pub(crate) declared: DeclaredPayload,
+}
+
+/// An operation, or one that names its objects in a document that is still to be read.
+pub(crate) enum Draft {
+    /// Complete.
+    Ready(Operation),
+    /// DeleteObjects or CompleteMultipartUpload.
+    Document(DocumentDraft),
+}
+
+/// A call that waits for its document.
+pub(crate) struct DocumentDraft {
+    api: Api,
+    resource: Resource,
+    parameters: classify::Parameters,
+    headers: classify::Headers,
+}
+
+/// Parses the head of a request. `domains` are the host names that are served.
+///
+/// # Errors
+/// S3's own error for whatever is malformed, unsigned or not known.
+pub(crate) fn parse(head: &Parts, domains: &[Box<str>]) -> Result<Parsed, S3Error> {
+    let authority = authority(head)?;
+    let address = address::parse(&authority, head.uri.path(), domains)?;
+    let query = Query::parse(head.uri.query())?;
+    let read = claim::read(&Signable {
+        method: head.method.as_str(),
+        canonical_path: &address.canonical_path,
+        query: &query,
+        headers: &head.headers,
+        authority: &authority,
+        body_sha256: None,
+    })?;
+    let mut headers = head.headers.clone();
+    classify::unhoist(&query, &mut headers)?;
+    let found = classify::classify(head.method.as_str(), &address.resource, &query, &headers)?;
+    let presigned = query.get("X-Amz-Signature").is_some();
+    let declared = declared::read(found.api, &headers, read.payload.as_deref(), presigned)?;
+    let detail = match headers.get("x-amz-copy-source") {
+        None => Detail::None,
+        Some(source) => Detail::Copy(copy_source::parse(source.to_str().map_err(|_| {
+            S3Error::invalid_argument("x-amz-copy-source is not printable ASCII; percent-encode it")
+        })?)?),
+    };
+    let draft = match found.api.row().body {
+        BodyRule::Document(_) => Draft::Document(DocumentDraft {
+            api: found.api,
+            resource: address.resource,
+            parameters: found.parameters,
+            headers: found.headers,
+        }),
+        BodyRule::Empty | BodyRule::Object => Draft::Ready(operation(
+            found.api,
+            address.resource,
+            found.parameters,
+            found.headers,
+            detail,
+        )?),
+    };
+    Ok(Parsed {
+        draft,
+        claim: read.claim,
+        declared,
+    })
+}
+
+impl DocumentDraft {
+    /// How many bytes the document may have.
+    pub(crate) fn limit(&self) -> usize {
+        match self.api.row().body {
+            BodyRule::Document(limit) => limit,
+            BodyRule::Empty | BodyRule::Object => 0,
+        }
+    }
+
+    /// Completes the operation with its verified document.
+    ///
+    /// # Errors
+    /// `MalformedXML` and its relatives.
+    pub(crate) fn complete(self, document: &Bytes) -> Result<Operation, S3Error> {
+        let detail = match (&self.resource, self.api) {
+            (Resource::Bucket(bucket), Api::DeleteObjects) => {
+                let (objects, quiet) = documents::parse_delete(document, bucket)?;
+                Detail::Deletions { objects, quiet }
+            }
+            _ => Detail::Parts(documents::parse_complete(document)?),
+        };
+        operation(self.api, self.resource, self.parameters, self.headers, detail)
+    }
+}
+
+/// Whether a request is for STS, which shares the host: `/` with an `Action`, or a form posted to `/`.
+pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
+    let form = || {
+        let content_type = head
+            .headers
+            .get(http::header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok());
+        head.method == http::Method::POST
+            && content_type.is_some_and(|v| v.starts_with("application/x-www-form-urlencoded"))
+    };
+    let action = || {
+        let pairs = head.uri.query().unwrap_or_default().split('&');
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")).0)
+            .any(|name| name == "Action")
+    };
+    let service = || {
+        let address =
+            authority(head).and_then(|authority| address::parse(&authority, head.uri.path(), domains));
+        matches!(address.map(|a| a.resource), Ok(Resource::Service))
+    };
+    head.uri.path() == "/" && (form() || action()) && service()
+}
+
+/// The claim of an STS request, whose signature covers the hash of the body.
+///
+/// # Errors
+/// As for S3.
+pub(crate) fn sts_claim(head: &Parts, body: &[u8]) -> Result<Claim, S3Error> {
+    let mut body_sha256 = [0; 32];
+    body_sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body).as_ref());
+    let query = Query::parse(head.uri.query())?;
+    let read = claim::read(&Signable {
+        method: head.method.as_str(),
+        canonical_path: "/",
+        query: &query,
+        headers: &head.headers,
+        authority: &authority(head)?,
+        body_sha256: Some(body_sha256),
+    })?;
+    match (&read.claim, read.payload.as_deref()) {
+        (Claim::Signature(_), Some(declared)) if declared != data_encoding::HEXLOWER.encode(&body_sha256) => {
+            Err(S3Error::sha256_mismatch(
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ))
+        }
+        _ => Ok(read.claim),
+    }
+}
+
+/// The `Host` header or, in HTTP/2, `:authority`; in lower case.
+fn authority(head: &Parts) -> Result<String, S3Error> {
+    let host = head
+        .headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
+    host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+        .map(str::to_ascii_lowercase)
+        .ok_or_else(|| S3Error::invalid_request("the request has no valid Host"))
+}
+
+fn operation(
+    api: Api,
+    resource: Resource,
+    parameters: classify::Parameters,
+    headers: classify::Headers,
+    detail: Detail,
+) -> Result<Operation, S3Error> {
+    Operation::new(api, resource, parameters, headers, detail)
+        .map_err(|error| S3Error::invalid_request(error.to_string()))
+}
+
+impl From<documents::DocumentError> for S3Error {
+    fn from(error: documents::DocumentError) -> Self {
+        match error.code() {
+            "NotImplemented" => Self::not_implemented(error.to_string()),
+            _ => Self::malformed_xml(error.to_string()),
+        }
+    }
+}

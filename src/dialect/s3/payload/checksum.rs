@@ -1,0 +1,108 @@
+//! Sums over the payload, updated while it passes: each algorithm runs once, however often it was declared.
+
+use crate::operation::{ChecksumAlgorithm, DeclaredPayload, PayloadMode};
+use aws_lc_rs::digest;
+use crc_fast::CrcAlgorithm;
+use md5::{Digest as _, Md5};
+
+/// The running sums that one payload needs.
+pub(super) struct Sums(Vec<(ChecksumAlgorithm, Sum)>);
+
+enum Sum {
+    Crc32(crc_fast::Digest),
+    Crc64(crc_fast::Digest),
+    Sha(digest::Context),
+    Md5(Md5),
+}
+
+impl Sums {
+    /// Everything that was declared, and `extra` for what is sent on.
+    pub(super) fn new(declared: &DeclaredPayload, extra: Option<ChecksumAlgorithm>) -> Self {
+        let literal = matches!(declared.mode, PayloadMode::Literal(_)).then_some(ChecksumAlgorithm::Sha256);
+        let in_headers = declared.checksums.iter().map(|checksum| checksum.algorithm);
+        let mut sums: Vec<(ChecksumAlgorithm, Sum)> = Vec::new();
+        for algorithm in in_headers.chain(literal).chain(declared.trailer).chain(extra) {
+            if !sums.iter().any(|(known, _)| *known == algorithm) {
+                sums.push((algorithm, Sum::new(algorithm)));
+            }
+        }
+        Self(sums)
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        for (_, sum) in &mut self.0 {
+            match sum {
+                Sum::Crc32(crc) | Sum::Crc64(crc) => crc.update(bytes),
+                Sum::Sha(sha) => sha.update(bytes),
+                Sum::Md5(md5) => md5.update(bytes),
+            }
+        }
+    }
+
+    /// The sum of everything so far; `None` if it was not among those asked for.
+    pub(super) fn value(&self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
+        let (_, sum) = self.0.iter().find(|(known, _)| *known == algorithm)?;
+        Some(match sum {
+            // The CRC is right-aligned in 64 bits; on the wire it is big-endian at its own width.
+            Sum::Crc32(crc) => (crc.finalize() as u32).to_be_bytes().to_vec(),
+            Sum::Crc64(crc) => crc.finalize().to_be_bytes().to_vec(),
+            Sum::Sha(sha) => sha.clone().finish().as_ref().to_vec(),
+            Sum::Md5(md5) => md5.clone().finalize().to_vec(),
+        })
+    }
+}
+
+impl Sum {
+    fn new(algorithm: ChecksumAlgorithm) -> Self {
+        match algorithm {
+            ChecksumAlgorithm::Crc32 => Self::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
+            ChecksumAlgorithm::Crc32c => Self::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
+            ChecksumAlgorithm::Crc64Nvme => Self::Crc64(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
+            ChecksumAlgorithm::Sha1 => Self::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
+            ChecksumAlgorithm::Sha256 => Self::Sha(digest::Context::new(&digest::SHA256)),
+            ChecksumAlgorithm::Md5 => Self::Md5(Md5::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+
+    // The check values of the CRC catalogue, and of FIPS 180 and RFC 1321, over `123456789`.
+    #[test]
+    fn every_algorithm_gives_its_published_check_value() {
+        for (algorithm, expected) in [
+            (ChecksumAlgorithm::Crc32, "cbf43926"),
+            (ChecksumAlgorithm::Crc32c, "e3069283"),
+            (ChecksumAlgorithm::Crc64Nvme, "ae8b14860a799888"),
+            (
+                ChecksumAlgorithm::Sha1,
+                "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+            ),
+            (
+                ChecksumAlgorithm::Sha256,
+                "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+            ),
+            (ChecksumAlgorithm::Md5, "25f9e794323b453885f5181f1b624d0b"),
+        ] {
+            let mut sums = Sums::new(&DeclaredPayload::none(), Some(algorithm));
+            sums.update(b"1234");
+            sums.update(b"56789");
+            let value = sums.value(algorithm).unwrap();
+            assert_eq!(value.len(), algorithm.length());
+            assert_eq!(HEXLOWER.encode(&value), expected, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn an_algorithm_runs_once_however_often_it_is_declared() {
+        let declared = DeclaredPayload {
+            mode: PayloadMode::Literal([0; 32]),
+            trailer: Some(ChecksumAlgorithm::Sha256),
+            ..DeclaredPayload::none()
+        };
+        assert_eq!(Sums::new(&declared, Some(ChecksumAlgorithm::Sha256)).0.len(), 1);
+    }
+}

@@ -1,0 +1,245 @@
+//! The target's answers, made ours: names mapped back, errors rebuilt, headers by allow-list.
+//!
+//! A target's error may echo our string to sign, its bucket or its endpoint. Only its code gets through.
+
+use super::documents::{self, Rewritten};
+use super::error::S3Error;
+use crate::authz::Permit;
+use crate::body::{self, Body, BodyError};
+use crate::error::Error;
+use crate::operation::{Api, Detail};
+use crate::upstream::{UpstreamResponse, relayed};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
+use http_body_util::BodyExt;
+
+/// A page of a thousand of the longest keys, escaped.
+const LARGEST_DOCUMENT: usize = 16 << 20;
+const LARGEST_ERROR: usize = 64 << 10;
+
+/// Where a response goes.
+pub(crate) struct Destination<'a> {
+    pub(crate) permit: &'a Permit,
+    /// `https://` and the host that the caller used.
+    pub(crate) origin: &'a str,
+    pub(crate) request_id: &'a str,
+}
+
+/// Turns a target's response into the caller's.
+///
+/// # Errors
+/// [`Error::Target`] with the code that the target gave, or why its answer cannot be used.
+pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Result<Response<Body>, Error> {
+    let UpstreamResponse { head, body, .. } = answer;
+    let operation = to.permit.operation();
+    match head.status.as_u16() {
+        304 => Ok(with_headers(operation.api(), &head, body::empty())),
+        200..=299 => success(head, body, &to).await,
+        _ => Err(Error::Target(target_error(operation.api(), &head, body).await)),
+    }
+}
+
+async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Response<Body>, Error> {
+    let operation = to.permit.operation();
+    let api = operation.api();
+    match api {
+        Api::HeadBucket
+        | Api::GetObject
+        | Api::HeadObject
+        | Api::PutObject
+        | Api::UploadPart
+        | Api::DeleteObject
+        | Api::AbortMultipartUpload => Ok(with_headers(api, &head, body)),
+        Api::DeleteObjects => {
+            let body = read(body, LARGEST_DOCUMENT).await?;
+            let merged = delete_result(to.permit, Some(&body))?;
+            Ok(document(api, &head.headers, merged))
+        }
+        Api::CompleteMultipartUpload => {
+            let bucket = operation
+                .bucket()
+                .cloned()
+                .ok_or(Error::Internal("a completion without a bucket"))?;
+            let rewritten =
+                documents::keep_alive_rewrite(body, api, bucket, to.origin.into(), to.request_id.into());
+            let mut response = with_headers(api, &head, rewritten);
+            response.headers_mut().remove(header::CONTENT_LENGTH);
+            response.headers_mut().insert(header::CONTENT_TYPE, xml());
+            Ok(response)
+        }
+        Api::CopyObject
+        | Api::UploadPartCopy
+        | Api::CreateMultipartUpload
+        | Api::ListParts
+        | Api::ListObjects
+        | Api::ListObjectsV2
+        | Api::ListMultipartUploads => {
+            let body = read(body, LARGEST_DOCUMENT).await?;
+            let Some(bucket) = operation.bucket() else {
+                return Err(Error::Internal("a bucket's answer without a bucket"));
+            };
+            match documents::rewrite_result(api, &body, bucket, to.origin).map_err(Error::TargetDocument)? {
+                Rewritten::Document(rewritten) => Ok(document(api, &head.headers, rewritten)),
+                // S3 may say 200 and fail later: the error is in the body.
+                Rewritten::Error { code, .. } => {
+                    Err(Error::Target(from_code(api, 500, Some(code), &head.headers)))
+                }
+            }
+        }
+        // Answered here, never by a target.
+        Api::ListBuckets | Api::GetBucketLocation => Err(Error::Internal("an answer to what was not asked")),
+    }
+}
+
+/// The answer to DeleteObjects: the target's results and the refusals of policy, in one document.
+///
+/// # Errors
+/// [`Error::TargetDocument`] if the target's answer is no DeleteResult.
+pub(crate) fn delete_result(permit: &Permit, target_answer: Option<&[u8]>) -> Result<Bytes, Error> {
+    let quiet = matches!(permit.operation().detail(), Detail::Deletions { quiet: true, .. });
+    let refused: Vec<_> = permit
+        .refused()
+        .iter()
+        .map(|(deletion, denied)| (deletion.clone(), denied.message.clone()))
+        .collect();
+    documents::merge_delete_result(target_answer.unwrap_or_default(), &refused, quiet)
+        .map_err(Error::TargetDocument)
+}
+
+/// A document of our own as a response.
+pub(crate) fn document(api: Api, target_headers: &HeaderMap, bytes: Bytes) -> Response<Body> {
+    let length = bytes.len();
+    let mut response = Response::new(body::full(bytes));
+    *response.headers_mut() = relayed(api, target_headers);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, xml());
+    response
+}
+
+fn xml() -> HeaderValue {
+    HeaderValue::from_static("application/xml")
+}
+
+fn with_headers(api: Api, head: &Parts, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = relayed(api, &head.headers);
+    response
+}
+
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, Error> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(Error::TargetBody)?.into_data() {
+            if bytes.len() + data.len() > limit {
+                return Err(Error::TargetBody(BodyError::Payload(
+                    crate::body::PayloadError::TooLarge(limit),
+                )));
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes.freeze())
+}
+
+/// What the target refused, with nothing of it but the code.
+#[derive(Debug)]
+pub(crate) struct TargetError {
+    /// For the caller.
+    pub(crate) outward: S3Error,
+    /// `Content-Range` of a 416 and the like.
+    pub(crate) headers: HeaderMap,
+    /// What the target said, for the operator.
+    pub(crate) status: u16,
+    /// The target's code, if it gave one.
+    pub(crate) code: Option<String>,
+    /// Whether it refused our credential.
+    pub(crate) blames_credential: bool,
+}
+
+async fn target_error(api: Api, head: &Parts, body: Body) -> TargetError {
+    let body = read(body, LARGEST_ERROR).await.unwrap_or_default();
+    let code = documents::parse_target_error(&body).map(|(code, _)| code);
+    from_code(api, head.status.as_u16(), code, &head.headers)
+}
+
+fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -> TargetError {
+    let misconfigured = matches!(
+        code.as_deref(),
+        Some(
+            "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired"
+                | "RequestTimeTooSkewed"
+                | "AuthorizationHeaderMalformed"
+                | "IllegalLocationConstraintException"
+                | "PermanentRedirect"
+                | "TemporaryRedirect"
+                | "AccountProblem"
+        )
+    );
+    let blames_credential = matches!(
+        code.as_deref(),
+        Some("InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")
+    );
+    let known = StatusCode::from_u16(status).is_ok_and(|s| s.is_client_error() || s.is_server_error());
+    let outward = if misconfigured || !known {
+        // The caller's own session is fine; a 403 would make it throw that away.
+        S3Error::bad_gateway(
+            "The storage behind this bucket cannot be used now. The operator's log says why.",
+        )
+        .retry_after(5)
+    } else {
+        // LEK-07: a code that is not in our table says no more than its status.
+        let (code, message) = match code.as_deref().map(|code| (code, documents::outward(code))) {
+            Some((given, (code, message))) if given == code => (code, message),
+            _ => documents::outward(code_of(api, status)),
+        };
+        let retry = matches!(status, 429 | 503).then_some(1);
+        S3Error {
+            retry_after: retry,
+            ..S3Error::new(status, code, message)
+        }
+    };
+    let mut kept = HeaderMap::new();
+    for name in [header::CONTENT_RANGE, header::ETAG, header::LAST_MODIFIED] {
+        if let Some(value) = headers.get(&name).filter(|_| !misconfigured) {
+            kept.insert(name, value.clone());
+        }
+    }
+    for name in ["x-amz-delete-marker", "x-amz-version-id"] {
+        if let Some(value) = headers.get(name).filter(|_| !misconfigured) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept.insert("x-tidegate-error-source", HeaderValue::from_static("target"));
+    TargetError {
+        outward,
+        headers: kept,
+        status,
+        code,
+        blames_credential,
+    }
+}
+
+/// The code for an answer without a document, as to HEAD.
+fn code_of(api: Api, status: u16) -> &'static str {
+    match (status, api) {
+        (403, _) => "AccessDenied",
+        (404, Api::HeadBucket | Api::ListObjects | Api::ListObjectsV2) => "NoSuchBucket",
+        (404, _) => "NoSuchKey",
+        (405, _) => "MethodNotAllowed",
+        (409, _) => "ConditionalRequestConflict",
+        (411, _) => "MissingContentLength",
+        (412, _) => "PreconditionFailed",
+        (416, _) => "InvalidRange",
+        (429 | 503, _) => "SlowDown",
+        (501, _) => "NotImplemented",
+        (500..=599, _) => "InternalError",
+        _ => "InvalidRequest",
+    }
+}
