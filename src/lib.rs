@@ -2,13 +2,31 @@
 //!
 //! The modules stand in the order in which a request meets them.
 
+pub mod cli;
+pub mod run;
+
+pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod credentials;
+pub(crate) mod dialect;
+pub mod listener;
+mod net;
 pub mod operation;
+mod pipeline;
 pub mod signing;
+pub mod sts;
+pub mod upstream;
 
+pub mod admin;
 pub mod body;
 pub mod clock;
 pub mod config;
+mod error;
+mod fetch;
+mod generation;
 pub mod secret;
+pub mod telemetry;
+
+#[cfg(feature = "dev")]
+pub mod dev;

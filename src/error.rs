@@ -1,0 +1,98 @@
+//! Everything that can end a request, one variant per stage. The caller's words and the operator's are separate.
+
+use crate::audit::Reason;
+use crate::authn::AuthnError;
+use crate::authz::{Denied, DenyReason, NotPermitted};
+use crate::body::BodyError;
+use crate::credentials::CredentialError;
+use crate::dialect::s3::documents::DocumentError;
+use crate::dialect::s3::error::S3Error;
+use crate::dialect::s3::response::TargetError;
+use crate::listener::HeadViolation;
+use crate::signing::SigningError;
+use crate::upstream::UpstreamError;
+
+/// Why a request ended without the answer that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("the request head is malformed: {0}")]
+    Malformed(HeadViolation),
+    #[error("the request is refused: {}", .0.message)]
+    Refused(S3Error),
+    #[error("the claim is not accepted: {0}")]
+    Unauthenticated(#[from] AuthnError),
+    #[error("policy: {0}")]
+    NotPermitted(#[from] NotPermitted),
+    #[error("the payload is not accepted: {0}")]
+    Payload(#[source] BodyError),
+    #[error("the audit log takes no records")]
+    AuditUnavailable,
+    #[error("no credential for the target: {0}")]
+    Credential(#[from] CredentialError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error("the target cannot be used: {0}")]
+    Upstream(#[from] UpstreamError),
+    #[error("the target answered {} {}", .0.status, .0.code.as_deref().unwrap_or("without a code"))]
+    Target(TargetError),
+    #[error("the target's answer broke off: {0}")]
+    TargetBody(#[source] BodyError),
+    #[error("the target's answer is not understood: {0}")]
+    TargetDocument(#[source] DocumentError),
+    #[error("a defect: {0}")]
+    Internal(&'static str),
+}
+
+impl From<S3Error> for Error {
+    fn from(error: S3Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Error {
+    /// The audit record's reason.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Malformed(_) => Reason::Malformed,
+            Self::Refused(refusal) if refusal.status == 501 => Reason::Unsupported,
+            Self::Refused(refusal) if refusal.status == 403 => Reason::Unauthenticated,
+            Self::Refused(_) => Reason::Malformed,
+            Self::Unauthenticated(error) => authn_reason(error),
+            Self::NotPermitted(NotPermitted::Denied(denied)) => denied_reason(denied),
+            Self::NotPermitted(NotPermitted::Tagging(_)) => Reason::Malformed,
+            Self::NotPermitted(NotPermitted::CrossTarget { .. }) => Reason::Unsupported,
+            Self::Payload(BodyError::Payload(_))
+            | Self::Upstream(UpstreamError::RequestBody(BodyError::Payload(_))) => Reason::BadPayload,
+            Self::Payload(_) | Self::Upstream(UpstreamError::RequestBody(_)) => Reason::Aborted,
+            Self::AuditUnavailable
+            | Self::Credential(_)
+            | Self::Upstream(_)
+            | Self::Target(_)
+            | Self::TargetBody(_)
+            | Self::TargetDocument(_) => Reason::Unavailable,
+            Self::Signing(_) | Self::Internal(_) => Reason::Internal,
+        }
+    }
+}
+
+/// The audit record's word for a denial.
+pub(crate) fn denied_reason(denied: &Denied) -> Reason {
+    match denied.reason {
+        DenyReason::NoPermit | DenyReason::NoPolicyFile => Reason::NoPermit,
+        DenyReason::Forbid => Reason::Forbid,
+        DenyReason::EvaluationError => Reason::EvalError,
+        DenyReason::UnknownBucket => Reason::NoSuchBucket,
+    }
+}
+
+/// The audit record's word for a claim that was not accepted.
+pub(crate) fn authn_reason(error: &AuthnError) -> Reason {
+    match error {
+        AuthnError::Anonymous | AuthnError::InvalidAccessKeyId { .. } => Reason::Unauthenticated,
+        AuthnError::MalformedScope { .. } => Reason::Malformed,
+        AuthnError::RequestTimeTooSkewed { .. } | AuthnError::NotYetValid { .. } => Reason::ClockSkew,
+        AuthnError::Expired { .. } | AuthnError::ExpiredToken { .. } => Reason::Expired,
+        AuthnError::InvalidToken { .. } => Reason::BadToken,
+        AuthnError::SignatureDoesNotMatch { .. } => Reason::BadSignature,
+    }
+}

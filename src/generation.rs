@@ -1,0 +1,107 @@
+//! One generation: config, policies and keys, loaded together and frozen.
+//!
+//! A reload is all or nothing: everything is read and checked first, then swapped in with one pointer.
+
+use crate::authn::oidc::Verifier;
+use crate::authn::{Authenticator, KeyRing};
+use crate::authz::Policies;
+use crate::clock::Clock;
+use crate::config::{Config, Target};
+use crate::credentials::TargetCredentials;
+use crate::sts::Sts;
+use crate::upstream::Upstream;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// Everything that decides a request.
+pub(crate) struct Generation {
+    /// Changes with any of its parts; in every audit record.
+    pub(crate) id: Box<str>,
+    /// Counts the loads of this process, from 1.
+    pub(crate) number: u64,
+    pub(crate) config: Config,
+    pub(crate) policies: Policies,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) sts: Sts<Arc<Verifier>>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
+}
+
+/// A target with its connections and its credential.
+pub(crate) struct TargetSide {
+    pub(crate) target: Arc<Target>,
+    pub(crate) upstream: Upstream,
+    pub(crate) credentials: TargetCredentials,
+}
+
+impl Generation {
+    /// Loads everything that `path` names. Connections, credentials and issuer keys of `previous` are carried
+    /// over where their configuration did not change.
+    ///
+    /// # Errors
+    /// Every problem that was found, each with its place.
+    pub(crate) fn load(path: &Path, clock: &Clock, previous: Option<&Self>) -> Result<Self, Vec<String>> {
+        let config = crate::config::load(path).map_err(|errors| {
+            errors
+                .problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        })?;
+        let mut problems = Vec::new();
+        let mut keep = |problem: String| problems.push(problem);
+        let key_ring = KeyRing::load(&config.sessions.keys, clock)
+            .map_err(|e| keep(e.to_string()))
+            .ok();
+        let policies = Policies::load(&config.buckets)
+            .map_err(|errors| errors.iter().for_each(|error| keep(error.to_string())))
+            .ok();
+        let verifier = Verifier::new(&config.issuers, clock.clone(), previous.map(|p| &*p.verifier))
+            .map_err(|error| keep(error.to_string()))
+            .ok();
+        let mut targets = BTreeMap::new();
+        for (name, target) in &config.targets {
+            let unchanged = previous
+                .and_then(|p| p.targets.get(name))
+                .filter(|side| side.target == *target);
+            let side = match unchanged {
+                Some(side) => Ok(Arc::clone(side)),
+                None => TargetSide::new(target, &config, clock).map(Arc::new),
+            };
+            match side {
+                Ok(side) => {
+                    targets.insert(name.clone(), side);
+                }
+                Err(problem) => keep(format!("targets.{name}: {problem}")),
+            }
+        }
+        let (Some(key_ring), Some(policies), Some(verifier), true) =
+            (key_ring, policies, verifier, problems.is_empty())
+        else {
+            return Err(problems);
+        };
+        let key_ring = Arc::new(key_ring);
+        let verifier = Arc::new(verifier);
+        Ok(Self {
+            id: policies.generation_id().into(),
+            number: previous.map_or(1, |previous| previous.number + 1),
+            authenticator: Authenticator::new(Arc::clone(&key_ring)),
+            sts: Sts::new(&config.sessions, key_ring, Arc::clone(&verifier)),
+            verifier,
+            policies,
+            targets,
+            config,
+        })
+    }
+}
+
+impl TargetSide {
+    fn new(target: &Arc<Target>, config: &Config, clock: &Clock) -> Result<Self, String> {
+        Ok(Self {
+            upstream: Upstream::new(target, config.server.stall_timeout)
+                .map_err(|error| error.to_string())?,
+            credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
+                .map_err(|error| error.to_string())?,
+            target: Arc::clone(target),
+        })
+    }
+}

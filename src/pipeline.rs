@@ -1,0 +1,288 @@
+//! One request, top to bottom.
+//!
+//! Stages are plain functions: each one's output is the next one's argument, so that the compiler keeps the
+//! order. [`Pipeline::serve`] owns the request id, the audit record and the rendering of errors;
+//! [`Pipeline::proxy`] is a straight line.
+
+use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
+use crate::authn::{Authenticated, Service};
+use crate::authz::{Circumstances, Permit};
+use crate::body::Body;
+use crate::clock::Clock;
+use crate::config::Target;
+use crate::credentials::Credential;
+use crate::dialect::s3::{self, Draft, error::S3Error, forward::IncomingPayload, response};
+use crate::error::Error;
+use crate::generation::{Generation, TargetSide};
+use crate::listener::{Connection, Handler, Inbound};
+use crate::operation::Operation;
+use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use std::sync::Arc;
+
+mod answers;
+mod sts;
+
+/// The life of every request.
+pub(crate) struct Pipeline {
+    current: Arc<ArcSwap<Generation>>,
+    audit: AuditLog,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+impl Handler for Pipeline {
+    async fn handle(&self, connection: Arc<Connection>, inbound: Inbound) -> Response<Body> {
+        self.serve(&connection, inbound).await
+    }
+}
+
+impl Pipeline {
+    /// A pipeline that serves whatever generation is current.
+    pub(crate) fn new(
+        current: Arc<ArcSwap<Generation>>,
+        audit: AuditLog,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            current,
+            audit,
+            clock,
+            metrics,
+        }
+    }
+
+    /// Answers one request. Never fails: an error becomes a response in the caller's dialect.
+    async fn serve(&self, connection: &Connection, inbound: Inbound) -> Response<Body> {
+        // INVARIANT: config, policies and keys are those of one generation for the whole request.
+        let generation = self.current.load_full();
+        let view = View::of(&inbound);
+        let id = crate::audit::new_id(&self.clock);
+        let request_id = id.to_string();
+        let mut trail = match self.audit.begin(&view.arrival(connection, id)) {
+            Ok(trail) => trail,
+            Err(error) => {
+                tracing::error!(%request_id, %error, "refused: the access cannot be recorded");
+                return identified(view.render(&Error::AuditUnavailable, &request_id), &request_id);
+            }
+        };
+        trail.generation(&generation.id);
+        let metrics = self.metrics.clone();
+        trail.observe(move |ended| answers::count(&metrics, ended));
+        let outcome = match inbound {
+            Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
+            Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
+        };
+        let response = match outcome {
+            Ok(response) => trail.follow(response),
+            Err(error) => {
+                let described = s3::describe(&error);
+                if described.status >= 500 {
+                    tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
+                }
+                trail.refused(described.status, &described.code, error.reason(), &error);
+                trail.follow(view.render(&error, &request_id))
+            }
+        };
+        identified(response, &request_id)
+    }
+
+    async fn proxy(
+        &self,
+        generation: &Generation,
+        connection: &Connection,
+        request: Request<Incoming>,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let (head, body) = request.into_parts();
+        let domains = &generation.config.server.domains;
+        if s3::is_sts(&head, domains) {
+            return self.issue_session(generation, head, body, trail).await;
+        }
+        // Parse: what is being asked, and who says so?
+        let s3::Parsed {
+            draft,
+            claim,
+            declared,
+        } = s3::parse(&head, domains)?;
+        trail.claim(&claim, Some(declared.mode));
+        // Authenticate: is the claim true?
+        let Authenticated {
+            principal,
+            chunk_signing,
+        } = generation
+            .authenticator
+            .authenticate(&claim, Service::S3, self.clock.now())?;
+        trail.principal(&principal);
+        let mut payload = IncomingPayload {
+            chunk_signing: declared.mode.is_signed_chunks().then_some(chunk_signing),
+            stall: generation.config.server.stall_timeout,
+            counter: trail.bytes_in(),
+            body: Some(body),
+            declared,
+        };
+        // Complete: some operations name their objects in a small document.
+        let operation = complete(draft, &mut payload).await?;
+        trail.operation(&operation);
+        // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
+        let circumstances = Circumstances {
+            source_ip: connection.peer.ip(),
+            now: self.clock.now(),
+            protocol: "s3",
+        };
+        let started = tokio::time::Instant::now();
+        let decision = generation
+            .policies
+            .authorize(&principal, operation, &circumstances);
+        answers::decided(trail, &decision, generation, started.elapsed(), &self.metrics);
+        let permit = decision?;
+        if let Some(answer) = answers::without_target(&permit, generation)? {
+            return Ok(answer);
+        }
+        let Some(side) = permit
+            .bucket()
+            .and_then(|bucket| generation.targets.get(&bucket.target.name))
+        else {
+            return Err(Error::Internal("a permit without a target"));
+        };
+        self.forward(side, permit, payload, &origin(&head), trail).await
+    }
+
+    /// Re-sign and stream.
+    async fn forward(
+        &self,
+        side: &TargetSide,
+        permit: Permit,
+        payload: IncomingPayload,
+        origin: &str,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        // Re-sign: the caller's signature stops here, the target's begins.
+        let credential = side.credentials.get().await?;
+        let outgoing = payload
+            .outgoing(permit.operation(), &side.target)
+            .await
+            .map_err(Error::Payload)?;
+        let signed = crate::signing::sign(&permit, outgoing, &credential, self.clock.now())?;
+        trail.target(target_info(&side.target, &credential));
+        // Stream: bodies flow both ways, unbuffered.
+        let answer = side.upstream.send(signed).await?;
+        trail.answered(
+            answer.head.status.as_u16(),
+            header_text(&answer.head.headers, "x-amz-request-id"),
+        );
+        let request_id = trail.request_id().to_string();
+        let to = response::Destination {
+            permit: &permit,
+            origin,
+            request_id: &request_id,
+        };
+        let relayed = response::relay(answer, to).await;
+        if let Err(Error::Target(refusal)) = &relayed
+            && refusal.blames_credential
+        {
+            side.credentials.invalidate(&credential);
+        }
+        relayed
+    }
+}
+
+async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operation, Error> {
+    match draft {
+        Draft::Ready(operation) => Ok(operation),
+        Draft::Document(draft) => {
+            let document = payload.document(draft.limit()).await.map_err(Error::Payload)?;
+            Ok(draft.complete(&document)?)
+        }
+    }
+}
+
+/// What rendering and the audit record need of a request that is about to be consumed.
+struct View {
+    method: http::Method,
+    resource: String,
+    user_agent: Option<String>,
+}
+
+impl View {
+    fn of(inbound: &Inbound) -> Self {
+        match inbound {
+            Inbound::Malformed(_) => Self {
+                method: http::Method::GET,
+                resource: "/".into(),
+                user_agent: None,
+            },
+            Inbound::Request(request) => Self {
+                method: request.method().clone(),
+                // Never the query: it may carry tokens and signatures.
+                resource: request.uri().path().to_owned(),
+                user_agent: request
+                    .headers()
+                    .get(http::header::USER_AGENT)
+                    .and_then(|value| value.to_str().ok())
+                    .map(str::to_owned),
+            },
+        }
+    }
+
+    fn arrival<'a>(&'a self, connection: &'a Connection, request_id: ulid::Ulid) -> Arrival<'a> {
+        Arrival {
+            peer: connection.peer,
+            tls: connection.tls_version,
+            method: self.method.as_str(),
+            user_agent: self.user_agent.as_deref(),
+            request_id,
+        }
+    }
+
+    fn render(&self, error: &Error, request_id: &str) -> Response<Body> {
+        let head = self.method == http::Method::HEAD;
+        let described: S3Error = s3::describe(error);
+        let mut response = s3::error_xml::render(&described, &self.resource, request_id, head);
+        if let Error::Target(target) = error {
+            response.headers_mut().extend(target.headers.clone());
+        }
+        if let Error::Malformed(_) = error {
+            response
+                .headers_mut()
+                .insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// `https://` and the host that the caller used, for `Location`.
+fn origin(head: &http::request::Parts) -> String {
+    let host = head
+        .headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host
+        .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+        .unwrap_or_default();
+    format!("https://{host}")
+}
+
+fn identified(mut response: Response<Body>, request_id: &str) -> Response<Body> {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-amz-request-id", id);
+    }
+    response
+}
+
+fn target_info(target: &Target, credential: &Credential) -> TargetInfo {
+    TargetInfo {
+        name: target.name.clone(),
+        endpoint: target.endpoint.authority().into(),
+        region: target.region.clone(),
+        cred_expires: credential.expires_at,
+        ..TargetInfo::default()
+    }
+}
+
+fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

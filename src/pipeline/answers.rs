@@ -1,0 +1,119 @@
+//! What needs no target: answers made here, and the record of a decision.
+
+use crate::audit::{Decision, Effect, Ended, Reason, Trail};
+use crate::authz::{NotPermitted, Permit};
+use crate::body::Body;
+use crate::dialect::s3::{documents, response};
+use crate::error::{Error, denied_reason};
+use crate::generation::Generation;
+use crate::operation::{Api, BucketName, Detail};
+use crate::telemetry::{self, Direction, Metrics};
+use http::{HeaderMap, Response, StatusCode};
+use std::time::Duration;
+
+/// The owner that listings show: a target's own would tell who pays for it.
+const OWNER: &str = "tidegate";
+/// Virtual buckets have no date of creation; clients need one to parse.
+const CREATED: &str = "2026-01-01T00:00:00.000Z";
+
+/// Counts a request that is over.
+pub(super) fn count(metrics: &Metrics, ended: Ended) {
+    let decision = match ended.effect {
+        Effect::Allow => telemetry::Decision::Allow,
+        Effect::Deny => telemetry::Decision::Deny,
+        Effect::Error => telemetry::Decision::Error,
+    };
+    // A caller that went away before an answer is counted as the 499 that nobody sent.
+    let status = ended.status.and_then(|status| StatusCode::from_u16(status).ok());
+    let status = status
+        .or(StatusCode::from_u16(499).ok())
+        .unwrap_or(StatusCode::BAD_REQUEST);
+    metrics.request(ended.operation.unwrap_or("unknown"), status, decision, ended.took);
+    metrics.bytes(Direction::In, ended.bytes_in);
+    metrics.bytes(Direction::Out, ended.bytes_out);
+}
+
+/// Puts a decision into the record.
+pub(super) fn decided(
+    trail: &mut Trail,
+    decision: &Result<Permit, NotPermitted>,
+    generation: &Generation,
+    took: Duration,
+    metrics: &Metrics,
+) {
+    let (reason, policies, bucket) = match decision {
+        Ok(permit) => {
+            let reason = if permit.refused().is_empty() {
+                Reason::Permit
+            } else {
+                Reason::Partial
+            };
+            (reason, permit.policies(), permit.operation().bucket())
+        }
+        Err(NotPermitted::Denied(denied)) => (denied_reason(denied), &*denied.policies, None),
+        Err(NotPermitted::Tagging(_)) => (Reason::Malformed, &[][..], None),
+        Err(NotPermitted::CrossTarget { bucket, .. }) => (Reason::Unsupported, &[][..], Some(bucket)),
+    };
+    if reason == Reason::EvalError {
+        metrics.cedar_error();
+    }
+    trail.decided(Decision {
+        effect: reason.effect(),
+        reason,
+        policies: policies.to_vec(),
+        policy_version: bucket
+            .and_then(|bucket| generation.policies.version(bucket))
+            .map(Box::from),
+        micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+    });
+}
+
+/// The answer to what is not forwarded: listings of buckets, locations, and deletions of which none is allowed.
+pub(super) fn without_target(
+    permit: &Permit,
+    generation: &Generation,
+) -> Result<Option<Response<Body>>, Error> {
+    let operation = permit.operation();
+    let document = match (operation.api(), operation.detail()) {
+        (Api::ListBuckets, _) => list_buckets(permit, generation),
+        // Every region signs here, so the one that clients assume without asking is right.
+        (Api::GetBucketLocation, _) => documents::location(None),
+        (Api::DeleteObjects, Detail::Deletions { objects, .. }) if objects.is_empty() => {
+            response::delete_result(permit, None)?
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(response::document(
+        operation.api(),
+        &HeaderMap::new(),
+        document,
+    )))
+}
+
+// AUZ-13: from policy, never the target's.
+fn list_buckets(permit: &Permit, generation: &Generation) -> bytes::Bytes {
+    let operation = permit.operation();
+    let prefix = operation.parameter("prefix").unwrap_or_default();
+    let after = operation.parameter("continuation-token").unwrap_or_default();
+    let limit = operation
+        .parameter("max-buckets")
+        .and_then(|n| n.parse().ok())
+        .filter(|n| *n > 0)
+        .unwrap_or(10_000);
+    let mut visible: Vec<&BucketName> = permit
+        .visible_buckets()
+        .iter()
+        .filter(|name| generation.config.buckets.contains_key(*name))
+        .filter(|name| name.as_str().starts_with(prefix) && name.as_str() > after)
+        .collect();
+    visible.sort_unstable();
+    let more = visible.len() > limit;
+    visible.truncate(limit);
+    let next = if more {
+        visible.last().map(|name| name.as_str())
+    } else {
+        None
+    };
+    let buckets: Vec<(&BucketName, &str)> = visible.iter().map(|name| (*name, CREATED)).collect();
+    documents::list_buckets(OWNER, &buckets, next)
+}

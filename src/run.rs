@@ -1,0 +1,183 @@
+//! Start, serve, reload, drain: the life of the process.
+
+use crate::admin::{AdminError, AdminServer, Readiness};
+use crate::audit::AuditLog;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::generation::Generation;
+use crate::listener::{CertificateStore, Drained, Listener, ListenerError};
+use crate::pipeline::Pipeline;
+use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+mod watch;
+
+/// How often files are looked at. Shorter than anybody waits after saving one.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Between "not ready" and "no new connections": load balancers must see the first before the second hurts.
+const READINESS_LEAD: Duration = Duration::from_millis(500);
+
+/// A started process: both listeners are bound and everything is loaded.
+pub struct Server {
+    config_path: PathBuf,
+    clock: Clock,
+    current: Arc<ArcSwap<Generation>>,
+    certificates: Arc<CertificateStore>,
+    audit: AuditLog,
+    metrics: Metrics,
+    readiness: Readiness,
+    listener: Listener,
+    admin: AdminServer,
+}
+
+/// Why the process did not start. Nothing was bound, or everything is released again.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration and what it names, one problem each.
+    #[error("{}", .0.join("\n"))]
+    Invalid(Vec<String>),
+    /// The data listener.
+    #[error(transparent)]
+    Listener(ListenerError),
+    /// The admin listener.
+    #[error(transparent)]
+    Admin(AdminError),
+}
+
+impl Server {
+    /// Loads and checks everything, then binds.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] before any port is bound.
+    pub async fn start(config_path: &Path) -> Result<Self, StartError> {
+        let clock = Clock::system();
+        let generation = Generation::load(config_path, &clock, None).map_err(StartError::Invalid)?;
+        let invalid = |error: &dyn std::fmt::Display| StartError::Invalid(vec![error.to_string()]);
+        let config = generation.config.clone();
+        let certificates = Arc::new(CertificateStore::load(&config.server).map_err(|error| invalid(&error))?);
+        let audit = AuditLog::open(&config.audit.file, clock.clone()).map_err(|error| invalid(&error))?;
+        let listener = Listener::bind(&config.server, &certificates).map_err(StartError::Listener)?;
+        let admin = AdminServer::bind(config.admin.listen)
+            .await
+            .map_err(StartError::Admin)?;
+        Ok(Self {
+            config_path: config_path.to_owned(),
+            clock,
+            current: Arc::new(ArcSwap::from_pointee(generation)),
+            certificates,
+            audit,
+            metrics: Metrics::new(),
+            readiness: Readiness::expecting(&["policies", "certificate", "audit"]),
+            listener,
+            admin,
+        })
+    }
+
+    /// Where callers connect.
+    pub fn data_address(&self) -> SocketAddr {
+        self.listener.local_addr()
+    }
+
+    /// Where health and metrics are.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.local_addr()
+    }
+
+    /// Serves until `stop` is cancelled, then drains. SIGHUP and changed files reload.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let end = CancellationToken::new();
+        let watcher = watch::Watcher {
+            config_path: self.config_path,
+            clock: self.clock.clone(),
+            current: Arc::clone(&self.current),
+            certificates: Arc::clone(&self.certificates),
+            audit: self.audit.clone(),
+            metrics: self.metrics.clone(),
+            readiness: self.readiness.clone(),
+        };
+        watcher.report_ready();
+        tasks.spawn(watcher.run(end.clone()));
+        tasks.spawn(
+            self.admin
+                .run(self.readiness.clone(), self.metrics.clone(), end.clone()),
+        );
+        let pipeline = Arc::new(Pipeline::new(
+            self.current,
+            self.audit.clone(),
+            self.clock,
+            self.metrics.clone(),
+        ));
+        let drain = CancellationToken::new();
+        let serving = self.listener.run(pipeline, drain.clone());
+        tokio::pin!(serving);
+        let Drained { cut } = tokio::select! {
+            drained = &mut serving => drained,
+            () = stop.cancelled() => {
+                self.readiness.drain();
+                tracing::info!("draining: no longer ready, in-flight requests finish");
+                tokio::time::sleep(READINESS_LEAD).await;
+                drain.cancel();
+                serving.await
+            }
+        };
+        if cut > 0 {
+            tracing::warn!(
+                connections = cut,
+                "the drain deadline passed and connections were reset"
+            );
+        }
+        end.cancel();
+        tasks.close();
+        tasks.wait().await;
+        if let Err(error) = self.audit.shutdown().await {
+            tracing::error!(%error, "the audit log did not take its last records");
+        }
+    }
+}
+
+/// Serves a configuration until SIGTERM or SIGINT. Prints every bound address.
+///
+/// # Errors
+/// As [`Server::start`].
+pub async fn serve(config_path: &Path) -> Result<(), StartError> {
+    let server = Server::start(config_path).await?;
+    println!("listening on https://{} (data)", server.data_address());
+    println!("listening on http://{} (admin)", server.admin_address());
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    server.run(stop).await;
+    Ok(())
+}
+
+/// Cancels `stop` on SIGTERM or SIGINT.
+pub(crate) async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    stop.cancel();
+}
+
+/// The files that decide: a change of any of them reloads.
+fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let mut deciding = vec![config_path.to_owned(), config.sessions.keys.clone()];
+    deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
+    deciding.extend(config.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
+    (
+        deciding,
+        vec![config.server.certificate.clone(), config.server.key.clone()],
+    )
+}

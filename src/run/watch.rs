@@ -1,0 +1,160 @@
+//! Reloading: on SIGHUP and when a file changed. A file that is broken changes nothing but the health report.
+
+use super::{WATCH_INTERVAL, watched_files};
+use crate::admin::{Readiness, State};
+use crate::audit::AuditLog;
+use crate::clock::Clock;
+use crate::generation::Generation;
+use crate::listener::CertificateStore;
+use crate::telemetry::{Metrics, Outcome};
+use arc_swap::ArcSwap;
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub(super) struct Watcher {
+    pub(super) config_path: PathBuf,
+    pub(super) clock: Clock,
+    pub(super) current: Arc<ArcSwap<Generation>>,
+    pub(super) certificates: Arc<CertificateStore>,
+    pub(super) audit: AuditLog,
+    pub(super) metrics: Metrics,
+    pub(super) readiness: Readiness,
+}
+
+/// What tells one version of a file from the next without reading it.
+#[derive(PartialEq, Eq)]
+struct Fingerprint(Vec<Option<(u64, u64, i64, i64)>>);
+
+impl Watcher {
+    pub(super) fn report_ready(&self) {
+        self.readiness.set("policies", State::Ok);
+        self.readiness.set("certificate", State::Ok);
+        self.readiness.set("audit", State::Ok);
+        let generation = self.current.load();
+        self.metrics.policy_generation(generation.number, &generation.id);
+    }
+
+    pub(super) async fn run(self, end: CancellationToken) {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            tracing::error!("cannot listen for SIGHUP; files are still watched");
+            return;
+        };
+        let mut ticks = tokio::time::interval(WATCH_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut deciding, mut certificate) = self.fingerprints();
+        loop {
+            let forced = tokio::select! {
+                () = end.cancelled() => return,
+                received = hangup.recv() => received.is_some(),
+                _ = ticks.tick() => false,
+            };
+            let (deciding_now, certificate_now) = self.fingerprints();
+            if forced && let Err(error) = self.audit.reopen().await {
+                tracing::error!(%error, "the audit file cannot be opened again, the open one stays");
+            }
+            if forced || deciding_now != deciding {
+                self.reload();
+            }
+            if forced || certificate_now != certificate {
+                self.reload_certificate();
+            }
+            self.report_audit();
+            // A reload may have named other files.
+            (deciding, certificate) = if forced || deciding_now != deciding {
+                self.fingerprints()
+            } else {
+                (deciding_now, certificate_now)
+            };
+        }
+    }
+
+    /// All or nothing: the new generation is complete before it replaces the old one.
+    fn reload(&self) {
+        let previous = self.current.load_full();
+        match Generation::load(&self.config_path, &self.clock, Some(&previous)) {
+            Ok(next) => {
+                for setting in unreloadable(&previous, &next) {
+                    tracing::warn!(setting, "this setting changed and takes a restart to apply");
+                }
+                tracing::info!(generation = %next.id, "reloaded");
+                self.metrics.policy_reload(Outcome::Ok);
+                self.metrics.policy_generation(next.number, &next.id);
+                self.current.store(Arc::new(next));
+                self.readiness.set("policies", State::Ok);
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!(%problem, "reload refused, the last good generation stays");
+                }
+                self.metrics.policy_reload(Outcome::Failed);
+                let first = problems.first().cloned().unwrap_or_default();
+                self.readiness.set(
+                    "policies",
+                    State::Degraded(format!("the last reload was refused: {first}")),
+                );
+            }
+        }
+    }
+
+    fn reload_certificate(&self) {
+        match self.certificates.reload() {
+            Ok(()) => {
+                tracing::info!("certificate reloaded");
+                self.metrics.certificate_reload(Outcome::Ok);
+                self.readiness.set("certificate", State::Ok);
+            }
+            Err(error) => {
+                tracing::error!(%error, "certificate refused, the last good one stays");
+                self.metrics.certificate_reload(Outcome::Failed);
+                self.readiness
+                    .set("certificate", State::Degraded(error.to_string()));
+            }
+        }
+    }
+
+    fn report_audit(&self) {
+        let health = if self.audit.is_healthy() {
+            State::Ok
+        } else {
+            State::Failed("the audit log cannot be written; requests are refused".into())
+        };
+        self.readiness.set("audit", health);
+    }
+
+    fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
+        let generation = self.current.load();
+        let (deciding, certificate) = watched_files(&self.config_path, &generation.config);
+        (fingerprint(&deciding), fingerprint(&certificate))
+    }
+}
+
+fn fingerprint(files: &[PathBuf]) -> Fingerprint {
+    let one = |path: &Path| {
+        std::fs::metadata(path)
+            .ok()
+            .map(|m| (m.ino(), m.len(), m.mtime(), m.mtime_nsec()))
+    };
+    Fingerprint(files.iter().map(|path| one(path)).collect())
+}
+
+/// Settings that a running process cannot change.
+fn unreloadable(previous: &Generation, next: &Generation) -> Vec<&'static str> {
+    let (old, new) = (&previous.config, &next.config);
+    [
+        ("server.listen", old.server.listen != new.server.listen),
+        (
+            "server.tls",
+            (&old.server.certificate, &old.server.key) != (&new.server.certificate, &new.server.key),
+        ),
+        ("admin.listen", old.admin.listen != new.admin.listen),
+        ("audit.file", old.audit.file != new.audit.file),
+    ]
+    .into_iter()
+    .filter_map(|(name, changed)| changed.then_some(name))
+    .collect()
+}
