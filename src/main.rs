@@ -1,1 +1,18 @@
-fn main() {}
+//! The `tidegate` program: arguments in, exit code out. Everything else is in the library.
+
+use clap::Parser;
+use std::io;
+use std::process::ExitCode;
+use tidegate::cli::{self, Cli, Command};
+use tidegate::clock::Clock;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => cli::exit_code(cli::serve::run(&args)),
+        Command::Check(args) => cli::exit_code(cli::check::run(&args, &mut io::stdout()).map_err(Into::into)),
+        Command::Keys(args) => cli::exit_code(cli::keys::run(&args, &Clock::system(), &mut io::stdout())),
+        Command::Policy(args) => cli::exit_code(cli::policy::run(&args, &mut io::stdout())),
+        #[cfg(feature = "dev")]
+        Command::Dev(args) => cli::exit_code(cli::dev::run(&args)),
+    }
+}

@@ -1,0 +1,209 @@
+//! `tidegate check`: everything that `tidegate serve` would refuse, and where it is written.
+//!
+//! Reads, and changes nothing: it may run next to a Tidegate that serves with the same files.
+
+use super::finding::{Finding, Severity};
+use super::wiring;
+use crate::config::{self, Config, CredentialSource, SecretRef, SecretRefError, StaticKeys};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// `tidegate check`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The configuration
+    #[arg(short, long, value_name = "FILE", default_value = "tidegate.toml")]
+    pub config: PathBuf,
+    /// Fail on warnings, too
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate check --config tidegate.toml
+  tidegate check --config tidegate.toml --deny-warnings && systemctl reload tidegate
+
+Prints one line for each thing that is wrong:
+  error: tidegate.toml:2: server.listen = \"abc\": not an address; expected \"ADDRESS:PORT\", such as \"127.0.0.1:8443\"
+
+Exit codes: 0 it can be served, 1 it cannot, 2 the command was not understood.";
+
+/// What is looked at once the configuration is right.
+const CHECKS: [fn(&Config) -> Vec<Finding>; 6] = [
+    wiring::certificate,
+    wiring::key_ring,
+    wiring::policies,
+    authorities,
+    secrets,
+    audit,
+];
+
+/// Prints what is wrong to `out`. Answers whether it can be served.
+///
+/// # Errors
+/// If `out` does not take it.
+pub fn run(args: &Args, out: &mut dyn Write) -> io::Result<bool> {
+    let (findings, config) = examine(&args.config);
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let file = args.config.display();
+    match (&config, errors) {
+        (Some(config), 0) => writeln!(
+            out,
+            "{file}: ok: {}, {}, {}{}",
+            plural(config.issuers.len(), "issuer"),
+            plural(config.targets.len(), "target"),
+            plural(config.buckets.len(), "bucket"),
+            if warnings == 0 {
+                String::new()
+            } else {
+                format!("; {}", plural(warnings, "warning"))
+            }
+        )?,
+        (Some(_), _) => writeln!(
+            out,
+            "{file}: {}, {}",
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        )?,
+        (None, _) => writeln!(
+            out,
+            "{file}: {}, {}; certificates, keys and policies are checked once these are gone",
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        )?,
+    }
+    Ok(errors == 0 && !(args.deny_warnings && warnings > 0))
+}
+
+/// Everything that is wrong with the configuration at `path` and with what it names.
+pub fn examine(path: &Path) -> (Vec<Finding>, Option<Config>) {
+    let of = |severity, problems: &[config::ConfigProblem]| -> Vec<Finding> {
+        problems
+            .iter()
+            .map(|problem| Finding::of_config(severity, problem))
+            .collect()
+    };
+    match config::load(path) {
+        Ok(config) => {
+            let mut findings = of(Severity::Warning, &config.warnings);
+            findings.extend(CHECKS.iter().flat_map(|check| check(&config)));
+            (findings, Some(config))
+        }
+        Err(errors) => {
+            let mut findings = of(Severity::Error, &errors.problems);
+            findings.extend(of(Severity::Warning, &errors.warnings));
+            (findings, None)
+        }
+    }
+}
+
+/// Private CAs: files with at least one certificate, all of them usable.
+pub(super) fn authorities(config: &Config) -> Vec<Finding> {
+    let of_issuers = config.issuers.iter().filter_map(|issuer| issuer.ca.as_deref());
+    let of_targets = config.targets.values().flat_map(|target| {
+        let sts = match &target.credentials {
+            CredentialSource::Static(_) => None,
+            CredentialSource::AssumeRole { sts_ca, .. }
+            | CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => sts_ca.as_deref(),
+        };
+        target.ca.as_deref().into_iter().chain(sts)
+    });
+    let mut files: Vec<&Path> = of_issuers.chain(of_targets).collect();
+    files.sort_unstable();
+    files.dedup();
+    files
+        .into_iter()
+        .filter_map(|file| authority(file).err())
+        .collect()
+}
+
+fn authority(file: &Path) -> Result<(), Finding> {
+    const ACCEPTED: &str = "one or more CA certificates, PEM";
+    let wrong = |message: String| Finding::error(file.display(), message).expected(ACCEPTED);
+    let pem = std::fs::read(file).map_err(|error| Finding::of_io(file, &error).expected(ACCEPTED))?;
+    let mut roots = rustls::RootCertStore::empty();
+    let mut count = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        count += 1;
+        let certificate = certificate.map_err(|error| wrong(format!("not PEM: {error}")))?;
+        roots
+            .add(certificate)
+            .map_err(|error| wrong(format!("certificate {count} cannot be used: {error}")))?;
+    }
+    if count == 0 {
+        Err(wrong("there is no certificate in it".to_owned()))
+    } else {
+        Ok(())
+    }
+}
+
+/// Secrets of targets: they can be had. Their values are not looked at any further.
+pub(super) fn secrets(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for target in config.targets.values() {
+        let place = format!("targets.{}.credentials", target.name);
+        match &target.credentials {
+            CredentialSource::Static(keys) | CredentialSource::AssumeRole { source: keys, .. } => {
+                findings.extend(
+                    references(keys)
+                        .into_iter()
+                        .filter_map(|(key, reference)| unavailable(&format!("{place}.{key}"), reference)),
+                );
+            }
+            CredentialSource::AssumeRoleWithWebIdentity { token_file, .. } => {
+                // Something else writes it, perhaps only when everything runs.
+                if let Err(error) = std::fs::metadata(token_file) {
+                    let message = format!("`{}` cannot be read: {error}", token_file.display());
+                    findings.push(Finding::warning(format!("{place}.token_file"), message));
+                }
+            }
+        }
+    }
+    findings
+}
+
+fn references(keys: &StaticKeys) -> Vec<(&'static str, &SecretRef)> {
+    let mut all = vec![
+        ("access_key_id", &keys.access_key_id),
+        ("secret_access_key", &keys.secret_access_key),
+    ];
+    all.extend(keys.session_token.as_ref().map(|token| ("session_token", token)));
+    all
+}
+
+fn unavailable(place: &str, reference: &SecretRef) -> Option<Finding> {
+    let error = reference.resolve().err()?;
+    let message = super::describe(&error);
+    Some(match error {
+        // The service may have another environment than the shell in which this runs.
+        SecretRefError::Env(_) => {
+            Finding::warning(place, message).expected("it in the environment of the service")
+        }
+        SecretRefError::File { .. } | SecretRefError::Empty(_) => Finding::error(place, message),
+    })
+}
+
+/// The audit file, if there is one, can be appended to. It is not made: that is for the user who serves.
+pub(super) fn audit(config: &Config) -> Vec<Finding> {
+    let file = &config.audit.file;
+    match std::fs::OpenOptions::new().append(true).open(file) {
+        Ok(_) => Vec::new(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            let message = format!("cannot be appended to: {error}");
+            vec![Finding::error(file.display(), message).expected("a file, or a path where one can be made")]
+        }
+    }
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{s}")
+}

@@ -1,0 +1,103 @@
+//! The command line: one file for each command.
+//!
+//! Messages for people go to standard error, results to standard output. Exit codes: 0 it worked, 1 it did not,
+//! 2 the command was not understood. Knows no rules of its own: what is right is decided by the rooms it calls.
+
+pub mod check;
+#[cfg(feature = "dev")]
+pub mod dev;
+mod finding;
+pub mod keys;
+pub mod policy;
+pub mod serve;
+mod wiring;
+
+#[cfg(test)]
+mod tests;
+
+pub use finding::{Finding, Severity};
+
+use clap::{Parser, Subcommand};
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Identity-aware TLS reverse proxy for object storage.
+///
+/// Callers log in with tokens of their identity provider and get short-lived S3 credentials; a Cedar policy for
+/// each bucket decides what they may do; every request is recorded.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, after_help = EXAMPLES, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve what the configuration says
+    Serve(serve::Args),
+    /// Check the configuration, certificates, keys and policies without serving
+    Check(check::Args),
+    /// Make and rotate the keys that seal sessions
+    Keys(keys::Args),
+    /// Work with policies
+    Policy(policy::Args),
+    /// Try everything on this machine: a store, an identity provider and sample data, without configuration
+    #[cfg(feature = "dev")]
+    Dev(dev::Args),
+}
+
+#[cfg(feature = "dev")]
+const EXAMPLES: &str = "\
+Examples:
+  tidegate dev                                      try it, without any configuration
+  tidegate keys new secrets/session-keys.toml       make the keys that seal sessions
+  tidegate check --config tidegate.toml             see what is wrong, with line, key and what is accepted
+  tidegate serve --config tidegate.toml             serve
+
+Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.";
+#[cfg(not(feature = "dev"))]
+const EXAMPLES: &str = "\
+Examples:
+  tidegate keys new secrets/session-keys.toml       make the keys that seal sessions
+  tidegate check --config tidegate.toml             see what is wrong, with line, key and what is accepted
+  tidegate serve --config tidegate.toml             serve
+
+Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.";
+
+/// How a command that only prints ended.
+///
+/// A reader that went away (`tidegate check | head -1`) is no failure; any other error is said on standard error.
+pub fn exit_code(result: Result<bool, Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            let pipe = error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe);
+            if !pipe {
+                // There is nobody left to tell if this fails.
+                let _ = writeln!(io::stderr(), "tidegate: {}", describe(&*error));
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and what led to it, on one line.
+pub fn describe(error: &(dyn Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    // Bounded: nothing keeps a faulty error from being its own source.
+    for _ in 0..8 {
+        let Some(error) = source else { break };
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        source = error.source();
+    }
+    words
+}
