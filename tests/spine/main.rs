@@ -1,0 +1,13 @@
+//! The spine, end to end: the built binary, a store that verifies SigV4, an identity provider that signs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod objects;
+mod support;

@@ -1,0 +1,350 @@
+//! One Tidegate process with everything it needs. Dropping it ends the process.
+
+use super::client::{Client, Keys};
+use jiff::Timestamp;
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tidegate::dev::{
+    CertificateAuthority, IdentityProvider, RunningProvider, SampleIdentity, Store, StoreKeys,
+};
+
+pub const AUDIENCE: &str = "https://s3.tidegate.test";
+const STORE_SECRET: &str = "store-secret-that-nobody-else-has";
+
+/// What a test wants to be different.
+#[derive(Default)]
+pub struct Settings {
+    /// Another target than the store, such as one that breaks off.
+    pub target: Option<SocketAddr>,
+    /// Lines for `[server]`.
+    pub server: String,
+    /// Lines for `[targets.store]`.
+    pub target_lines: String,
+    /// Seconds by which Tidegate's callers sign in the past (negative) or future.
+    pub policy: Option<String>,
+}
+
+/// A running Tidegate, its store and its identity provider.
+pub struct World {
+    pub dir: TempDir,
+    pub store: Store,
+    pub provider: IdentityProvider,
+    pub running_provider: RunningProvider,
+    pub authority: CertificateAuthority,
+    pub data: SocketAddr,
+    pub admin: SocketAddr,
+    child: Child,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the sample identities may do in bucket `lake`.
+pub const POLICY: &str = r#"
+@id("etl-reads-and-writes")
+permit (principal == Tidegate::Workload::"idp:etl",
+        action in [Tidegate::Action::"read", Tidegate::Action::"write", Tidegate::Action::"list"], resource);
+@id("etl-cleans-up")
+permit (principal == Tidegate::Workload::"idp:etl", action in Tidegate::Action::"delete", resource)
+when { resource.key like "tmp/*" };
+@id("analysts-read")
+permit (principal in Tidegate::Group::"idp:analysts", action in Tidegate::Action::"read", resource)
+when { resource.key like "public/*" };
+@id("nothing-is-written-to-frozen")
+@explain("The frozen folder is closed. Ask the storage team.")
+forbid (principal, action in [Tidegate::Action::"write", Tidegate::Action::"delete"], resource)
+when { resource.key like "frozen/*" };
+"#;
+
+impl World {
+    pub async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        for folder in [
+            "store/acme-lake-prod",
+            "store/acme-other",
+            "policies",
+            "certs",
+            "secrets",
+        ] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        let keys = StoreKeys {
+            access_key_id: "STOREKEY".into(),
+            secret_access_key: STORE_SECRET.into(),
+        };
+        let store = Store::start(&root.join("store"), &keys).await.unwrap();
+        let authority = CertificateAuthority::load_or_create(&root.join("ca")).unwrap();
+        let provider = IdentityProvider::load_or_create(&root.join("idp")).unwrap();
+        let running_provider = provider.serve(&authority, &root.join("idp"), 0).await.unwrap();
+        authority
+            .issue(
+                &[
+                    "localhost",
+                    "127.0.0.1",
+                    "s3.tidegate.test",
+                    "*.s3.tidegate.test",
+                    "*.localhost",
+                ],
+                &root.join("certs/server.pem"),
+                &root.join("certs/server.key"),
+            )
+            .unwrap();
+        std::fs::write(root.join("certs/ca.pem"), authority.certificate_pem()).unwrap();
+        std::fs::write(
+            root.join("policies/lake.cedar"),
+            settings.policy.as_deref().unwrap_or(POLICY),
+        )
+        .unwrap();
+        let target = settings.target.unwrap_or_else(|| store.address());
+        std::fs::write(
+            root.join("tidegate.toml"),
+            config(&settings, target, &running_provider.issuer()),
+        )
+        .unwrap();
+        let made = Command::new(binary())
+            .args(["keys", "new"])
+            .arg(root.join("secrets/session-keys.toml"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let (child, data, admin) = spawn(root).await;
+        Self {
+            dir,
+            store,
+            provider,
+            running_provider,
+            authority,
+            data,
+            admin,
+            child,
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A token of a sample identity, as its holder would get it.
+    pub fn token(&self, subject: &str) -> String {
+        let identity = SampleIdentity::ALL
+            .into_iter()
+            .find(|i| i.subject == subject)
+            .expect("a sample identity");
+        let issuer = self.running_provider.issuer();
+        self.provider
+            .token(&issuer, &identity, AUDIENCE, now(), Duration::from_secs(3600))
+            .unwrap()
+    }
+
+    /// A client that trusts the test's authority and has no session.
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.data, self.authority.certificate_pem())
+    }
+
+    /// A client with the session of a sample identity.
+    pub async fn client(&self, subject: &str) -> Client {
+        let mut client = self.anonymous();
+        client.keys = Some(self.session(subject).await);
+        client
+    }
+
+    /// Trades a token for a session.
+    pub async fn session(&self, subject: &str) -> Keys {
+        let answer = self.anonymous().assume_role(&self.token(subject)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Keys::from_sts(&answer.text())
+    }
+
+    /// The requests that reached the store.
+    pub fn target_requests(&self) -> Vec<String> {
+        self.store.requests()
+    }
+
+    /// A file as the store keeps it; `None` if there is none.
+    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.path("store/acme-lake-prod").join(key)).ok()
+    }
+
+    /// Puts a file under the store's feet.
+    pub fn store_file(&self, bucket: &str, key: &str, content: &[u8]) {
+        let path = self.path("store").join(bucket).join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for the process to end by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        eventually("the end of the process", || child.try_wait().unwrap()).await
+    }
+
+    /// The audit records so far, once `wanted` holds for them.
+    pub async fn audit_when(&self, wanted: impl Fn(&[serde_json::Value]) -> bool) -> Vec<serde_json::Value> {
+        let path = self.path("audit/audit.jsonl");
+        eventually("the audit records", || {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let records: Vec<serde_json::Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+                .collect();
+            wanted(&records).then_some(records)
+        })
+        .await
+    }
+
+    /// The last audit record of an operation.
+    pub async fn audit_of(&self, operation: &str) -> serde_json::Value {
+        let is = |record: &serde_json::Value| record["api"]["operation"] == operation;
+        let records = self.audit_when(|records| records.iter().any(is)).await;
+        records.into_iter().rfind(is).expect("a record")
+    }
+
+    /// GET on the admin listener: status and body.
+    pub async fn admin_get(&self, path: &str) -> (u16, String) {
+        super::client::plain_get(self.admin, path).await
+    }
+
+    /// Waits until `/readyz` says what `wanted` accepts.
+    pub async fn ready_when(&self, wanted: impl Fn(u16, &str) -> bool) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let (status, body) = self.admin_get("/readyz").await;
+            if wanted(status, &body) {
+                return;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "readiness stays {status} {body}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Polls `probe` until it gives a value; fails after a deadline.
+pub async fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let mut pause = tokio::time::interval(Duration::from_millis(10));
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not come about"
+        );
+        pause.tick().await;
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the process under test reads the machine's clock too"
+)]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+pub fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_tidegate")
+}
+
+async fn spawn(root: &Path) -> (Child, SocketAddr, SocketAddr) {
+    let log = std::fs::File::create(root.join("tidegate.log")).unwrap();
+    let mut child = Command::new(binary())
+        .args(["serve", "--config"])
+        .arg(root.join("tidegate.toml"))
+        .env("STORE_ACCESS_KEY_ID", "STOREKEY")
+        .env("STORE_SECRET_ACCESS_KEY", STORE_SECRET)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The pipe ends when the process does, so this cannot wait for ever.
+    let addresses = tokio::task::spawn_blocking(move || {
+        ["(data)", "(admin)"].map(|which| {
+            let line = lines.next()?.ok().filter(|line| line.ends_with(which))?;
+            line.split("://").nth(1)?.split(' ').next()?.parse().ok()
+        })
+    });
+    let [Some(data), Some(admin)] = addresses.await.unwrap() else {
+        panic!(
+            "tidegate did not start: {}",
+            std::fs::read_to_string(root.join("tidegate.log")).unwrap_or_default()
+        );
+    };
+    (child, data, admin)
+}
+
+fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
+    let Settings {
+        server, target_lines, ..
+    } = settings;
+    format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+domains = ["localhost", "s3.tidegate.test"]
+{server}
+[server.tls]
+certificate = "certs/server.pem"
+key = "certs/server.key"
+[admin]
+listen = "127.0.0.1:0"
+[sessions]
+keys = "secrets/session-keys.toml"
+[audit]
+file = "audit/audit.jsonl"
+[[issuers]]
+name = "idp"
+issuer = "{issuer}"
+audiences = ["{AUDIENCE}"]
+kind = "workload"
+groups = "groups"
+ca = "certs/ca.pem"
+[targets.store]
+kind = "s3"
+endpoint = "http://{target}"
+region = "us-east-1"
+{target_lines}
+[targets.store.credentials]
+kind = "static"
+access_key_id = "env:STORE_ACCESS_KEY_ID"
+secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
+[buckets.lake]
+target = "store"
+bucket = "acme-lake-prod"
+[buckets.other]
+target = "store"
+bucket = "acme-other"
+"#
+    )
+}
