@@ -1,0 +1,129 @@
+"""The servers of one run, each started once: authority, identity provider, store, Tidegate."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import payloads
+from harness.certificates import CertificateAuthority
+from harness.gateway import TARGET_BUCKETS, Gateway, Secrets
+from harness.identities import Identities
+from harness.identity_provider import WORKLOADS, IdentityProvider
+from harness.payloads import Payload
+from harness.programs import find, missing
+from harness.store import Store, StoredBucket
+from harness.store_gateway import iam_config, store_gateway
+from harness.tidegate import Tidegate
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--gateway",
+        choices=["tidegate", "store"],
+        default="tidegate",
+        help="what the clients talk to; `store` is the control run, without Tidegate",
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The audit trail is read when all others have left their lines in it."""
+    items.sort(key=lambda item: item.path.name == "test_audit.py")
+
+
+@pytest.fixture(scope="session")
+def run_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def secrets() -> Secrets:
+    return Secrets()
+
+
+@pytest.fixture(scope="session")
+def authority(run_directory: Path) -> CertificateAuthority:
+    return CertificateAuthority(run_directory / "certs")
+
+
+@pytest.fixture(scope="session")
+def provider(run_directory: Path, authority: CertificateAuthority, secrets: Secrets) -> Iterator[IdentityProvider]:
+    provider = IdentityProvider(find("node"), authority, run_directory / "idp")
+    for workload in WORKLOADS:
+        secrets.add(f"the client secret of {workload.name}", workload.secret)
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="session")
+def store(
+    request: pytest.FixtureRequest,
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    secrets: Secrets,
+) -> Iterator[Store]:
+    control_run = request.config.getoption("gateway") == "store"
+    store = Store(
+        find("weed"),
+        authority,
+        run_directory / "store",
+        list(TARGET_BUCKETS.values()),
+        iam_config(provider) if control_run else None,
+    )
+    secrets.add("the store's key", store.key.secret_access_key)
+    yield store
+    store.stop()
+
+
+@pytest.fixture(scope="session")
+def tidegate(
+    request: pytest.FixtureRequest,
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    store: Store,
+) -> Iterator[Tidegate]:
+    if request.config.getoption("gateway") == "store":
+        pytest.skip("the control run has no Tidegate")
+    binary = os.environ.get("TIDEGATE_BIN", "")
+    if not Path(binary).is_file():
+        missing(f"TIDEGATE_BIN names no binary ({binary!r}): run tests/clients/run, which builds it")
+    tidegate = Tidegate(binary, authority, provider, store, run_directory / "tidegate")
+    yield tidegate
+    tidegate.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(request: pytest.FixtureRequest, authority: CertificateAuthority) -> Gateway:
+    if request.config.getoption("gateway") == "store":
+        return store_gateway(request.getfixturevalue("store").port, authority.bundle)
+    return request.getfixturevalue("tidegate").gateway
+
+
+@pytest.fixture(scope="session")
+def identities(provider: IdentityProvider, gateway: Gateway, run_directory: Path, secrets: Secrets) -> Identities:
+    return Identities(provider, gateway, run_directory / "tokens", secrets)
+
+
+@pytest.fixture(scope="session")
+def lake(store: Store) -> StoredBucket:
+    """The bucket behind `lake`, seen past Tidegate."""
+    return store.bucket(TARGET_BUCKETS["lake"])
+
+
+@pytest.fixture(scope="session")
+def vault(store: Store) -> StoredBucket:
+    """The bucket behind `vault`, seen past Tidegate."""
+    return store.bucket(TARGET_BUCKETS["vault"])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Payload:
+    return payloads.small_file(tmp_path)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Payload:
+    return payloads.multipart_file(tmp_path)

@@ -1,0 +1,54 @@
+"""boto3 as a client under test: it runs in this process, so its environment is laid out for the length of a test."""
+
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+
+from harness.gateway import Gateway
+from harness.identities import Identities
+
+# What a caller's shell may have set, and would win over web identity or redirect the client.
+NOT_INHERITED = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_ENDPOINT_URL",
+]
+
+
+class Boto3:
+    """boto3's S3 client for one workload by web identity; `bucket` is its name for `lake`."""
+
+    def __init__(
+        self,
+        workload: str,
+        addressing: str,
+        gateway: Gateway,
+        identities: Identities,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        _lay_out_environment(identities.web_identity(workload), monkeypatch)
+        session = boto3.Session()
+        self.bucket = gateway.bucket("lake")
+        self.s3 = session.client("s3", config=Config(s3={"addressing_style": addressing}))
+        keys = session.get_credentials().get_frozen_credentials()
+        identities.note_session(workload, keys.secret_key, keys.token)
+
+    def refusal_of(self, operation: str, **parameters: object) -> dict[str, str]:
+        """The error that `operation` is refused with."""
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            getattr(self.s3, operation)(Bucket=self.bucket, **parameters)
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        return refused.value.response["Error"]
+
+
+def _lay_out_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NOT_INHERITED:
+        monkeypatch.delenv(name, raising=False)
+    no_file = str(Path(__file__).with_name("no-such-profile"))
+    for name, value in {"AWS_CONFIG_FILE": no_file, "AWS_SHARED_CREDENTIALS_FILE": no_file, **environment}.items():
+        monkeypatch.setenv(name, value)

@@ -1,0 +1,138 @@
+"""The built `tidegate` binary in front of the store, configured as its users configure it."""
+
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from harness.certificates import CertificateAuthority
+from harness.gateway import TARGET_BUCKETS, Gateway, host_names
+from harness.identity_provider import AUDIENCE, IdentityProvider
+from harness.processes import Server
+from harness.store import Store
+
+START_SECONDS = 30
+POLICIES = Path(__file__).parents[1] / "policies"
+CONFIGURATION = """\
+[server]
+listen  = "127.0.0.1:0"
+domains = ["localhost", "s3.tidegate.test"]
+[server.tls]
+certificate = "{certificate}"
+key         = "{key}"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[sessions]
+keys             = "secrets/session-keys.toml"
+default_lifetime = "1h"
+[audit]
+file = "audit/audit.jsonl"
+
+[[issuers]]
+name      = "idp"
+issuer    = "{issuer}"
+audiences = ["{audience}"]
+kind      = "workload"
+principal = "sub"
+groups    = "groups"
+ca        = "{ca}"
+
+[targets.store]
+kind       = "s3"
+endpoint   = "{store}"
+region     = "us-east-1"
+addressing = "path"
+ca         = "{ca}"
+[targets.store.credentials]
+kind = "static"
+access_key_id     = "env:STORE_ACCESS_KEY_ID"
+secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
+"""
+BUCKET = """
+[buckets.{name}]
+target = "store"
+bucket = "{target}"
+policy = "policies/{name}.cedar"
+"""
+
+
+class Tidegate:
+    """A running Tidegate: its gateway, its audit file and its log."""
+
+    def __init__(
+        self,
+        binary: str,
+        authority: CertificateAuthority,
+        provider: IdentityProvider,
+        store: Store,
+        directory: Path,
+    ) -> None:
+        self.audit_file = directory / "audit" / "audit.jsonl"
+        _lay_out(directory)
+        configuration = directory / "tidegate.toml"
+        configuration.write_text(_configuration(authority, provider, store))
+        _make_session_keys(binary, directory)
+        self._server = Server(
+            [binary, "serve", "--config", str(configuration)],
+            directory / "tidegate.log",
+            {
+                "STORE_ACCESS_KEY_ID": store.key.access_key_id,
+                "STORE_SECRET_ACCESS_KEY": store.key.secret_access_key,
+            },
+            directory,
+        )
+        data = self._server.wait_for_line(r"https://127\.0\.0\.1:(\d+) \(data\)", START_SECONDS)[1]
+        admin = self._server.wait_for_line(r"http://127\.0\.0\.1:(\d+) \(admin\)", START_SECONDS)[1]
+        self._server.wait_until(lambda: _is_ready(f"http://127.0.0.1:{admin}/readyz"), START_SECONDS, "readiness")
+        self.gateway = Gateway(
+            endpoint=f"https://localhost:{data}",
+            ca=authority.bundle,
+            bucket_names={name: name for name in TARGET_BUCKETS},
+            role_arn_template="arn:aws:iam::000000000000:role/{workload}",
+            refusal_template=(
+                "Workload: idp:{workload} is not authorized to perform: {action} "
+                'on resource: "arn:aws:s3:::{resource}" because no policy allows it'
+            ),
+        )
+
+    def read_log(self) -> str:
+        return self._server.read_log()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+def _lay_out(directory: Path) -> None:
+    for part in ["secrets", "audit"]:
+        (directory / part).mkdir(parents=True)
+    shutil.copytree(POLICIES, directory / "policies")
+
+
+def _configuration(authority: CertificateAuthority, provider: IdentityProvider, store: Store) -> str:
+    hosts = [*host_names(TARGET_BUCKETS), "s3.tidegate.test", "*.s3.tidegate.test"]
+    certificate = authority.issue("tidegate", hosts)
+    top = CONFIGURATION.format(
+        certificate=certificate.certificate,
+        key=certificate.key,
+        issuer=provider.issuer,
+        audience=AUDIENCE,
+        ca=authority.bundle,
+        store=store.endpoint,
+    )
+    return top + "".join(BUCKET.format(name=name, target=target) for name, target in TARGET_BUCKETS.items())
+
+
+def _make_session_keys(binary: str, directory: Path) -> None:
+    key_ring = directory / "secrets" / "session-keys.toml"
+    subprocess.run([binary, "keys", "new", str(key_ring)], check=True, timeout=START_SECONDS)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=START_SECONDS) as response:
+            return response.status == 200
+    except urllib.error.URLError:
+        return False
