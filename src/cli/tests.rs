@@ -17,7 +17,7 @@ fn the_commands_are_consistent() {
 #[test]
 fn the_commands_of_the_documentation_are_understood() {
     let config = |line| match parse(line).unwrap() {
-        Command::Serve(serve::Args { config }) | Command::Check(check::Args { config, .. }) => config,
+        Command::Serve(serve::Args { config, .. }) | Command::Check(check::Args { config, .. }) => config,
         other => panic!("{other:?}"),
     };
     assert_eq!(config("tidegate serve --config a.toml"), Path::new("a.toml"));
