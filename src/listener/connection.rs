@@ -73,6 +73,10 @@ pub struct Connection {
 
 /// A request as it comes in.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every request is the large one, and it is moved once"
+)]
 pub enum Inbound {
     /// It can be read in one way only. Its target is a path with an optional query, and it has one `Host`.
     Request(Request<Incoming>),

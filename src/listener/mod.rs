@@ -6,6 +6,7 @@
 //! look complete. Knows neither operations nor policies.
 
 mod cap;
+mod chunked;
 mod connection;
 mod drain;
 mod guard;

@@ -120,3 +120,58 @@ impl http_body::Body for Paced {
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::full;
+    use http_body_util::BodyExt;
+    use std::task::Waker;
+
+    /// Frames of 8 KiB without end.
+    struct Endless;
+
+    impl http_body::Body for Endless {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[0; 8 * 1024])))))
+        }
+    }
+
+    /// What `body` gives before it pauses, in KiB.
+    fn burst(body: &mut Paced) -> usize {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut given = 0;
+        while let Poll::Ready(Some(Ok(frame))) = http_body::Body::poll_frame(Pin::new(body), &mut context) {
+            given += frame.data_ref().map_or(0, Bytes::len);
+        }
+        given / 1024
+    }
+
+    #[test]
+    fn bursts_grow_while_the_socket_takes_all_and_shrink_when_it_does_not() {
+        // FLW-05
+        let shared = Arc::new(Shared::default());
+        let mut body = Paced::new(Endless.boxed_unsync(), Some(shared.clone()), Arc::default());
+        assert_eq!([(); 5].map(|()| burst(&mut body)), [32, 64, 128, 256, 256]);
+        shared.block();
+        assert_eq!(
+            [(); 3].map(|()| burst(&mut body)),
+            [0, 0, 0],
+            "nothing for a socket that is full"
+        );
+        shared.unblock();
+        assert_eq!([(); 3].map(|()| burst(&mut body)), [32, 64, 128]);
+    }
+
+    #[test]
+    fn http_2_is_not_paced_here() {
+        let body = Paced::new(full(vec![0; 1 << 20]), None, Arc::default());
+        assert_eq!(burst(&mut { body }), 1024);
+    }
+}

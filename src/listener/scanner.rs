@@ -4,12 +4,10 @@
 //! a count; only heads and chunk lines are looked at.
 
 use super::{
+    chunked::Chunked,
     head::{MAX_HEAD, MAX_HEADERS, MAX_TARGET},
     violation::HeadViolation,
 };
-
-/// Chunk lines and trailers, together, between two pieces of data. hyper's own limit is the same.
-const MAX_CHUNK_META: usize = 16 * 1024;
 
 /// What the scanner does not let pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +81,13 @@ impl Scanner {
                         self.state = NEW_HEAD;
                     }
                     Ok(Some(end)) => {
-                        self.heads += 1;
                         match check(rest.get(..end).unwrap_or_default()) {
                             Ok(state) => self.state = state,
-                            Err(violation) => return (passed, Some(Refusal::Head(self.heads, violation))),
+                            Err(violation) => {
+                                return (passed, Some(Refusal::Head(self.heads + 1, violation)));
+                            }
                         }
+                        self.heads += 1;
                         passed += end;
                     }
                     Err(violation) => {
@@ -96,6 +96,18 @@ impl Scanner {
                 },
             }
         }
+    }
+
+    /// Heads that passed.
+    #[cfg(test)]
+    pub(super) fn heads_passed(&self) -> u64 {
+        self.heads
+    }
+
+    /// Whether a head would come next.
+    #[cfg(test)]
+    pub(super) fn at_start(&self) -> bool {
+        matches!(self.state, State::Head { .. })
     }
 
     /// Whether some bytes of a head have been seen, but not all.
@@ -168,6 +180,9 @@ fn check(head: &[u8]) -> Result<State, HeadViolation> {
                 return Err(HeadViolation::TransferEncoding);
             }
             encoded = true;
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            // Seen by hyper, it would end the connection its own way.
+            return Err(HeadViolation::Upgrade);
         }
     }
     match (length, encoded) {
@@ -261,98 +276,4 @@ fn is_target(byte: u8) -> bool {
 
 fn is_token(byte: u8) -> bool {
     matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
-}
-
-/// The framing of a chunked body.
-#[derive(Debug)]
-struct Chunked {
-    at: Position,
-    size: u64,
-    /// Bytes of lines since the last data.
-    meta: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
-    /// In the size, after so many digits.
-    Size(u8),
-    Extension,
-    SizeEnd,
-    Data,
-    DataCr,
-    DataLf,
-    /// At the start of a trailer line.
-    Trailer,
-    TrailerLine,
-    TrailerLf,
-    EndLf,
-}
-
-impl Chunked {
-    fn new() -> Self {
-        Self {
-            at: Position::Size(0),
-            size: 0,
-            meta: 0,
-        }
-    }
-
-    /// How far it got, and whether that is the end of the body.
-    fn advance(&mut self, bytes: &[u8]) -> Result<(usize, bool), &'static str> {
-        let mut passed = 0;
-        while let Some(byte) = bytes.get(passed) {
-            if self.at == Position::Data {
-                let left = bytes.len() - passed;
-                let step = usize::try_from(self.size).unwrap_or(usize::MAX).min(left);
-                self.size -= step as u64;
-                passed += step;
-                if self.size == 0 {
-                    self.at = Position::DataCr;
-                    self.meta = 0;
-                }
-                continue;
-            }
-            passed += 1;
-            self.meta += 1;
-            if self.meta > MAX_CHUNK_META {
-                return Err("chunk extensions or trailers are too long");
-            }
-            self.at = match (self.at, byte) {
-                (Position::Size(16), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                    return Err("a chunk size has more than 16 digits");
-                }
-                (Position::Size(digits), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                    let digit = char::from(*byte).to_digit(16).unwrap_or(0);
-                    self.size = (self.size << 4) | u64::from(digit);
-                    Position::Size(digits + 1)
-                }
-                (Position::Size(1..), b';') => Position::Extension,
-                (Position::Size(1..) | Position::Extension, b'\r') => Position::SizeEnd,
-                (Position::Size(_), _) => return Err("a chunk size is not a plain hexadecimal number"),
-                (Position::Extension, b'\t' | b' '..=b'~') => Position::Extension,
-                (Position::Extension, _) => return Err("a chunk extension has control characters"),
-                (Position::SizeEnd, b'\n') if self.size == 0 => Position::Trailer,
-                (Position::SizeEnd, b'\n') => Position::Data,
-                (Position::DataCr, b'\r') => Position::DataLf,
-                (Position::DataLf, b'\n') => {
-                    self.size = 0;
-                    Position::Size(0)
-                }
-                (Position::DataCr | Position::DataLf, _) => return Err("a chunk is longer than its size"),
-                (Position::Trailer, b'\r') => Position::EndLf,
-                (Position::EndLf, b'\n') => return Ok((passed, true)),
-                (Position::TrailerLine, b'\r') => Position::TrailerLf,
-                (Position::TrailerLf, b'\n') => Position::Trailer,
-                (Position::Trailer | Position::TrailerLine, b'\t' | b' '..=b'~') => Position::TrailerLine,
-                (Position::Trailer | Position::TrailerLine, _) => {
-                    return Err("a trailer has control characters");
-                }
-                (Position::SizeEnd | Position::TrailerLf | Position::EndLf, _) => {
-                    return Err("a line in a chunked body does not end in CR LF");
-                }
-                (Position::Data, _) => Position::Data,
-            };
-        }
-        Ok((passed, false))
-    }
 }

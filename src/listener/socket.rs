@@ -71,11 +71,13 @@ impl Shared {
         Poll::Pending
     }
 
-    fn block(&self) {
+    /// The socket takes no more.
+    pub(super) fn block(&self) {
         self.blocked.store(true, Ordering::Release);
     }
 
-    fn unblock(&self) {
+    /// It does again.
+    pub(super) fn unblock(&self) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         self.blocked.store(false, Ordering::Release);
         if let Some(waker) = waiting.take() {

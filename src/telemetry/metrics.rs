@@ -4,10 +4,14 @@
 //! no user agent: a caller must not be able to make a time series (LIM-12). Hence `&'static str` and enums for
 //! everything that a request decides.
 
+use super::labels::{
+    Decision, DigestLabel, Direction, OperationLabel, Outcome, OutcomeLabel, RequestLabels, StatusClass,
+    StsLabels, TargetLabel, TargetOutcomeLabels,
+};
 use http::StatusCode;
 use jiff::Timestamp;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text},
+    encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
@@ -17,62 +21,6 @@ use std::{fmt, sync::Arc, time::Duration};
 const BUCKETS: [f64; 16] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
 ];
-
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Decision {
-    /// A policy allowed it.
-    Allow,
-    /// Authentication or policy refused it.
-    Deny,
-    /// It was not decided: malformed, not understood, or we failed.
-    Error,
-}
-
-/// Which way bytes of bodies go, seen from us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From callers.
-    In,
-    /// To callers.
-    Out,
-}
-
-/// Whether something that is done now and then worked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It did.
-    Ok,
-    /// It did not; what was there before stays in use.
-    Failed,
-}
-
-impl Decision {
-    /// As it is written in the label.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl Outcome {
-    /// As it is written in the label.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl<T, E> From<&Result<T, E>> for Outcome {
-    fn from(result: &Result<T, E>) -> Self {
-        if result.is_ok() { Self::Ok } else { Self::Failed }
-    }
-}
 
 /// All metrics. Clones are cheap and count together.
 #[derive(Clone)]
@@ -96,66 +44,6 @@ struct Inner {
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
     registry: Registry,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RequestLabels {
-    operation: &'static str,
-    status_class: StatusClass,
-    decision: Decision,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OperationLabel {
-    operation: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    result: Outcome,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DigestLabel {
-    digest: Box<str>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TargetLabel {
-    target: Box<str>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TargetOutcomeLabels {
-    target: Box<str>,
-    result: Outcome,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StsLabels {
-    action: &'static str,
-    code: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct StatusClass(u16);
-
-impl EncodeLabelValue for Decision {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        self.name().encode(encoder)
-    }
-}
-
-impl EncodeLabelValue for Outcome {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        self.name().encode(encoder)
-    }
-}
-
-impl EncodeLabelValue for StatusClass {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        fmt::Write::write_fmt(encoder, format_args!("{}xx", self.0))
-    }
 }
 
 impl Metrics {

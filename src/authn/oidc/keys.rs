@@ -6,23 +6,13 @@
 //! the issuer is down, its last keys are used for a day (JWT-14).
 
 use super::{
-    TokenError,
-    discovery::{self, DiscoveryError},
-    jwks::{JwksError, Key, KeySet},
+    TokenError, discovery,
+    documents::{Documents, FETCH_TIMEOUT, KeysError},
+    jwks::{Key, KeySet},
 };
-use crate::{
-    clock::Clock,
-    config,
-    fetch::{FetchError, Fetcher, Guard},
-};
-use bytes::Bytes;
+use crate::{clock::Clock, config, fetch::Guard};
 use jiff::{SignedDuration, Timestamp};
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// Age from which keys are renewed, while they are still used.
@@ -33,40 +23,11 @@ pub(super) const WAIT_AFTER: SignedDuration = SignedDuration::from_mins(20);
 pub(super) const MAX_STALE: SignedDuration = SignedDuration::from_hours(24);
 /// From the start of one fetch to the start of the next.
 pub(super) const COOLDOWN: SignedDuration = SignedDuration::from_secs(30);
-/// Deadline for discovery and key set together.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Gets documents; the network, or a test.
-pub(super) trait Documents: Send + Sync {
-    /// The body of a `200 OK`, at most 1 MiB.
-    fn get<'a>(
-        &'a self,
-        url: &'a str,
-        guard: Guard,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>>;
-}
-
-/// Why keys could not be fetched.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum KeysError {
-    #[error("the issuer's address is not an `https` URL")]
-    Address,
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error("`{url}` answers with status {status}")]
-    Status { url: String, status: u16 },
-    #[error(transparent)]
-    Discovery(#[from] DiscoveryError),
-    #[error(transparent)]
-    Jwks(#[from] JwksError),
-    #[error("there was no answer within {FETCH_TIMEOUT:?}")]
-    Timeout,
-}
 
 /// How an issuer's keys are, for `/readyz` and metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuerState {
-    /// No token has asked for them yet.
+    /// No token has asked for them yet, or none for a day.
     NeverFetched,
     /// There are keys, and the last fetch succeeded.
     Ready {
@@ -298,9 +259,11 @@ impl IssuerKeys {
         }
     }
 
-    /// Never negative.
+    /// How old something is. What comes from the future was fetched before the clock was set back: its age is
+    /// unknown, so it is due.
     fn since(&self, at: Timestamp) -> SignedDuration {
-        self.clock.now().duration_since(at).max(SignedDuration::ZERO)
+        let age = self.clock.now().duration_since(at);
+        if age.is_negative() { REFRESH_AFTER } else { age }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -323,46 +286,4 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-/// The network.
-pub(super) struct Network {
-    issuer: Arc<config::Issuer>,
-}
-
-impl Network {
-    /// Checks that the issuer's CA can be used.
-    ///
-    /// # Errors
-    /// [`FetchError::Ca`].
-    pub(super) fn new(issuer: &Arc<config::Issuer>) -> Result<Self, FetchError> {
-        Fetcher::new(issuer.ca.as_deref())?;
-        Ok(Self {
-            issuer: issuer.clone(),
-        })
-    }
-}
-
-impl Documents for Network {
-    fn get<'a>(
-        &'a self,
-        url: &'a str,
-        guard: Guard,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>> {
-        Box::pin(async move {
-            // The CA is read for each call, a few times an hour: a new one counts without a reload.
-            let ca = self.issuer.ca.clone();
-            let fetcher = tokio::task::spawn_blocking(move || Fetcher::new(ca.as_deref())).await;
-            let fetcher = fetcher.map_err(|_| KeysError::Timeout)??;
-            let answer = fetcher.with_guard(guard).get(url).await?;
-            if answer.status == http::StatusCode::OK {
-                Ok(answer.body)
-            } else {
-                Err(KeysError::Status {
-                    url: url.to_owned(),
-                    status: answer.status.as_u16(),
-                })
-            }
-        })
-    }
 }

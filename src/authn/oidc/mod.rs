@@ -1,11 +1,12 @@
 //! OpenID Connect: is this identity token genuine, and whom does it name?
 //!
 //! The hazards are a verifier that lets the token choose how it is verified, libraries that take a missing claim
-//! for a good one, and strangers who make us fetch. The path is short: the form of the token ([`token`]), its
-//! issuer by exact name, one key of that issuer by exact `kid` ([`keys`]), the signature, the claims
-//! ([`validation`]). Knows nothing of sessions, buckets and policies.
+//! for a good one, and strangers who make us fetch. The path is short: the form of the token (`token`), its
+//! issuer by exact name, one key of that issuer by exact `kid` (`keys`), the signature, the claims
+//! (`validation`). Knows nothing of sessions, buckets and policies.
 
 mod discovery;
+mod documents;
 mod json;
 mod jwks;
 mod keys;
@@ -18,8 +19,9 @@ mod tests;
 pub use keys::IssuerState;
 
 use crate::{clock::Clock, config, fetch::FetchError};
+use documents::{Documents, Network};
 use jiff::Timestamp;
-use keys::{Documents, IssuerKeys, Network};
+use keys::IssuerKeys;
 use std::{collections::HashMap, sync::Arc};
 use token::Unverified;
 
