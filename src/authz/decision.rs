@@ -139,15 +139,24 @@ impl Policies {
             return Deletions::default();
         };
         let mut policies = Ids::new();
+        let bucket = facts.operation.bucket();
         // One bucket, one principal: the policies are put together once for all keys.
-        let mut bench = None;
+        let bench = match bucket {
+            Some(bucket) => self.bench(facts, bucket),
+            None => Err(DenyReason::UnknownBucket),
+        };
         let verdicts = objects.iter().map(|deletion| {
             let access = Access {
                 action: deletion.action(),
                 resource: AccessResource::Object(&deletion.object),
             };
-            let bench = bench.get_or_insert_with(|| self.bench(facts, &deletion.object.bucket));
-            merge(&mut policies, self.ask(facts, &access, bench)?);
+            // INVARIANT: a key is decided by the policies of the bucket that it is deleted from.
+            let decided = if bucket == Some(&deletion.object.bucket) {
+                self.ask(facts, &access, &bench)
+            } else {
+                self.ask(facts, &access, &Err(DenyReason::UnknownBucket))
+            };
+            merge(&mut policies, decided?);
             Ok(())
         });
         Deletions {

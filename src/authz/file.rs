@@ -4,6 +4,7 @@ use super::finding::{Finding, Lines, PolicyError, PolicyWarning};
 use super::lint::lints;
 use super::needs::Needs;
 use super::schema::Vocabulary;
+use super::shape::too_deep;
 use crate::config::Bucket;
 use cedar_policy::ffi::DetailedError;
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, Validator};
@@ -42,6 +43,13 @@ impl<'a> PolicyFile<'a> {
         validator: &Validator,
         warnings: &mut Vec<PolicyWarning>,
     ) -> Result<Vec<(Policy, Needs)>, Vec<PolicyError>> {
+        if let Some((offset, message)) = too_deep(self.text) {
+            return Err(vec![self.finding(
+                offset,
+                message,
+                Some("write several policies"),
+            )]);
+        }
         let parsed = PolicySet::from_str(self.text).map_err(|errors| {
             let found = errors
                 .iter()
@@ -84,7 +92,10 @@ impl<'a> PolicyFile<'a> {
             self.cedar(offset, DetailedError::from(error))
         }));
         if !validation.validation_passed() {
-            return Err(sorted(errors));
+            // Cedar says the same of each action that a policy is about: once is enough.
+            let mut errors = sorted(errors);
+            errors.dedup_by_key(|error| error.position);
+            return Err(errors);
         }
         let mut found: Vec<PolicyWarning> = validation
             .validation_warnings()

@@ -112,7 +112,7 @@ mod tests {
         let like = |condition: &str| format!("permit(principal, action, resource) when {{ {condition} }};");
         check(&like("resource.key like \"team-a*\""), &["like \"team-a*\""]);
         check(
-            &like("!(context has prefix) || context.prefix like \"t*/x\""),
+            &like("context has prefix && context.prefix like \"t*/x\""),
             &["like \"t*\""],
         );
         check(&like("resource.key like \"team-a/*\""), &[]);

@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// Largest policy file, in bytes: ten thousand rules of 400 bytes.
 pub const MAX_POLICY_FILE: u64 = 4 << 20;
 
+/// Stack for parsing and validating, in bytes. Both recurse; the tests load the deepest policies that `shape` lets
+/// through, in the build without optimisation. Only pages that are touched take memory.
+const STACK: usize = 256 << 20;
+
 /// The policies of every bucket, loaded together. Immutable.
 pub struct Policies {
     pub(super) vocabulary: Vocabulary,
@@ -53,6 +57,19 @@ impl Policies {
     /// # Errors
     /// Everything that is wrong in any of the files, in the order of buckets and lines.
     pub fn load(buckets: &BTreeMap<BucketName, Arc<Bucket>>) -> Result<Self, Vec<PolicyError>> {
+        let defect = |message: String| vec![Finding::of_file(Path::new("(policies)"), message, None)];
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new()
+                .name("load-policies".to_owned())
+                .stack_size(STACK);
+            let loading = builder.spawn_scoped(scope, || Self::load_here(buckets));
+            let loading = loading.map_err(|error| defect(format!("no thread can be started: {error}")))?;
+            let finished = loading.join();
+            finished.unwrap_or_else(|_| Err(defect("cannot be loaded: the parser failed".to_owned())))
+        })
+    }
+
+    fn load_here(buckets: &BTreeMap<BucketName, Arc<Bucket>>) -> Result<Self, Vec<PolicyError>> {
         let vocabulary = Vocabulary::new()
             .map_err(|message| vec![Finding::of_file(Path::new("(built-in schema)"), message, None)])?;
         let validator = Validator::new(vocabulary.schema.clone());

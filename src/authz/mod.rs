@@ -15,6 +15,7 @@ mod needs;
 mod permit;
 mod request;
 mod schema;
+mod shape;
 mod tagging;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 //! Building a request costs more than deciding it: an address and four instants are parsed for each. Most policies
 //! look at a key and nothing else. The analysis never guesses: whatever it does not recognise needs everything.
 
-use cedar_policy::Policy;
 use cedar_policy::pst::{Clause, Expr, Literal, Policy as PstPolicy, Var};
+use cedar_policy::{Policy, ResourceConstraint};
 
 /// A set of attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,23 +24,30 @@ impl Needs {
     pub(super) const KMS_KEY: Self = Self(1 << 8);
     pub(super) const STORAGE_CLASS: Self = Self(1 << 9);
     pub(super) const COPY_SOURCE: Self = Self(1 << 10);
-    /// The principal's attributes. Its groups are always there.
+    /// The principal's attributes and all its groups; those that scopes name are always there.
     pub(super) const PRINCIPAL: Self = Self(1 << 11);
-    /// The resource's attributes and tags. Its bucket is always there.
+    /// The resource's attributes and tags, and the bucket that an object is in.
     pub(super) const RESOURCE: Self = Self(1 << 12);
 
     /// The bucket of an object as an entity of its own, for conditions that name it.
     pub(super) const BUCKET: Self = Self(1 << 13);
 
+    /// The bucket that an object is in, for scopes.
+    pub(super) const PARENT: Self = Self(1 << 14);
+
     /// What `policy` looks at.
     pub(super) fn of(policy: &Policy) -> Self {
+        let scope = match policy.resource_constraint() {
+            ResourceConstraint::In(_) | ResourceConstraint::IsIn(..) => Self::PARENT,
+            ResourceConstraint::Any | ResourceConstraint::Is(_) | ResourceConstraint::Eq(_) => Self::NONE,
+        };
         if !policy.has_non_scope_constraint() {
-            return Self::NONE;
+            return scope;
         }
         let Ok(policy) = policy.to_pst() else {
             return Self::ALL;
         };
-        let mut needs = Self::NONE;
+        let mut needs = scope;
         each_condition(&policy, |expression| needs.look(expression));
         needs
     }
@@ -166,6 +173,8 @@ mod tests {
             );
         };
         check("", Needs::NONE);
+        let scope = "permit(principal, action, resource in Tidegate::Bucket::\"lake\");";
+        assert_eq!(Needs::of(&Policy::parse(None, scope).unwrap()), Needs::PARENT);
         check("when { true }", Needs::NONE);
         check("when { resource.key like \"raw/*\" }", Needs::RESOURCE);
         check("unless { context.sse == \"\" }", Needs::SSE);

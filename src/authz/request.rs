@@ -10,7 +10,7 @@ use super::schema::Vocabulary;
 use super::tagging::Tag;
 use crate::authn::Principal;
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, Api, Operation};
+use crate::operation::{Access, AccessResource, Action, Api, BucketName, Operation};
 use cedar_policy::{
     Context, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityUid,
     ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression, Schema,
@@ -69,34 +69,42 @@ impl Facts<'_> {
         groups: &[&str],
         schema: Option<&Schema>,
     ) -> Result<(Request, Entities), BuildError> {
-        let principal = self.principal(vocabulary, needs, groups)?;
-        let resource = self.resource(vocabulary, access, needs)?;
         let action = vocabulary
             .action(access.action)
             .ok_or(BuildError::Action(access.action))?;
-        let request = Request::new(
-            principal.uid(),
-            action.uid(),
-            resource.uid(),
-            self.context(access.action, bucket, needs)?,
-            schema,
-        )
-        .map_err(Box::new)?;
-        let mut entities = vec![principal, resource, action.clone()];
-        if needs.has(Needs::BUCKET) && matches!(access.resource, AccessResource::Object(_)) {
-            entities.push(bucket_entity(vocabulary, bucket.name.as_str())?);
+        let principal = vocabulary.principal(self.principal.kind(), self.principal.id());
+        let resource = match access.resource {
+            AccessResource::Bucket(bucket) => vocabulary.bucket(bucket.as_str()),
+            AccessResource::Object(object) => vocabulary.object(object.bucket.as_str(), object.key.as_str()),
+        };
+        // An entity that nothing is asked of may be absent: it then is itself and in nothing.
+        let mut entities = Vec::with_capacity(3);
+        if needs.has(Needs::PRINCIPAL) || !groups.is_empty() {
+            entities.push(self.principal(vocabulary, principal.clone(), needs, groups)?);
         }
-        let entities = Entities::from_entities(entities, schema).map_err(Box::new)?;
-        Ok((request, entities))
+        if needs.has(Needs::RESOURCE.and(Needs::PARENT)) {
+            entities.push(self.resource(vocabulary, resource.clone(), access, needs)?);
+        }
+        if needs.has(Needs::BUCKET) && matches!(access.resource, AccessResource::Object(_)) {
+            entities.push(bucket_entity(
+                vocabulary.bucket(bucket.name.as_str()),
+                &bucket.name,
+            )?);
+        }
+        let base = action.entities.clone();
+        let entities = base.add_entities(entities, schema).map_err(Box::new)?;
+        let context = self.context(access.action, bucket, needs)?;
+        let request = Request::new(principal, action.uid.clone(), resource, context, schema);
+        Ok((request.map_err(Box::new)?, entities))
     }
 
     fn principal(
         &self,
         vocabulary: &Vocabulary,
+        uid: EntityUid,
         needs: Needs,
         groups: &[&str],
     ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
-        let uid = vocabulary.principal(self.principal.kind(), self.principal.id());
         if !needs.has(Needs::PRINCIPAL) {
             let groups = groups.iter().map(|group| vocabulary.group(group)).collect();
             return Ok(Entity::new_no_attrs(uid, groups));
@@ -113,14 +121,14 @@ impl Facts<'_> {
     fn resource(
         &self,
         vocabulary: &Vocabulary,
+        uid: EntityUid,
         access: &Access<'_>,
         needs: Needs,
     ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
         let object = match access.resource {
-            AccessResource::Bucket(bucket) => return bucket_entity(vocabulary, bucket.as_str()),
+            AccessResource::Bucket(bucket) => return bucket_entity(uid, bucket),
             AccessResource::Object(object) => object,
         };
-        let uid = vocabulary.object(object.bucket.as_str(), object.key.as_str());
         let parent = vocabulary.bucket(object.bucket.as_str());
         if !needs.has(Needs::RESOURCE) {
             return Ok(Entity::new_no_attrs(uid, [parent].into()));
@@ -244,14 +252,9 @@ impl Kind {
     }
 }
 
-fn bucket_entity(vocabulary: &Vocabulary, name: &str) -> Result<Entity, Box<EntityAttrEvaluationError>> {
-    let attributes = [("name".to_owned(), text(name))];
-    Ok(Entity::new_with_tags(
-        vocabulary.bucket(name),
-        attributes,
-        [] as [EntityUid; 0],
-        [],
-    )?)
+fn bucket_entity(uid: EntityUid, name: &BucketName) -> Result<Entity, Box<EntityAttrEvaluationError>> {
+    let attributes = [("name".to_owned(), text(name.as_str()))];
+    Ok(Entity::new_with_tags(uid, attributes, [] as [EntityUid; 0], [])?)
 }
 
 fn text(value: &str) -> RestrictedExpression {

@@ -5,11 +5,20 @@
 
 use crate::authn::PrincipalKind;
 use crate::operation::Action;
-use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, Schema};
 use std::str::FromStr;
 
 /// The schema's text, as `tidegate policy schema` prints it.
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
+
+/// An action, ready for use.
+pub(super) struct ActionEntity {
+    action: Action,
+    /// Its name.
+    pub(super) uid: EntityUid,
+    /// The action alone, with its groups as ancestors: what the entities of a request begin with.
+    pub(super) entities: Entities,
+}
 
 /// The schema and its names, ready for use.
 pub(super) struct Vocabulary {
@@ -19,8 +28,7 @@ pub(super) struct Vocabulary {
     group: EntityTypeName,
     bucket: EntityTypeName,
     object: EntityTypeName,
-    /// In the order of [`Action::ALL`], with their groups as ancestors.
-    actions: Vec<(Action, Entity)>,
+    actions: Vec<ActionEntity>,
 }
 
 impl Vocabulary {
@@ -41,7 +49,11 @@ impl Vocabulary {
             let Some(entity) = entities.get(&uid) else {
                 return Err(format!("the schema has no `{uid}`"));
             };
-            actions.push((action, entity.clone()));
+            actions.push(ActionEntity {
+                action,
+                entities: Entities::from_entities([entity.clone()], None).map_err(|e| e.to_string())?,
+                uid,
+            });
         }
         Ok(Self {
             user: name("User")?,
@@ -80,11 +92,8 @@ impl Vocabulary {
     }
 
     /// The entity of an action. Every action has one: [`Vocabulary::new`] saw to it.
-    pub(super) fn action(&self, action: Action) -> Option<&Entity> {
-        self.actions
-            .iter()
-            .find(|(candidate, _)| *candidate == action)
-            .map(|(_, entity)| entity)
+    pub(super) fn action(&self, action: Action) -> Option<&ActionEntity> {
+        self.actions.iter().find(|known| known.action == action)
     }
 
     /// Whether `uid` names a group.
