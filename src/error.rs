@@ -34,7 +34,7 @@ pub(crate) enum Error {
     #[error("the target cannot be used: {0}")]
     Upstream(#[from] UpstreamError),
     #[error("the target answered {} {}", .0.status, .0.code.as_deref().unwrap_or("without a code"))]
-    Target(TargetError),
+    Target(Box<TargetError>),
     #[error("the target's answer broke off: {0}")]
     TargetBody(#[source] BodyError),
     #[error("the target's answer is not understood: {0}")]

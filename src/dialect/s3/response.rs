@@ -35,7 +35,9 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
     match head.status.as_u16() {
         304 => Ok(with_headers(operation.api(), &head, body::empty())),
         200..=299 => success(head, body, &to).await,
-        _ => Err(Error::Target(target_error(operation.api(), &head, body).await)),
+        _ => Err(Error::Target(Box::new(
+            target_error(operation.api(), &head, body).await,
+        ))),
     }
 }
 
@@ -81,9 +83,12 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
             match documents::rewrite_result(api, &body, bucket, to.origin).map_err(Error::TargetDocument)? {
                 Rewritten::Document(rewritten) => Ok(document(api, &head.headers, rewritten)),
                 // S3 may say 200 and fail later: the error is in the body.
-                Rewritten::Error { code, .. } => {
-                    Err(Error::Target(from_code(api, 500, Some(code), &head.headers)))
-                }
+                Rewritten::Error { code, .. } => Err(Error::Target(Box::new(from_code(
+                    api,
+                    500,
+                    Some(code),
+                    &head.headers,
+                )))),
             }
         }
         // Answered here, never by a target.

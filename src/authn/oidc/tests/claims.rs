@@ -315,8 +315,14 @@ fn groups_are_complete_or_the_token_is_refused() {
     };
     assert_eq!(groups(None), Vec::<Box<str>>::new());
     assert_eq!(groups(Some("[]")), Vec::<Box<str>>::new());
-    assert_eq!(groups(Some(r#""one group""#)), ["idp:one group".into()]);
-    assert_eq!(groups(Some(r#"["b","a","b"]"#)), ["idp:b".into(), "idp:a".into()]);
+    assert_eq!(
+        groups(Some(r#""one group""#)),
+        [Box::<str>::from("idp:one group")]
+    );
+    assert_eq!(
+        groups(Some(r#"["b","a","b"]"#)),
+        [Box::<str>::from("idp:b"), Box::<str>::from("idp:a")]
+    );
     for value in [
         "null",
         "5",

@@ -11,7 +11,7 @@ use super::{DocumentError, outward};
 use crate::body::{Body, BodyError};
 use crate::operation::{Api, BucketName};
 use bytes::Bytes;
-use http_body::{Body as _, Frame};
+use http_body::Frame;
 use http_body_util::BodyExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -187,7 +187,7 @@ mod tests {
             "REQ1".into(),
         );
         let mut seen = Vec::new();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await {
             match frame {
                 Ok(frame) => seen.push(String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()),
                 Err(_) => seen.push("!".into()),

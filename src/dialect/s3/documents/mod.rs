@@ -22,7 +22,7 @@ pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
 pub(crate) use keep_alive::keep_alive_rewrite;
 pub(crate) use own::{list_buckets, location};
 pub(crate) use rewrite::{Rewritten, parse_target_error, rewrite_result};
-pub(crate) use writer::{Xml, escape};
+pub(crate) use writer::escape;
 
 /// Why a document was refused. The text is for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
