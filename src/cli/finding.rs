@@ -53,22 +53,6 @@ impl Finding {
         }
     }
 
-    /// What loading a policy file found.
-    pub(super) fn of_policy(error: bool, found: &crate::authz::Finding) -> Self {
-        let severity = if error { Severity::Error } else { Severity::Warning };
-        let file = found.file.display();
-        let location = match found.position {
-            Some(position) => format!("{file}:{}:{}", position.line, position.column),
-            None => file.to_string(),
-        };
-        Self {
-            severity,
-            location,
-            message: found.message.clone(),
-            accepted: found.help.clone(),
-        }
-    }
-
     /// What the configuration found.
     pub(super) fn of_config(severity: Severity, problem: &ConfigProblem) -> Self {
         // Everything before the message, in the words of the problem itself.

@@ -156,7 +156,7 @@ impl TargetCredentials {
             return Ok(false);
         };
         let credential = static_key::resolve(keys).inspect_err(|error| {
-            tracing::warn!(target = %self.0.name, error = %chain(error), "static keys were not read again");
+            tracing::warn!(store = %self.0.name, error = %chain(error), "static keys were not read again");
         })?;
         let mut state = self.0.state();
         let fetched_at = self.0.clock.now();
@@ -235,10 +235,10 @@ impl Shared {
                     .ok()
                     .and_then(|rest| now.checked_add(rest).ok());
                 tracing::warn!(
-                    target = %self.name,
+                    store = %self.name,
                     error = %chain(&error),
                     failures = state.failures,
-                    still_usable = state.usable(now).is_some(),
+                    usable = state.usable(now).is_some(),
                     "no new credential"
                 );
                 Err(rest)

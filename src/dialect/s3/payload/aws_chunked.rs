@@ -259,7 +259,7 @@ mod tests {
             " 5\r\nhello\r\n",
             "5 \r\nhello\r\n",
             "5\nhello\r\n",
-            "5\rhello",
+            "5\rhello\n",
             "5_0\r\n",
             "10000000000000000\r\n",
             "5\r\nhello0\r\n\r\n",
