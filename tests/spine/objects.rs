@@ -55,7 +55,7 @@ async fn a_denial_says_who_what_and_why_and_reaches_no_target() {
         denied.element("Message").as_deref(),
         Some(
             "Workload: idp:etl is not authorized to perform: s3:DeleteObject on resource: \
-             &quot;arn:aws:s3:::lake/raw/a.csv&quot; because no policy allows it"
+             \"arn:aws:s3:::lake/raw/a.csv\" because no policy allows it"
         )
     );
     let forbidden = etl.put("/lake/frozen/a.csv", b"x").await;

@@ -47,7 +47,7 @@ impl Xml {
 
     /// Writes text; what XML cannot carry becomes U+FFFD.
     pub(crate) fn text(&mut self, text: &str) {
-        push(&mut self.0, text, |out, _| out.push(char::REPLACEMENT_CHARACTER));
+        push(&mut self.0, text, replaced);
     }
 
     /// Writes text of a target; what XML cannot carry becomes a reference, as S3 writes it in listings.
@@ -77,28 +77,43 @@ impl Xml {
     }
 }
 
-/// `text` for use in an element or an attribute; what XML cannot carry becomes U+FFFD.
+/// The text of an element of an error; what XML cannot carry becomes U+FFFD.
+///
+/// Quotes stay as they are. The error reader of the Java SDK 1 (S3A up to Hadoop 3.3) keeps only what follows the
+/// last reference of a text: of `… on resource: &quot;arn:…` its user would read the second half alone.
 pub(crate) fn escape(text: &str) -> String {
-    let mut xml = Xml::fragment();
-    xml.text(text);
-    xml.0
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        push_char(&mut out, c, &replaced);
+    }
+    out
 }
 
 fn push(out: &mut String, text: &str, other: impl Fn(&mut String, char)) {
     out.reserve(text.len());
     for c in text.chars() {
         match c {
-            '&' => *out += "&amp;",
-            '<' => *out += "&lt;",
-            '>' => *out += "&gt;",
             '"' => *out += "&quot;",
             '\'' => *out += "&#39;",
-            // Bare, a reader would turn it into a line feed.
-            '\r' => *out += "&#13;",
-            c if is_xml_char(c) => out.push(c),
-            c => other(out, c),
+            c => push_char(out, c, &other),
         }
     }
+}
+
+fn push_char(out: &mut String, c: char, other: &impl Fn(&mut String, char)) {
+    match c {
+        '&' => *out += "&amp;",
+        '<' => *out += "&lt;",
+        '>' => *out += "&gt;",
+        // Bare, a reader would turn it into a line feed.
+        '\r' => *out += "&#13;",
+        c if is_xml_char(c) => out.push(c),
+        c => other(out, c),
+    }
+}
+
+fn replaced(out: &mut String, _: char) {
+    out.push(char::REPLACEMENT_CHARACTER);
 }
 
 #[cfg(test)]
@@ -108,7 +123,8 @@ mod tests {
     #[test]
     fn text_cannot_become_markup() {
         let check = |text: &str, expected: &str| assert_eq!(escape(text), expected);
-        check("a<b>&\"'", "a&lt;b&gt;&amp;&quot;&#39;");
+        check("a<b>&", "a&lt;b&gt;&amp;");
+        check("\"lake\" isn't", "\"lake\" isn't");
         check("]]>", "]]&gt;");
         check("a\tb\nc\rd", "a\tb\nc&#13;d");
         check("\0\u{1}\u{fffe}x", "\u{fffd}\u{fffd}\u{fffd}x");
