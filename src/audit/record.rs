@@ -55,6 +55,8 @@ pub enum Effect {
 pub enum Reason {
     /// A policy permits it.
     Permit,
+    /// The caller has proved who it is, and no policy is asked: sessions and identities.
+    Authenticated,
     /// A policy forbids it.
     Forbid,
     /// No policy permits it.
@@ -95,7 +97,7 @@ impl Reason {
     /// The effect that goes with it.
     pub fn effect(self) -> Effect {
         match self {
-            Self::Permit | Self::Partial => Effect::Allow,
+            Self::Permit | Self::Authenticated | Self::Partial => Effect::Allow,
             Self::Forbid
             | Self::NoPermit
             | Self::EvalError

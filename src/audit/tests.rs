@@ -318,6 +318,21 @@ async fn the_issue_of_a_session_is_of_type_auth() {
 }
 
 #[tokio::test]
+async fn a_session_that_was_issued_is_allowed() {
+    let record = record(async |mut trail: Trail| {
+        trail.kind(Kind::Auth);
+        trail.call("sts", "AssumeRoleWithWebIdentity", false);
+        trail.authenticated();
+        trail.close(200);
+    })
+    .await;
+    assert_eq!(
+        record["decision"],
+        serde_json::json!({"effect": "allow", "reason": "authenticated"})
+    );
+}
+
+#[tokio::test]
 async fn a_failure_at_the_target_keeps_the_decision_that_allowed_it() {
     let record = record(async |mut trail: Trail| {
         trail.decided(allow());

@@ -316,6 +316,11 @@ impl Trail {
         });
     }
 
+    /// That it was served to a caller who proved who it is, and that no policy is asked for such a call.
+    pub fn authenticated(&mut self) {
+        self.edit(|open| open.settle(Reason::Authenticated));
+    }
+
     /// That it was not served: the status and code that the caller gets, and the operator's words.
     ///
     /// A decision that was made before stays: a request may be allowed and fail at the target.
@@ -325,11 +330,7 @@ impl Trail {
             open.record.response.status = Some(status);
             open.record.response.error_code = Some(clip(code, 128).into());
             open.record.cause = Some(scrub(&words, CAUSE));
-            if !open.decided {
-                open.decided = true;
-                open.record.decision.effect = reason.effect();
-                open.record.decision.reason = reason;
-            }
+            open.settle(reason);
         });
     }
 
@@ -418,6 +419,17 @@ impl Trail {
     fn edit(&mut self, edit: impl FnOnce(&mut Open)) {
         if let Some(open) = &mut self.0 {
             edit(open);
+        }
+    }
+}
+
+impl Open {
+    /// The first outcome stays.
+    fn settle(&mut self, reason: Reason) {
+        if !self.decided {
+            self.decided = true;
+            self.record.decision.effect = reason.effect();
+            self.record.decision.reason = reason;
         }
     }
 }

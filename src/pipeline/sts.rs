@@ -36,6 +36,7 @@ impl Pipeline {
         let request_id = trail.request_id().to_string();
         let (status, document) = match self.sts_answer(generation, &head, &form, trail).await {
             Ok(answer) => {
+                trail.authenticated();
                 self.metrics.sts_request(answer.action, "-");
                 (answer.status, answer.document)
             }

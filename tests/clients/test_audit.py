@@ -63,6 +63,14 @@ def test_audit_has_one_line_for_each_request(etl: Boto3, tidegate: Tidegate, lak
     assert written[1]["response"]["bytes_out"] >= len(b"audited")
 
 
+def test_audit_names_who_was_given_a_session(etl: Boto3, tidegate: Tidegate) -> None:
+    issued = [line for line in read_lines(tidegate) if line["api"].get("operation") == "AssumeRoleWithWebIdentity"]
+    assert issued
+    assert {line["type"] for line in issued} == {"auth"}
+    assert {line["decision"]["effect"] for line in issued} == {"allow"}
+    assert all(line["actor"]["id"].startswith("idp:") for line in issued)
+
+
 def test_audit_has_no_gap_and_no_duplicate(etl: Boto3, tidegate: Tidegate) -> None:
     lines = read_lines(tidegate)
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
