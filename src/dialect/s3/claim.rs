@@ -178,10 +178,12 @@ fn from_query(signable: &Signable<'_>) -> Result<ReadClaim, S3Error> {
             "x-amz-security-token belongs into the query of a presigned URL",
         ));
     }
+    let of_body = signable.body_sha256.map(|hash| HEXLOWER.encode(&hash));
     let declared = match (query.get("X-Amz-Content-Sha256"), content_sha256(signable)?) {
         (Some(_), Some(_)) => return Err(S3Error::invalid_argument("x-amz-content-sha256 is given twice")),
         (Some(declared), None) | (None, Some(declared)) => declared,
-        (None, None) => UNSIGNED_PAYLOAD,
+        // Only S3 takes bodies that are not signed.
+        (None, None) => of_body.as_deref().unwrap_or(UNSIGNED_PAYLOAD),
     };
     let claim = SignatureClaim {
         form: SignatureForm::Presigned {
