@@ -11,4 +11,9 @@
 )]
 
 mod objects;
+mod presigned;
+mod sessions;
+mod signatures;
+mod sts;
 mod support;
+mod tokens;

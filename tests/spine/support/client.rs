@@ -76,6 +76,16 @@ impl Answer {
         self.element("Code").unwrap_or_default()
     }
 
+    /// Fails if this is not a refusal in S3's words, with this status and code.
+    pub fn refused(&self, what: &str, status: u16, code: &str) {
+        let found = (self.status, self.code());
+        assert_eq!(found, (status, code.to_owned()), "{what}: {}", self.text());
+        assert!(self.text().contains("<Error><Code>"), "{what}: {}", self.text());
+        let id = self.header("x-amz-request-id");
+        assert_eq!(self.element("RequestId").as_deref(), id, "{what}");
+        assert!(self.element("Message").is_some_and(|m| !m.is_empty()), "{what}");
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -117,11 +127,17 @@ impl Client {
         }
     }
 
-    /// A TLS connection, for tests that speak bytes.
+    /// The client's keys, to put something wrong among them.
+    pub fn keys_mut(&mut self) -> &mut Keys {
+        self.keys.as_mut().expect("a client with keys")
+    }
+
+    /// A TLS connection to `host`, for tests that speak bytes.
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
+        let host = self.host.split(':').next().unwrap().to_owned();
+        let name = ServerName::try_from(host).unwrap();
         self.connector.connect(name, stream).await.unwrap()
     }
 
@@ -155,12 +171,15 @@ impl Client {
     ) -> Signed {
         let mut request = self.unsigned(method, target, headers, body);
         let expires = Some(Duration::from_secs(expires));
-        self.apply(
-            &mut request,
-            SignableBody::UnsignedPayload,
-            SignatureLocation::QueryParams,
-            expires,
-        );
+        // Only S3 has requests whose body is not signed.
+        let body = match self.service {
+            "s3" => SignableBody::UnsignedPayload,
+            _ => SignableBody::Bytes(body),
+        };
+        self.apply(&mut request, body, SignatureLocation::QueryParams, expires);
+        // A presigned request comes back with an absolute URI.
+        let target = request.uri().path_and_query().unwrap().as_str().parse().unwrap();
+        *request.uri_mut() = target;
         request
     }
 
@@ -235,12 +254,7 @@ impl Client {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await)).await?;
         tokio::spawn(connection);
-        // Presigned requests come back with an absolute URI.
-        let (mut parts, body) = request.into_parts();
-        parts.uri = parts.uri.path_and_query().unwrap().as_str().parse().unwrap();
-        let response = sender
-            .send_request(Request::from_parts(parts, Full::new(body)))
-            .await?;
+        let response = sender.send_request(request.map(Full::new)).await?;
         let (parts, body) = response.into_parts();
         #[allow(clippy::disallowed_methods, reason = "answers in tests are small")]
         let body = body.collect().await?.to_bytes();

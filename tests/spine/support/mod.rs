@@ -1,7 +1,9 @@
 //! The built binary with a real store and a real identity provider behind it, all on loopback.
 
 pub mod client;
+mod config;
+mod evidence;
 pub mod world;
 
-pub use client::{Answer, Client, Keys, Payload, Signed};
-pub use world::{Settings, World};
+pub use client::{Answer, Client, Payload, Signed, form};
+pub use world::{AUDIENCE, Settings, World, now};

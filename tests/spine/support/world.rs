@@ -26,8 +26,12 @@ pub struct Settings {
     pub server: String,
     /// Lines for `[targets.store]`.
     pub target_lines: String,
-    /// Seconds by which Tidegate's callers sign in the past (negative) or future.
+    /// Another policy for `lake` than [`POLICY`].
     pub policy: Option<String>,
+    /// Another audit file.
+    pub audit_file: Option<&'static str>,
+    /// The identity provider is gone before anybody asks for its keys.
+    pub without_provider: bool,
 }
 
 /// A running Tidegate, its store and its identity provider.
@@ -35,7 +39,9 @@ pub struct World {
     pub dir: TempDir,
     pub store: Store,
     pub provider: IdentityProvider,
-    pub running_provider: RunningProvider,
+    /// `iss` of the provider's tokens.
+    pub issuer: String,
+    running_provider: Option<RunningProvider>,
     pub authority: CertificateAuthority,
     pub data: SocketAddr,
     pub admin: SocketAddr,
@@ -91,6 +97,7 @@ impl World {
         let authority = CertificateAuthority::load_or_create(&root.join("ca")).unwrap();
         let provider = IdentityProvider::load_or_create(&root.join("idp")).unwrap();
         let running_provider = provider.serve(&authority, &root.join("idp"), 0).await.unwrap();
+        let issuer = running_provider.issuer();
         authority
             .issue(
                 &[
@@ -113,7 +120,7 @@ impl World {
         let target = settings.target.unwrap_or_else(|| store.address());
         std::fs::write(
             root.join("tidegate.toml"),
-            config(&settings, target, &running_provider.issuer()),
+            super::config::config(&settings, target, &issuer),
         )
         .unwrap();
         let made = Command::new(binary())
@@ -127,7 +134,8 @@ impl World {
             dir,
             store,
             provider,
-            running_provider,
+            issuer,
+            running_provider: (!settings.without_provider).then_some(running_provider),
             authority,
             data,
             admin,
@@ -145,10 +153,20 @@ impl World {
             .into_iter()
             .find(|i| i.subject == subject)
             .expect("a sample identity");
-        let issuer = self.running_provider.issuer();
         self.provider
-            .token(&issuer, &identity, AUDIENCE, now(), Duration::from_secs(3600))
+            .token(
+                &self.issuer,
+                &identity,
+                AUDIENCE,
+                now(),
+                Duration::from_secs(3600),
+            )
             .unwrap()
+    }
+
+    /// Ends the identity provider.
+    pub fn stop_provider(&mut self) {
+        self.running_provider = None;
     }
 
     /// A client that trusts the test's authority and has no session.
@@ -168,16 +186,6 @@ impl World {
         let answer = self.anonymous().assume_role(&self.token(subject)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         Keys::from_sts(&answer.text())
-    }
-
-    /// The requests that reached the store.
-    pub fn target_requests(&self) -> Vec<String> {
-        self.store.requests()
-    }
-
-    /// A file as the store keeps it; `None` if there is none.
-    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.path("store/acme-lake-prod").join(key)).ok()
     }
 
     /// Puts a file under the store's feet.
@@ -203,48 +211,6 @@ impl World {
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         eventually("the end of the process", || child.try_wait().unwrap()).await
-    }
-
-    /// The audit records so far, once `wanted` holds for them.
-    pub async fn audit_when(&self, wanted: impl Fn(&[serde_json::Value]) -> bool) -> Vec<serde_json::Value> {
-        let path = self.path("audit/audit.jsonl");
-        eventually("the audit records", || {
-            let text = std::fs::read_to_string(&path).unwrap_or_default();
-            let records: Vec<serde_json::Value> = text
-                .lines()
-                .map(|line| serde_json::from_str(line).expect("a line of JSON"))
-                .collect();
-            wanted(&records).then_some(records)
-        })
-        .await
-    }
-
-    /// The last audit record of an operation.
-    pub async fn audit_of(&self, operation: &str) -> serde_json::Value {
-        let is = |record: &serde_json::Value| record["api"]["operation"] == operation;
-        let records = self.audit_when(|records| records.iter().any(is)).await;
-        records.into_iter().rfind(is).expect("a record")
-    }
-
-    /// GET on the admin listener: status and body.
-    pub async fn admin_get(&self, path: &str) -> (u16, String) {
-        super::client::plain_get(self.admin, path).await
-    }
-
-    /// Waits until `/readyz` says what `wanted` accepts.
-    pub async fn ready_when(&self, wanted: impl Fn(u16, &str) -> bool) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            let (status, body) = self.admin_get("/readyz").await;
-            if wanted(status, &body) {
-                return;
-            }
-            assert!(
-                tokio::time::Instant::now() < deadline,
-                "readiness stays {status} {body}"
-            );
-            tokio::task::yield_now().await;
-        }
     }
 }
 
@@ -302,49 +268,4 @@ async fn spawn(root: &Path) -> (Child, SocketAddr, SocketAddr) {
         );
     };
     (child, data, admin)
-}
-
-fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
-    let Settings {
-        server, target_lines, ..
-    } = settings;
-    format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-domains = ["localhost", "s3.tidegate.test"]
-{server}
-[server.tls]
-certificate = "certs/server.pem"
-key = "certs/server.key"
-[admin]
-listen = "127.0.0.1:0"
-[sessions]
-keys = "secrets/session-keys.toml"
-[audit]
-file = "audit/audit.jsonl"
-[[issuers]]
-name = "idp"
-issuer = "{issuer}"
-audiences = ["{AUDIENCE}"]
-kind = "workload"
-groups = "groups"
-ca = "certs/ca.pem"
-[targets.store]
-kind = "s3"
-endpoint = "http://{target}"
-region = "us-east-1"
-{target_lines}
-[targets.store.credentials]
-kind = "static"
-access_key_id = "env:STORE_ACCESS_KEY_ID"
-secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
-[buckets.lake]
-target = "store"
-bucket = "acme-lake-prod"
-[buckets.other]
-target = "store"
-bucket = "acme-other"
-"#
-    )
 }

@@ -1,0 +1,51 @@
+//! The configuration of the process under test.
+
+use super::world::{AUDIENCE, Settings};
+use std::net::SocketAddr;
+
+/// Two buckets at one target, one issuer, ports that the kernel chooses.
+pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
+    let Settings {
+        server, target_lines, ..
+    } = settings;
+    let audit_file = settings.audit_file.unwrap_or("audit/audit.jsonl");
+    format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+domains = ["localhost", "s3.tidegate.test"]
+{server}
+[server.tls]
+certificate = "certs/server.pem"
+key = "certs/server.key"
+[admin]
+listen = "127.0.0.1:0"
+[sessions]
+keys = "secrets/session-keys.toml"
+[audit]
+file = "{audit_file}"
+[[issuers]]
+name = "idp"
+issuer = "{issuer}"
+audiences = ["{AUDIENCE}"]
+kind = "workload"
+groups = "groups"
+ca = "certs/ca.pem"
+[targets.store]
+kind = "s3"
+endpoint = "http://{target}"
+region = "us-east-1"
+{target_lines}
+[targets.store.credentials]
+kind = "static"
+access_key_id = "env:STORE_ACCESS_KEY_ID"
+secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
+[buckets.lake]
+target = "store"
+bucket = "acme-lake-prod"
+[buckets.other]
+target = "store"
+bucket = "acme-other"
+"#
+    )
+}
