@@ -105,7 +105,7 @@ async fn the_caller_can_ask_who_it_is_by_get_and_by_post() {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let arn = answer.element("Arn").unwrap();
         assert_eq!(arn, "arn:aws:sts::000000000000:assumed-role/Workload/idp:etl");
-        let record = world.recorded(&answer, "allow", "permit").await;
+        let record = world.recorded(&answer, "allow", "authenticated").await;
         assert_eq!(
             (&record["type"], &record["actor"]["id"]),
             (&"auth".into(), &"idp:etl".into())

@@ -24,7 +24,7 @@ async fn a_token_is_traded_by_get_and_by_post() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let subject = answer.element("SubjectFromWebIdentityToken");
         assert_eq!(subject.as_deref(), Some("etl"), "{}", answer.text());
-        let record = world.recorded(&answer, "allow", "permit").await;
+        let record = world.recorded(&answer, "allow", "authenticated").await;
         assert_eq!(record["type"], "auth");
         assert_eq!(record["api"]["operation"], "AssumeRoleWithWebIdentity");
         assert_eq!(record["actor"]["id"], "idp:etl");
