@@ -1,5 +1,6 @@
 """Long-running child processes: started, waited for by polling, stopped by their own process id."""
 
+import atexit
 import re
 import socket
 import subprocess
@@ -30,6 +31,8 @@ class Server:
                 env=environment,
                 cwd=directory,
             )
+        # Also when what started it fails before anybody can stop it.
+        atexit.register(self.kill)
 
     def wait_for_line(self, pattern: str, seconds: float) -> re.Match[str]:
         """The first match of `pattern` in the log."""
@@ -60,7 +63,7 @@ class Server:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, for a server whose data is thrown away with it."""
+        """SIGKILL, for a server whose data is thrown away with it. Nothing happens if it has ended."""
         self._process.kill()
         self._process.wait()
 
