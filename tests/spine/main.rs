@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod chunks;
 mod objects;
 mod presigned;
 mod sessions;

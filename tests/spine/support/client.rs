@@ -8,10 +8,15 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -251,10 +256,24 @@ impl Client {
 
     /// Sends a request; an error if no whole answer comes back.
     pub async fn try_send(&self, request: Signed) -> Result<Answer, hyper::Error> {
+        self.transfer(request.map(Full::new)).await
+    }
+
+    /// Sends the body in pieces of `size` bytes and with `Transfer-Encoding: chunked`.
+    pub async fn send_in_pieces(&self, request: Signed, size: usize) -> Answer {
+        let pieces = request.body().chunks(size).map(Bytes::copy_from_slice).collect();
+        let answer = self.transfer(request.map(|_| Pieces(pieces))).await;
+        answer.expect("an answer")
+    }
+
+    async fn transfer<B>(&self, request: Request<B>) -> Result<Answer, hyper::Error>
+    where
+        B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await)).await?;
         tokio::spawn(connection);
-        let response = sender.send_request(request.map(Full::new)).await?;
+        let response = sender.send_request(request).await?;
         let (parts, body) = response.into_parts();
         #[allow(clippy::disallowed_methods, reason = "answers in tests are small")]
         let body = body.collect().await?.to_bytes();
@@ -301,6 +320,21 @@ impl Client {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         self.send(self.unsigned("POST", "/", &headers, form.as_bytes()))
             .await
+    }
+}
+
+/// A body of which nobody knows the size.
+struct Pieces(VecDeque<Bytes>);
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The built binary with a real store and a real identity provider behind it, all on loopback.
 
+pub mod chunked;
 pub mod client;
 mod config;
 mod evidence;
+pub mod raw;
 pub mod world;
 
 pub use client::{Answer, Client, Payload, Signed, form};
