@@ -12,6 +12,7 @@
 
 mod chunks;
 mod objects;
+mod payloads;
 mod presigned;
 mod sessions;
 mod signatures;

@@ -266,13 +266,18 @@ impl Client {
         answer.expect("an answer")
     }
 
-    async fn transfer<B>(&self, request: Request<B>) -> Result<Answer, hyper::Error>
+    async fn transfer<B>(&self, mut request: Request<B>) -> Result<Answer, hyper::Error>
     where
         B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
     {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await)).await?;
         tokio::spawn(connection);
+        if request.body().size_hint().exact() == Some(0)
+            && matches!(request.method().as_str(), "PUT" | "POST")
+        {
+            request.headers_mut().insert("content-length", 0.into());
+        }
         let response = sender.send_request(request).await?;
         let (parts, body) = response.into_parts();
         #[allow(clippy::disallowed_methods, reason = "answers in tests are small")]
