@@ -11,6 +11,7 @@
 )]
 
 mod chunks;
+mod keys;
 mod objects;
 mod payloads;
 mod presigned;

@@ -4,6 +4,7 @@ pub mod chunked;
 pub mod client;
 mod config;
 mod evidence;
+pub mod fake_target;
 pub mod raw;
 pub mod world;
 

@@ -105,7 +105,7 @@ impl World {
                     "127.0.0.1",
                     "s3.tidegate.test",
                     "*.s3.tidegate.test",
-                    "*.localhost",
+                    "lake.localhost",
                 ],
                 &root.join("certs/server.pem"),
                 &root.join("certs/server.key"),

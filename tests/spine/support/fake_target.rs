@@ -1,0 +1,140 @@
+//! A target that follows a script, for what no real store does on demand: it breaks off, lies and babbles. It keeps
+//! every byte that it was sent.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// What the target does next.
+#[derive(Clone)]
+pub enum Step {
+    /// Reads the request's body to its end.
+    ReadBody,
+    /// Sends bytes.
+    Send(Vec<u8>),
+    /// Waits until the test says so.
+    Wait(Arc<Semaphore>),
+    /// Ends the connection as if all were said.
+    Close,
+    /// Ends the connection with a reset.
+    Reset,
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Seen {
+    /// Method and target.
+    pub fn line(&self) -> &str {
+        self.head.split(" HTTP/").next().unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines
+            .into_iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// Dropping it ends it.
+pub struct FakeTarget {
+    pub address: SocketAddr,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    task: JoinHandle<()>,
+}
+
+impl FakeTarget {
+    /// Answers every request by what `script` says to its head.
+    pub async fn start(script: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let (script, record) = (Arc::new(script), seen.clone());
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (script, record) = (script.clone(), record.clone());
+                // A connection that the other side ends is part of the tests.
+                tokio::spawn(async move { follow(stream, &*script, &record).await });
+            }
+        });
+        Self { address, seen, task }
+    }
+
+    /// Answers every request with these bytes, after its body.
+    pub async fn saying(answer: &'static str) -> Self {
+        Self::start(move |_| vec![Step::ReadBody, Step::Send(answer.into())]).await
+    }
+
+    /// What arrived so far, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The request lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.seen().iter().map(|seen| seen.line().to_owned()).collect()
+    }
+}
+
+impl Drop for FakeTarget {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn follow(
+    mut stream: TcpStream,
+    script: &(impl Fn(&str) -> Vec<Step> + ?Sized),
+    record: &Mutex<Vec<Seen>>,
+) -> Option<()> {
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.ok()?);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let mine = {
+            let mut seen = record.lock().unwrap();
+            seen.push(Seen {
+                head: head.clone(),
+                ..Seen::default()
+            });
+            seen.len() - 1
+        };
+        for step in script(&head) {
+            match step {
+                Step::ReadBody => {
+                    let length = record.lock().unwrap()[mine]
+                        .header("content-length")
+                        .map(str::to_owned);
+                    for _ in 0..length.map_or(0, |length| length.parse().unwrap()) {
+                        let byte = stream.read_u8().await.ok()?;
+                        record.lock().unwrap()[mine].body.push(byte);
+                    }
+                }
+                Step::Send(bytes) => {
+                    stream.write_all(&bytes).await.ok()?;
+                    stream.flush().await.ok()?;
+                }
+                Step::Wait(until) => until.acquire().await.unwrap().forget(),
+                Step::Close => return None,
+                Step::Reset => {
+                    stream.set_zero_linger().ok()?;
+                    return None;
+                }
+            }
+        }
+    }
+}
