@@ -8,6 +8,7 @@ use crate::authz::Policies;
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
+use crate::signing::Signer;
 use crate::sts::Sts;
 use crate::upstream::Upstream;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
@@ -26,11 +27,12 @@ pub(crate) struct Generation {
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
 }
 
-/// A target with its connections and its credential.
+/// A target with its connections, its credential and the key derived from that.
 pub(crate) struct TargetSide {
     pub(crate) target: Arc<Target>,
     pub(crate) upstream: Upstream,
     pub(crate) credentials: TargetCredentials,
+    pub(crate) signer: Signer,
 }
 
 impl Generation {
@@ -101,6 +103,7 @@ impl TargetSide {
                 .map_err(|error| error.to_string())?,
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
                 .map_err(|error| error.to_string())?,
+            signer: Signer::default(),
             target: Arc::clone(target),
         })
     }

@@ -166,7 +166,9 @@ impl Pipeline {
             .outgoing(permit.operation(), &side.target)
             .await
             .map_err(Error::Payload)?;
-        let signed = crate::signing::sign(&permit, outgoing, &credential, self.clock.now())?;
+        let signed = side
+            .signer
+            .sign(&permit, outgoing, &credential, self.clock.now())?;
         trail.target(target_info(&side.target, &credential));
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;

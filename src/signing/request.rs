@@ -62,17 +62,6 @@ pub(super) fn build(
     Ok((request.body(payload.body)?, target))
 }
 
-/// The absolute URL, for the signer.
-pub(super) fn url(request: &http::Request<Body>, target: &Target) -> String {
-    let scheme = if target.endpoint.tls { "https" } else { "http" };
-    let host = request
-        .headers()
-        .get(HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    format!("{scheme}://{host}{}", request.uri())
-}
-
 fn place(operation: &Operation, bucket: &Bucket) -> (String, String) {
     let authority = bucket.target.endpoint.authority();
     let mut path = String::with_capacity(128);
