@@ -8,6 +8,9 @@ use std::io;
 
 /// At most `limit` characters of `text`.
 pub(super) fn clip(text: &str, limit: usize) -> &str {
+    if text.len() <= limit {
+        return text;
+    }
     text.char_indices()
         .nth(limit)
         .and_then(|(end, _)| text.get(..end))
@@ -66,6 +69,10 @@ impl Formatter for OneLine {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly always: a look at many bytes at a time instead of one character after the other.
+        if fragment.is_ascii() && !fragment.as_bytes().contains(&0x7f) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, bad)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
             let (clean, tail) = rest.split_at(at);
