@@ -363,7 +363,21 @@ fn basic_date(text: &str) -> Option<Timestamp> {
     if !shaped {
         return None;
     }
-    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i16>().ok();
+    let small = |from: usize| number(from, from + 2).and_then(|n| i8::try_from(n).ok());
+    // A leap second is the one before it, as everywhere where there are none.
+    let second = small(13)?;
+    let second = if second == 60 { 59 } else { second };
+    let civil = DateTime::new(
+        number(0, 4)?,
+        small(4)?,
+        small(6)?,
+        small(9)?,
+        small(11)?,
+        second,
+        0,
+    )
+    .ok()?;
     TimeZone::UTC.to_timestamp(civil).ok()
 }
 

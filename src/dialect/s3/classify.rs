@@ -96,21 +96,23 @@ pub(crate) fn classify(
     })
 }
 
-/// Moves `x-amz-*` query parameters that a presigner hoisted back to where they came from.
+/// Moves `x-amz-*` query parameters that a presigner hoisted back to where they came from; `None` if there are none.
 ///
 /// # Errors
 /// `InvalidArgument` for one that is also there as a header, or that no header can hold.
-pub(crate) fn unhoist(query: &Query, headers: &mut HeaderMap) -> Result<(), S3Error> {
+pub(crate) fn unhoist(query: &Query, headers: &HeaderMap) -> Result<Option<HeaderMap>, S3Error> {
+    let mut merged: Option<HeaderMap> = None;
     for (name, value) in query.iter().filter(|(name, _)| is_hoisted(name)) {
         let refuse =
             || S3Error::invalid_argument(format!("`{name}` is given twice, or is not a valid header"));
         let header = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
         let value = http::HeaderValue::from_str(value).map_err(|_| refuse())?;
-        if headers.insert(header, value).is_some() {
+        let merged = merged.get_or_insert_with(|| headers.clone());
+        if merged.insert(header, value).is_some() {
             return Err(refuse());
         }
     }
-    Ok(())
+    Ok(merged)
 }
 
 fn is_hoisted(name: &str) -> bool {
@@ -260,7 +262,8 @@ mod tests {
             );
         }
         let query = Query::parse(Some(query)).map_err(|e| e.code.into_owned())?;
-        unhoist(&query, &mut map).map_err(|e| e.code.into_owned())?;
+        let merged = unhoist(&query, &map).map_err(|e| e.code.into_owned())?;
+        let map = merged.unwrap_or(map);
         classify(method, &resource(scope), &query, &map)
             .map(|c| c.api.name())
             .map_err(|e| e.code.into_owned())

@@ -68,11 +68,11 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>]) -> Result<Parsed, S3Erro
         authority: &authority,
         body_sha256: None,
     })?;
-    let mut headers = head.headers.clone();
-    classify::unhoist(&query, &mut headers)?;
-    let found = classify::classify(head.method.as_str(), &address.resource, &query, &headers)?;
+    let unhoisted = classify::unhoist(&query, &head.headers)?;
+    let headers = unhoisted.as_ref().unwrap_or(&head.headers);
+    let found = classify::classify(head.method.as_str(), &address.resource, &query, headers)?;
     let presigned = query.get("X-Amz-Signature").is_some();
-    let declared = declared::read(found.api, &headers, read.payload.as_deref(), presigned)?;
+    let declared = declared::read(found.api, headers, read.payload.as_deref(), presigned)?;
     let detail = match headers.get("x-amz-copy-source") {
         None => Detail::None,
         Some(source) => Detail::Copy(copy_source::parse(source.to_str().map_err(|_| {
