@@ -53,6 +53,17 @@ impl SampleIdentity {
             about: "a person's notebook: reads only",
         },
     ];
+
+    /// The identity whose `sub` is `name`.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|identity| identity.subject == name)
+    }
+
+    /// All of them, for messages.
+    pub(super) fn names() -> String {
+        let names = Self::ALL.map(|identity| format!("`{}`", identity.subject));
+        names.join(", ")
+    }
 }
 
 /// The provider's signing key. Tokens can be made without a server running.

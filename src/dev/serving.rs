@@ -59,3 +59,17 @@ pub(super) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
         .open(path)?;
     file.write_all(content)
 }
+
+/// Replaces a file that only its owner may read. Whoever reads it meanwhile finds the old content or the new one.
+pub(super) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    // One that was left behind may be open to others: the mode counts only for a file that is made.
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    write_private(&new, content)?;
+    std::fs::rename(new, path)
+}

@@ -6,6 +6,7 @@ use hyper::body::Incoming;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use std::{
+    collections::VecDeque,
     io,
     net::SocketAddr,
     path::Path,
@@ -14,6 +15,9 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+/// Requests that a store remembers: more than a test sends, and no burden for a store that runs for days.
+const REMEMBERED: usize = 10_000;
 
 /// The one key of a store.
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ pub struct StoreKeys {
 /// A running store. Dropping it stops it.
 pub struct Store {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<VecDeque<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -37,18 +41,26 @@ impl Store {
     /// # Errors
     /// A root that cannot be used, or no port.
     pub async fn start(root: &Path, keys: &StoreKeys) -> io::Result<Self> {
+        Self::start_on(root, keys, 0).await
+    }
+
+    /// The same on `port` of loopback (0: the kernel chooses).
+    ///
+    /// # Errors
+    /// As [`Store::start`].
+    pub async fn start_on(root: &Path, keys: &StoreKeys, port: u16) -> io::Result<Self> {
         let files = s3s_fs::FileSystem::new(root).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(
             keys.access_key_id.clone(),
             keys.secret_access_key.clone(),
         ));
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new(Mutex::new(VecDeque::new()));
         let service = Recorded {
             inner: builder.build(),
             seen: Arc::clone(&seen),
         };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         Ok(Self {
             address,
@@ -62,9 +74,10 @@ impl Store {
         self.address
     }
 
-    /// Method and target of every request that reached it.
+    /// Method and target of the requests that reached it: the last ten thousand.
     pub fn requests(&self) -> Vec<String> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().cloned().collect()
     }
 }
 
@@ -78,7 +91,7 @@ impl Drop for Store {
 #[derive(Clone)]
 struct Recorded {
     inner: S3Service,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Recorded {
@@ -88,10 +101,13 @@ impl hyper::service::Service<Request<Incoming>> for Recorded {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let line = format!("{} {}", request.method(), request.uri());
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+        {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if seen.len() == REMEMBERED {
+                seen.pop_front();
+            }
+            seen.push_back(line);
+        }
         let inner = self.inner.clone();
         Box::pin(async move { hyper::service::Service::call(&inner, request).await })
     }

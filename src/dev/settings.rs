@@ -1,0 +1,124 @@
+//! Settings to paste: what five kinds of clients need to reach this environment, with its paths and its port.
+//!
+//! Each block is what the client really takes. Those that follow AWS's variables trade the token themselves and keep
+//! their sessions fresh. restic and the SDK in Spark's S3A cannot be pointed at another STS, so their keys are fetched
+//! with curl: one call, and `sed` to put its answer into the shape that they read.
+
+use super::environment::Folder;
+use std::path::Path;
+
+/// SDKs insist on a role; Tidegate takes any.
+pub(super) const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/tidegate";
+/// The name of bucket `lake` at the store.
+pub(super) const STORED_LAKE: &str = "dev-lake";
+
+/// All blocks, for a Tidegate at `endpoint`.
+pub(super) fn text(endpoint: &str, folder: &Folder) -> String {
+    let ca = quoted(&folder.ca());
+    let token = quoted(&folder.token("etl"));
+    let aws = format!(
+        "\
+# AWS CLI, boto3 and most AWS SDKs, as `etl`. Paste into a shell.
+unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE
+export AWS_ENDPOINT_URL_S3={endpoint}
+export AWS_ENDPOINT_URL_STS={endpoint}
+export AWS_CA_BUNDLE={ca}
+export AWS_ROLE_ARN={ROLE_ARN}
+export AWS_WEB_IDENTITY_TOKEN_FILE={token}
+export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
+
+aws s3 cp s3://lake/raw/orders.csv -
+aws s3 cp {ca} s3://lake/tmp/ca.pem
+python3 -c 'import boto3; print(boto3.client(\"s3\").list_objects_v2(Bucket=\"lake\")[\"KeyCount\"])'
+"
+    );
+    let rclone = format!(
+        "\
+# rclone, with the variables above. Paste the section into rclone.conf (`rclone config file` says where it is).
+[tidegate]
+type = s3
+provider = Other
+env_auth = true
+endpoint = {endpoint}
+region = us-east-1
+no_check_bucket = true
+
+# Then:
+rclone --ca-cert {ca} lsf -R tidegate:lake
+"
+    );
+    let fetch = |name: &str| {
+        format!(
+            "curl -sS --cacert {ca} {endpoint}/ -d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15 \
+             --data-urlencode WebIdentityToken@{}",
+            quoted(&folder.token(name))
+        )
+    };
+    let fetch_backup = fetch("backup");
+    let restic = format!(
+        "\
+# restic, as `backup`. Paste into a shell of its own. The keys are good for an hour; then fetch new ones.
+eval \"$({fetch_backup} |
+  sed -nE 's|.*<AccessKeyId>(.*)</AccessKeyId><SecretAccessKey>(.*)</SecretAccessKey><SessionToken>(.*)</SessionToken>.*|\
+export AWS_ACCESS_KEY_ID=\\1 AWS_SECRET_ACCESS_KEY=\\2 AWS_SESSION_TOKEN=\\3|p')\"
+export RESTIC_REPOSITORY=s3:{endpoint}/backups/restic RESTIC_PASSWORD=try
+
+restic --cacert {ca} -o s3.region=us-east-1 init
+restic --cacert {ca} -o s3.region=us-east-1 backup {policies}
+",
+        policies = quoted(&folder.path("policies"))
+    );
+    let fetch_etl = fetch("etl");
+    let spark = format!(
+        "\
+# Spark with S3A 3.3 (AWS SDK v1), as `etl`. Paste into a shell: it makes a trust store, a profile that fetches keys
+# whenever they are due, and spark-tidegate.conf. On Java 17, Spark 3.2 also needs its --add-opens.
+keytool -importcert -noprompt -alias tidegate -file {ca} \\
+  -keystore tidegate-trust.p12 -storetype PKCS12 -storepass changeit
+cat > tidegate-profile <<'END'
+[default]
+credential_process = {fetch_etl} | sed -E 's|.*<AccessKeyId>(.*)</AccessKeyId>\
+<SecretAccessKey>(.*)</SecretAccessKey><SessionToken>(.*)</SessionToken><Expiration>(.*)</Expiration>.*|\
+{{\"Version\":1,\"AccessKeyId\":\"\\1\",\"SecretAccessKey\":\"\\2\",\"SessionToken\":\"\\3\",\"Expiration\":\"\\4\"}}|'
+END
+export AWS_CREDENTIAL_PROFILES_FILE=\"$PWD/tidegate-profile\"
+cat > spark-tidegate.conf <<END
+spark.hadoop.fs.s3a.endpoint                  {endpoint}
+spark.hadoop.fs.s3a.endpoint.region           us-east-1
+spark.hadoop.fs.s3a.path.style.access         true
+spark.hadoop.fs.s3a.aws.credentials.provider  com.amazonaws.auth.profile.ProfileCredentialsProvider
+spark.driver.extraJavaOptions                 -Djavax.net.ssl.trustStore=$PWD/tidegate-trust.p12 \
+-Djavax.net.ssl.trustStorePassword=changeit
+spark.executor.extraJavaOptions               -Djavax.net.ssl.trustStore=$PWD/tidegate-trust.p12 \
+-Djavax.net.ssl.trustStorePassword=changeit
+END
+
+# Then write where `etl` may delete, because S3A renames, such as s3a://lake/tmp/events:
+spark-submit --properties-file spark-tidegate.conf job.py
+"
+    );
+    [aws, rclone, restic, spark].join("\n")
+}
+
+/// A path as a word of the shell.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_words_of_the_shell() {
+        assert_eq!(quoted(Path::new("/tmp/a-b_c/ca.pem")), "/tmp/a-b_c/ca.pem");
+        assert_eq!(quoted(Path::new("/tmp/a b/ca.pem")), "'/tmp/a b/ca.pem'");
+        assert_eq!(quoted(Path::new("/tmp/$(x)'y")), "'/tmp/$(x)'\\''y'");
+    }
+}
