@@ -23,8 +23,10 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// How much is thrown away after the last response: enough for what a caller has under way.
-const LINGER_BYTES: usize = 1024 * 1024;
+/// How much is thrown away after the last response: a part of an upload, which many callers send without having
+/// asked with `Expect`, and whole before they read. Cut before that, they see a broken pipe instead of their 403
+/// and try again.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long that may take.
 const LINGER_TIME: Duration = Duration::from_secs(2);
