@@ -11,8 +11,13 @@
 )]
 
 mod chunks;
+mod copies;
+mod deletions;
 mod keys;
+mod listings;
+mod multipart;
 mod objects;
+mod operations;
 mod payloads;
 mod presigned;
 mod sessions;

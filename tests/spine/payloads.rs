@@ -124,6 +124,24 @@ async fn the_body_must_be_the_one_that_was_signed() {
     assert_eq!(world.stored("tmp/a"), None);
 }
 
+// FLW-04
+#[tokio::test]
+async fn a_refused_upload_hears_why_although_it_is_still_sending() {
+    let world = World::start().await;
+    let etl = world.client("etl").await;
+    let large = vec![7; 20 << 20];
+    let denied = etl.put("/lake/frozen/a", &large).await;
+    denied.refused("denied", 403, "AccessDenied");
+    assert!(
+        denied.text().contains("The frozen folder is closed."),
+        "{}",
+        denied.text()
+    );
+    let unsigned = etl.unsigned("PUT", "/lake/tmp/a", &[], &large);
+    etl.send(unsigned).await.refused("anonymous", 403, "AccessDenied");
+    world.untouched("refused uploads");
+}
+
 #[tokio::test]
 async fn an_empty_object_is_verified_before_it_exists() {
     let world = World::start().await;

@@ -47,6 +47,12 @@ impl Seen {
     }
 }
 
+/// An answer with a body and its length. `headers` are whole lines.
+pub fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
+}
+
 /// Dropping it ends it.
 pub struct FakeTarget {
     pub address: SocketAddr,
@@ -73,8 +79,9 @@ impl FakeTarget {
     }
 
     /// Answers every request with these bytes, after its body.
-    pub async fn saying(answer: &'static str) -> Self {
-        Self::start(move |_| vec![Step::ReadBody, Step::Send(answer.into())]).await
+    pub async fn saying(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::start(move |_| vec![Step::ReadBody, Step::Send(answer.clone())]).await
     }
 
     /// What arrived so far, in order.

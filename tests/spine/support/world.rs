@@ -28,6 +28,8 @@ pub struct Settings {
     pub target_lines: String,
     /// Another policy for `lake` than [`POLICY`].
     pub policy: Option<String>,
+    /// A policy for `other`, which has none.
+    pub other_policy: Option<String>,
     /// Another audit file.
     pub audit_file: Option<&'static str>,
     /// The identity provider is gone before anybody asks for its keys.
@@ -117,6 +119,9 @@ impl World {
             settings.policy.as_deref().unwrap_or(POLICY),
         )
         .unwrap();
+        if let Some(policy) = &settings.other_policy {
+            std::fs::write(root.join("policies/other.cedar"), policy).unwrap();
+        }
         let target = settings.target.unwrap_or_else(|| store.address());
         std::fs::write(
             root.join("tidegate.toml"),
