@@ -37,6 +37,10 @@ impl Handler for Pipeline {
     async fn handle(&self, connection: Arc<Connection>, inbound: Inbound) -> Response<Body> {
         self.serve(&connection, inbound).await
     }
+
+    fn connected(&self) -> Box<dyn Send> {
+        Box::new(self.metrics.connected())
+    }
 }
 
 impl Pipeline {

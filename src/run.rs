@@ -17,6 +17,7 @@ use std::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod report;
 mod watch;
 
 /// How often files are looked at. Shorter than anybody waits after saving one.

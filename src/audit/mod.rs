@@ -131,7 +131,7 @@ pub enum AuditUnavailable {
 }
 
 /// What has happened since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Records in the file.
     pub written: u64,

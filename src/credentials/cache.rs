@@ -11,7 +11,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::watch;
@@ -29,6 +32,41 @@ struct Shared {
     clock: Clock,
     source: Kind,
     state: Mutex<State>,
+    succeeded: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// How often a source was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// It gave a credential.
+    pub succeeded: u64,
+    /// It did not.
+    pub failed: u64,
+}
+
+/// How a target's credential is, for `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialState {
+    /// Nobody has asked for one yet, or not since the last one ended.
+    Unused,
+    /// There is one.
+    Ready {
+        /// When it ends; `None` for static keys.
+        expires_at: Option<Timestamp>,
+    },
+    /// There is one, but the last attempt to get another failed.
+    Stale {
+        /// When it ends; `None` for static keys.
+        expires_at: Option<Timestamp>,
+        /// Why there is no other, for the operator.
+        cause: String,
+    },
+    /// There is none: nothing can be sent to the target.
+    Unavailable {
+        /// Why, for the operator.
+        cause: String,
+    },
 }
 
 enum Kind {
@@ -42,6 +80,8 @@ struct State {
     /// The call under way.
     flight: Option<watch::Receiver<Landing>>,
     failures: u32,
+    /// Why the last attempt failed, if it did.
+    cause: Option<String>,
     /// No call before this time.
     rest_until: Option<Timestamp>,
 }
@@ -90,6 +130,8 @@ impl TargetCredentials {
             clock,
             source,
             state: Mutex::new(state),
+            succeeded: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
         }))
     }
 
@@ -155,10 +197,13 @@ impl TargetCredentials {
         let Kind::Static(keys) = &self.0.source else {
             return Ok(false);
         };
-        let credential = static_key::resolve(keys).inspect_err(|error| {
+        let read = static_key::resolve(keys);
+        self.0.count(&read);
+        let mut state = self.0.state();
+        state.cause = read.as_ref().err().map(|error| chain(error));
+        let credential = read.inspect_err(|error| {
             tracing::warn!(store = %self.0.name, error = %chain(error), "static keys were not read again");
         })?;
-        let mut state = self.0.state();
         let fetched_at = self.0.clock.now();
         let changed = match &mut state.current {
             Some(entry) if is_same(&entry.credential, &credential) => {
@@ -175,6 +220,29 @@ impl TargetCredentials {
         Ok(changed)
     }
 
+    /// How the credential is.
+    pub fn state(&self) -> CredentialState {
+        let state = self.0.state();
+        let held = state.usable(self.0.clock.now());
+        match (held.map(|(credential, _)| credential.expires_at), &state.cause) {
+            (Some(expires_at), None) => CredentialState::Ready { expires_at },
+            (Some(expires_at), Some(cause)) => CredentialState::Stale {
+                expires_at,
+                cause: cause.clone(),
+            },
+            (None, Some(cause)) => CredentialState::Unavailable { cause: cause.clone() },
+            (None, None) => CredentialState::Unused,
+        }
+    }
+
+    /// The attempts since this was last asked.
+    pub fn take_attempts(&self) -> Attempts {
+        Attempts {
+            succeeded: self.0.succeeded.swap(0, Ordering::Relaxed),
+            failed: self.0.failed.swap(0, Ordering::Relaxed),
+        }
+    }
+
     /// How long the credential at hand is still good; `None` if there is none or it has no end.
     pub fn expires_in(&self) -> Option<Duration> {
         let expires_at = self.0.state().current.as_ref()?.credential.expires_at?;
@@ -186,6 +254,15 @@ impl TargetCredentials {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count<T>(&self, outcome: &Result<T, SourceError>) {
+        let counter = if outcome.is_ok() {
+            &self.succeeded
+        } else {
+            &self.failed
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Starts a call.
@@ -215,11 +292,13 @@ impl Shared {
             Some(end) if end.duration_since(now) <= MARGIN => Err(SourceError::Answer("it expires at once")),
             _ => Ok(credential),
         });
+        self.count(&outcome);
         let mut state = self.state();
         match outcome {
             Ok(credential) => {
                 let credential = Arc::new(credential);
                 state.failures = 0;
+                state.cause = None;
                 state.rest_until = None;
                 state.current = Some(Entry {
                     refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
@@ -231,6 +310,7 @@ impl Shared {
             Err(error) => {
                 let rest = rest(state.failures, jitter());
                 state.failures = state.failures.saturating_add(1);
+                state.cause = Some(chain(&error));
                 state.rest_until = SignedDuration::try_from(rest)
                     .ok()
                     .and_then(|rest| now.checked_add(rest).ok());

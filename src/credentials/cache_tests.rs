@@ -276,3 +276,33 @@ async fn static_keys_are_read_again_on_demand() {
     assert_eq!(id(&credentials).await, "AKIDTWO");
     assert!(!format!("{credentials:?} {first:?}").contains("secret-one"));
 }
+
+#[tokio::test]
+async fn how_it_is_and_how_often_the_source_was_asked_can_be_seen() {
+    let answers = vec![down(), Ok(credential("a", HOUR)), down()];
+    let (_, credentials, clock) = scripted(answers);
+    let of = |succeeded, failed| Attempts { succeeded, failed };
+    assert_eq!(credentials.state(), CredentialState::Unused);
+    assert_eq!(credentials.take_attempts(), of(0, 0));
+
+    assert!(credentials.get().await.is_err());
+    let state = credentials.state();
+    assert!(
+        matches!(&state, CredentialState::Unavailable { cause } if cause.contains("it is not XML")),
+        "{state:?}"
+    );
+    clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(id(&credentials).await, "a");
+    assert!(
+        matches!(credentials.state(), CredentialState::Ready { expires_at: Some(at) } if at.to_string() == "2026-11-22T01:00:00Z")
+    );
+    assert_eq!(credentials.take_attempts(), of(1, 1));
+
+    clock.advance(SignedDuration::from_mins(50));
+    assert_eq!(id(&credentials).await, "a");
+    settled(&credentials).await;
+    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
+    assert_eq!(credentials.take_attempts(), of(0, 1));
+    clock.advance(HOUR);
+    assert!(matches!(credentials.state(), CredentialState::Unavailable { .. }));
+}

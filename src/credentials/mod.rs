@@ -10,7 +10,7 @@ mod static_key;
 mod sts;
 mod sts_xml;
 
-pub use cache::TargetCredentials;
+pub use cache::{Attempts, CredentialState, TargetCredentials};
 pub use error::{CredentialError, SourceError};
 
 use crate::{

@@ -92,6 +92,11 @@ pub trait Handler: Send + Sync + 'static {
         connection: Arc<Connection>,
         inbound: Inbound,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// A connection is there. What this gives is dropped when the connection is over.
+    fn connected(&self) -> Box<dyn Send> {
+        Box::new(())
+    }
 }
 
 /// What all connections of a listener share.

@@ -167,10 +167,11 @@ async fn accept<H: Handler>(tcp: &TcpListener, context: &Arc<Context<H>>) -> std
             tracing::debug!(%peer, %error, "the connection ended before it began");
             continue;
         }
+        let open = context.handler.connected();
         let serving = connection::serve(stream, peer, context.clone());
         context.drain.spawn(async move {
             serving.await;
-            drop((slot, place));
+            drop((open, slot, place));
         });
     }
 }

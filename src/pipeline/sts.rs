@@ -37,7 +37,7 @@ impl Pipeline {
         let (status, document) = match self.sts_answer(generation, &head, &form, trail).await {
             Ok(answer) => {
                 trail.authenticated();
-                self.metrics.sts_request(answer.action, "-");
+                self.metrics.sts_request(answer.action, "ok");
                 (answer.status, answer.document)
             }
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Reloading: on SIGHUP and when a file changed. A file that is broken changes nothing but the health report.
 
+use super::report::Reporter;
 use super::{WATCH_INTERVAL, watched_files};
 use crate::admin::{Readiness, State};
 use crate::audit::AuditLog;
@@ -47,12 +48,20 @@ impl Watcher {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut deciding, mut certificate) = self.fingerprints();
+        let mut reporter = Reporter::new(
+            Arc::clone(&self.current),
+            self.audit.clone(),
+            self.metrics.clone(),
+            self.readiness.clone(),
+        );
         loop {
             let forced = tokio::select! {
                 () = end.cancelled() => return,
                 received = hangup.recv() => received.is_some(),
                 _ = ticks.tick() => false,
             };
+            // Before a reload takes targets away whose last numbers nobody has seen.
+            reporter.report();
             let (deciding_now, certificate_now) = self.fingerprints();
             if forced && let Err(error) = self.audit.reopen().await {
                 tracing::error!(%error, "the audit file cannot be opened again, the open one stays");
@@ -63,7 +72,6 @@ impl Watcher {
             if forced || certificate_now != certificate {
                 self.reload_certificate();
             }
-            self.report_audit();
             // A reload may have named other files.
             (deciding, certificate) = if forced || deciding_now != deciding {
                 self.fingerprints()
@@ -115,15 +123,6 @@ impl Watcher {
                     .set("certificate", State::Degraded(error.to_string()));
             }
         }
-    }
-
-    fn report_audit(&self) {
-        let health = if self.audit.is_healthy() {
-            State::Ok
-        } else {
-            State::Failed("the audit log cannot be written; requests are refused".into())
-        };
-        self.readiness.set("audit", health);
     }
 
     fn fingerprints(&self) -> (Fingerprint, Fingerprint) {

@@ -39,6 +39,8 @@ struct Inner {
     certificate_reloads: Family<OutcomeLabel, Counter>,
     audit_records: Counter,
     audit_failures: Counter,
+    audit_refused: Counter,
+    audit_pending: Gauge,
     credential_refreshes: Family<TargetOutcomeLabels, Counter>,
     credential_expires: Family<TargetLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
@@ -94,7 +96,21 @@ impl Metrics {
             ),
             certificate_reloads,
             audit_records: register(into, "audit_records", "Audit records written"),
-            audit_failures: register(into, "audit_failures", "Audit records that could not be written"),
+            audit_failures: register(
+                into,
+                "audit_failures",
+                "Writes of audit records that failed and are tried again",
+            ),
+            audit_refused: register(
+                into,
+                "audit_refused",
+                "Requests refused because they could not be recorded",
+            ),
+            audit_pending: register(
+                into,
+                "audit_pending",
+                "Audit records that are open or wait to be written",
+            ),
             credential_refreshes: register(
                 into,
                 "credential_refreshes",
@@ -172,21 +188,27 @@ impl Metrics {
             .inc();
     }
 
-    /// An audit record was written, or could not be.
-    pub fn audit_record(&self, result: Outcome) {
-        match result {
-            Outcome::Ok => self.0.audit_records.inc(),
-            Outcome::Failed => self.0.audit_failures.inc(),
-        };
+    /// So many more audit records were written, writes failed, and requests were refused for want of a record.
+    pub fn audit_records(&self, written: u64, failures: u64, refused: u64) {
+        self.0.audit_records.inc_by(written);
+        self.0.audit_failures.inc_by(failures);
+        self.0.audit_refused.inc_by(refused);
     }
 
-    /// Somebody tried to get a credential for this configured target.
-    pub fn credential_refresh(&self, target: &str, result: Outcome) {
+    /// So many audit records are open or wait to be written now.
+    pub fn audit_pending(&self, records: u64) {
+        self.0
+            .audit_pending
+            .set(i64::try_from(records).unwrap_or(i64::MAX));
+    }
+
+    /// So many more attempts to get a credential for this configured target ended so.
+    pub fn credential_refreshes(&self, target: &str, result: Outcome, count: u64) {
         let labels = TargetOutcomeLabels {
             target: target.into(),
             result,
         };
-        self.0.credential_refreshes.get_or_create(&labels).inc();
+        self.0.credential_refreshes.get_or_create(&labels).inc_by(count);
     }
 
     /// The credential in use for this configured target expires then.
@@ -200,8 +222,8 @@ impl Metrics {
             .set(at.as_second());
     }
 
-    /// This target is no longer configured: its expiry must not raise an alarm.
-    pub fn forget_target(&self, target: &str) {
+    /// This target has no credential that ends, or is no longer configured: an old expiry must not raise an alarm.
+    pub fn forget_expiry(&self, target: &str) {
         self.0.credential_expires.remove(&TargetLabel {
             target: target.into(),
         });
@@ -285,9 +307,9 @@ mod tests {
         metrics.bytes(Direction::Out, 7);
         metrics.policy_reload(Outcome::Ok);
         metrics.certificate_reload(Outcome::Failed);
-        metrics.audit_record(Outcome::Ok);
-        metrics.audit_record(Outcome::Failed);
-        metrics.credential_refresh("store", Outcome::Ok);
+        metrics.audit_records(3, 2, 1);
+        metrics.audit_pending(4);
+        metrics.credential_refreshes("store", Outcome::Ok, 1);
         metrics.credential_expires("store", Timestamp::from_second(1_800_000_000).unwrap());
         metrics.sts_request("AssumeRoleWithWebIdentity", "ok");
         metrics.cedar_error();
@@ -318,8 +340,10 @@ mod tests {
             &metrics,
             r#"tidegate_certificate_reloads_total{result="failed"} 1"#,
         );
-        check(&metrics, "tidegate_audit_records_total 1");
-        check(&metrics, "tidegate_audit_failures_total 1");
+        check(&metrics, "tidegate_audit_records_total 3");
+        check(&metrics, "tidegate_audit_failures_total 2");
+        check(&metrics, "tidegate_audit_refused_total 1");
+        check(&metrics, "tidegate_audit_pending 4");
         check(
             &metrics,
             r#"tidegate_credential_refreshes_total{target="store",result="ok"} 1"#,
@@ -363,10 +387,10 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_target_raises_no_alarm() {
+    fn a_forgotten_expiry_raises_no_alarm() {
         let metrics = Metrics::new();
         metrics.credential_expires("gone", Timestamp::UNIX_EPOCH);
-        metrics.forget_target("gone");
+        metrics.forget_expiry("gone");
         assert!(!metrics.encode().contains("gone"));
     }
 }

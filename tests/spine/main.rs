@@ -18,6 +18,7 @@ mod listings;
 mod multipart;
 mod objects;
 mod operations;
+mod operations_of_process;
 mod payloads;
 mod presigned;
 mod sessions;
