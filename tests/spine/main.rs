@@ -13,6 +13,7 @@
 mod chunks;
 mod copies;
 mod deletions;
+mod framing;
 mod keys;
 mod listings;
 mod multipart;

@@ -7,19 +7,12 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
-use http::{HeaderMap, Request};
-use http_body::Frame;
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use http::Request;
 use jiff::{SignedDuration, Timestamp};
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
+
+pub use super::transport::Answer;
 
 /// A session's keys.
 #[derive(Clone, Debug)]
@@ -57,45 +50,6 @@ pub enum Payload {
 /// A signed request, which a test may tamper with before it is sent.
 pub type Signed = Request<Bytes>;
 
-/// An answer, read whole.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-}
-
-impl Answer {
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    /// The text of the first element with this name.
-    pub fn element(&self, name: &str) -> Option<String> {
-        let text = self.text();
-        let (_, rest) = text.split_once(&format!("<{name}>"))?;
-        rest.split_once("</").map(|(value, _)| value.to_owned())
-    }
-
-    pub fn code(&self) -> String {
-        self.element("Code").unwrap_or_default()
-    }
-
-    /// Fails if this is not a refusal in S3's words, with this status and code.
-    pub fn refused(&self, what: &str, status: u16, code: &str) {
-        let found = (self.status, self.code());
-        assert_eq!(found, (status, code.to_owned()), "{what}: {}", self.text());
-        assert!(self.text().contains("<Error><Code>"), "{what}: {}", self.text());
-        let id = self.header("x-amz-request-id");
-        assert_eq!(self.element("RequestId").as_deref(), id, "{what}");
-        assert!(self.element("Message").is_some_and(|m| !m.is_empty()), "{what}");
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-}
-
 /// A caller of one Tidegate.
 #[derive(Clone)]
 pub struct Client {
@@ -106,7 +60,7 @@ pub struct Client {
     pub region: &'static str,
     pub service: &'static str,
     pub address: SocketAddr,
-    connector: TlsConnector,
+    pub tls: Arc<rustls::ClientConfig>,
 }
 
 impl Client {
@@ -128,22 +82,13 @@ impl Client {
             region: "us-east-1",
             service: "s3",
             address,
-            connector: TlsConnector::from(Arc::new(config)),
+            tls: Arc::new(config),
         }
     }
 
     /// The client's keys, to put something wrong among them.
     pub fn keys_mut(&mut self) -> &mut Keys {
         self.keys.as_mut().expect("a client with keys")
-    }
-
-    /// A TLS connection to `host`, for tests that speak bytes.
-    pub async fn connect(&self) -> TlsStream<TcpStream> {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let host = self.host.split(':').next().unwrap().to_owned();
-        let name = ServerName::try_from(host).unwrap();
-        self.connector.connect(name, stream).await.unwrap()
     }
 
     /// A request with its signature in the headers. `headers` are signed too.
@@ -249,46 +194,6 @@ impl Client {
         instructions.apply_to_request_http1x(request);
     }
 
-    /// Sends a request on a connection of its own.
-    pub async fn send(&self, request: Signed) -> Answer {
-        self.try_send(request).await.expect("an answer")
-    }
-
-    /// Sends a request; an error if no whole answer comes back.
-    pub async fn try_send(&self, request: Signed) -> Result<Answer, hyper::Error> {
-        self.transfer(request.map(Full::new)).await
-    }
-
-    /// Sends the body in pieces of `size` bytes and with `Transfer-Encoding: chunked`.
-    pub async fn send_in_pieces(&self, request: Signed, size: usize) -> Answer {
-        let pieces = request.body().chunks(size).map(Bytes::copy_from_slice).collect();
-        let answer = self.transfer(request.map(|_| Pieces(pieces))).await;
-        answer.expect("an answer")
-    }
-
-    async fn transfer<B>(&self, mut request: Request<B>) -> Result<Answer, hyper::Error>
-    where
-        B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
-    {
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await)).await?;
-        tokio::spawn(connection);
-        if request.body().size_hint().exact() == Some(0)
-            && matches!(request.method().as_str(), "PUT" | "POST")
-        {
-            request.headers_mut().insert("content-length", 0.into());
-        }
-        let response = sender.send_request(request).await?;
-        let (parts, body) = response.into_parts();
-        #[allow(clippy::disallowed_methods, reason = "answers in tests are small")]
-        let body = body.collect().await?.to_bytes();
-        Ok(Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        })
-    }
-
     pub async fn get(&self, target: &str) -> Answer {
         self.send(self.sign("GET", target, &[], b"", Payload::Literal))
             .await
@@ -328,41 +233,8 @@ impl Client {
     }
 }
 
-/// A body of which nobody knows the size.
-struct Pieces(VecDeque<Bytes>);
-
-impl http_body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
-}
-
 pub fn form(pairs: &[(&str, &str)]) -> String {
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)
         .finish()
-}
-
-/// GET without TLS, for the admin listener.
-pub async fn plain_get(address: SocketAddr, path: &str) -> (u16, String) {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    let request = Request::get(path)
-        .header("host", address.to_string())
-        .body(Full::new(Bytes::new()))
-        .unwrap();
-    let response = sender.send_request(request).await.unwrap();
-    let status = response.status().as_u16();
-    #[allow(clippy::disallowed_methods, reason = "health and metrics are small")]
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8_lossy(&body).into_owned())
 }

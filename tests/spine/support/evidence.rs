@@ -2,7 +2,7 @@
 //! reached the store.
 
 use super::{
-    client::{self, Answer},
+    transport::{self, Answer},
     world::{World, eventually},
 };
 use serde_json::Value;
@@ -82,7 +82,7 @@ impl World {
 
     /// GET on the admin listener: status and body.
     pub async fn admin_get(&self, path: &str) -> (u16, String) {
-        client::plain_get(self.admin, path).await
+        transport::plain_get(self.admin, path).await
     }
 
     /// Waits until `/readyz` says what `wanted` accepts.

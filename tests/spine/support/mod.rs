@@ -6,6 +6,7 @@ mod config;
 mod evidence;
 pub mod fake_target;
 pub mod raw;
+pub mod transport;
 pub mod world;
 
 pub use client::{Answer, Client, Payload, Signed, form};
