@@ -22,6 +22,7 @@ mod operations;
 mod operations_of_process;
 mod payloads;
 mod presigned;
+mod reload;
 mod sessions;
 mod signatures;
 mod sts;

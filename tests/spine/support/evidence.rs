@@ -80,6 +80,26 @@ impl World {
         assert_eq!(self.target_requests(), Vec::<String>::new(), "{what}");
     }
 
+    /// Waits until a metric (with its labels, as it is written) has a value that `wanted` accepts, and gives it.
+    pub async fn metric_when(&self, name: &str, wanted: impl Fn(u64) -> bool) -> u64 {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, text) = self.admin_get("/metrics").await;
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            let value = line.and_then(|value| value.parse().ok());
+            if let Some(value) = value.filter(|value| wanted(*value)) {
+                return value;
+            }
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "`{name}` stays {value:?}\n{text}"
+            );
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// GET on the admin listener: status and body.
     pub async fn admin_get(&self, path: &str) -> (u16, String) {
         transport::plain_get(self.admin, path).await

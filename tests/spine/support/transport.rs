@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::{net::SocketAddr, sync::Arc};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -69,6 +70,17 @@ impl Client {
         let host = self.host.split(':').next().unwrap().to_owned();
         let name = ServerName::try_from(host).unwrap();
         TlsConnector::from(tls).connect(name, stream).await.unwrap()
+    }
+
+    /// The certificate that a new connection is shown, in DER.
+    pub async fn certificate(&self) -> Vec<u8> {
+        let mut tls = (*self.tls).clone();
+        // A resumed session shows none.
+        tls.resumption = rustls::client::Resumption::disabled();
+        let mut stream = self.connect_with(Arc::new(tls)).await;
+        let shown = stream.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+        let _ = stream.shutdown().await;
+        shown
     }
 
     /// An HTTP/2 connection.
