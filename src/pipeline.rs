@@ -107,12 +107,14 @@ impl Pipeline {
             return self.issue_session(generation, head, body, trail).await;
         }
         // Parse: what is being asked, and who says so?
+        let mut glimpse = s3::Glimpse::default();
+        let parsed = s3::parse(&head, domains, &mut glimpse);
+        answers::glimpsed(trail, &glimpse, parsed.as_ref().ok());
         let s3::Parsed {
             draft,
             claim,
             declared,
-        } = s3::parse(&head, domains)?;
-        trail.claim(&claim, Some(declared.mode));
+        } = parsed?;
         // Authenticate: is the claim true?
         let Authenticated {
             principal,

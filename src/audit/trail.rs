@@ -253,6 +253,14 @@ impl Trail {
         });
     }
 
+    /// What the request's address names, even if it is not understood any further.
+    pub fn addressed(&mut self, bucket: Option<&str>, key: Option<&str>) {
+        self.edit(|open| {
+            open.record.resource.bucket = bucket.map(text);
+            open.record.resource.key = key.map(text);
+        });
+    }
+
     /// What is called, on what.
     pub fn operation(&mut self, operation: &Operation) {
         let api = operation.api();

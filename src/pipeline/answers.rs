@@ -3,10 +3,10 @@
 use crate::audit::{Decision, Effect, Ended, Reason, Trail};
 use crate::authz::{NotPermitted, Permit};
 use crate::body::Body;
-use crate::dialect::s3::{documents, response};
+use crate::dialect::s3::{Glimpse, Parsed, documents, response};
 use crate::error::{Error, denied_reason};
 use crate::generation::Generation;
-use crate::operation::{Api, BucketName, Detail};
+use crate::operation::{Api, BucketName, Detail, Resource};
 use crate::telemetry::{self, Direction, Metrics};
 use http::{HeaderMap, Response, StatusCode};
 use std::time::Duration;
@@ -33,6 +33,20 @@ pub(super) fn count(metrics: &Metrics, ended: Ended) {
     metrics.bytes(Direction::Out, ended.bytes_out);
 }
 
+/// Puts into the record what the head of a request says, also if it is refused for it.
+pub(super) fn glimpsed(trail: &mut Trail, glimpse: &Glimpse, parsed: Option<&Parsed>) {
+    match &glimpse.resource {
+        Some(Resource::Bucket(bucket)) => trail.addressed(Some(bucket.as_str()), None),
+        Some(Resource::Object(object)) => {
+            trail.addressed(Some(object.bucket.as_str()), Some(object.key.as_str()));
+        }
+        Some(Resource::Service) | None => {}
+    }
+    if let Some(claim) = &glimpse.claim {
+        trail.claim(claim, parsed.map(|parsed| parsed.declared.mode));
+    }
+}
+
 /// Puts a decision into the record.
 pub(super) fn decided(
     trail: &mut Trail,
@@ -43,12 +57,18 @@ pub(super) fn decided(
 ) {
     let (reason, policies, bucket) = match decision {
         Ok(permit) => {
-            let reason = if permit.refused().is_empty() {
-                Reason::Permit
-            } else {
-                Reason::Partial
-            };
-            (reason, permit.policies(), permit.operation().bucket())
+            let refused = permit.refused().first().map(|(_, denied)| denied);
+            let nothing_left = matches!(permit.operation().detail(), Detail::Deletions { objects, .. } if objects.is_empty());
+            match refused {
+                // A bulk delete of which nothing is allowed is a denial, whatever its status.
+                Some(denied) if nothing_left => (
+                    denied_reason(denied),
+                    &*denied.policies,
+                    permit.operation().bucket(),
+                ),
+                Some(_) => (Reason::Partial, permit.policies(), permit.operation().bucket()),
+                None => (Reason::Permit, permit.policies(), permit.operation().bucket()),
+            }
         }
         Err(NotPermitted::Denied(denied)) => (denied_reason(denied), &*denied.policies, None),
         Err(NotPermitted::Tagging(_)) => (Reason::Malformed, &[][..], None),

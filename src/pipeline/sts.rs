@@ -30,11 +30,15 @@ impl Pipeline {
             mode: PayloadMode::Unsigned,
             ..DeclaredPayload::none()
         };
-        let form = s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in())
-            .await
-            .map_err(Error::Payload)?;
+        trail.kind(Kind::Auth);
+        let form =
+            s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await;
         let request_id = trail.request_id().to_string();
-        let (status, document) = match self.sts_answer(generation, &head, &form, trail).await {
+        let answer = match form {
+            Ok(form) => self.sts_answer(generation, &head, &form, trail).await,
+            Err(error) => Err(StsError::Form(error)),
+        };
+        let (status, document) = match answer {
             Ok(answer) => {
                 trail.authenticated();
                 self.metrics.sts_request(answer.action, "ok");
@@ -69,7 +73,6 @@ impl Pipeline {
         form: &[u8],
         trail: &mut Trail,
     ) -> Result<Answer, StsError> {
-        trail.kind(Kind::Auth);
         let body = (!form.is_empty()).then_some(form);
         let request = StsRequest::parse(head.uri.query(), body)?;
         let now = self.clock.now();
@@ -132,6 +135,7 @@ fn reason(error: &StsError) -> Reason {
         | StsError::UnsupportedParameter { .. }
         | StsError::Validation { .. }
         | StsError::Duration { .. }
+        | StsError::Form(_)
         | StsError::MalformedClaim(_) => Reason::Malformed,
     }
 }

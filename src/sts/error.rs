@@ -66,6 +66,9 @@ pub enum StsError {
     /// The session could not be made.
     #[error("the session cannot be issued")]
     Session(#[source] SessionError),
+    /// The form cannot be read: too large, broken off, or without a length.
+    #[error("the form cannot be read")]
+    Form(#[source] crate::body::BodyError),
     /// The signature of a signed call cannot be read; in the words for the caller.
     #[error("the claim is malformed: {0}")]
     MalformedClaim(Cow<'static, str>),
@@ -92,6 +95,7 @@ impl StsError {
             }
             Self::Session(SessionError::TooLarge { .. }) => "PackedPolicyTooLarge",
             Self::Session(_) => "InternalFailure",
+            Self::Form(_) => "MalformedQueryString",
             Self::MalformedClaim(_) => "IncompleteSignature",
             Self::Caller(error) => match error {
                 AuthnError::Anonymous => "MissingAuthenticationToken",
@@ -125,6 +129,7 @@ impl StsError {
             | Self::Duration { .. }
             | Self::Token(_)
             | Self::MalformedClaim(_)
+            | Self::Form(_)
             | Self::TokenTooShort { .. } => 400,
         }
     }
@@ -170,6 +175,9 @@ impl StsError {
                     .into()
             }
             Self::Session(_) => "The session could not be issued because of an internal failure.".into(),
+            Self::Form(_) => {
+                "The form cannot be read. Send it with a Content-Length of at most 32768 bytes.".into()
+            }
             Self::MalformedClaim(message) => message.clone(),
             Self::Caller(error) => caller_message(error),
         }

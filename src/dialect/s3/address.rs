@@ -76,16 +76,15 @@ fn object(bucket: BucketName, key: &[u8]) -> Result<Resource, S3Error> {
 /// The bucket label in front of a served domain; `None` for the domain itself.
 fn virtual_host<'a>(authority: &'a str, domains: &[Box<str>]) -> Result<Option<&'a str>, S3Error> {
     let host = host_of(authority);
-    for domain in domains {
-        match host.strip_suffix(&**domain) {
-            Some("") => return Ok(None),
-            Some(label) => {
-                if let Some(bucket) = label.strip_suffix('.') {
-                    return Ok(Some(bucket));
-                }
-            }
-            None => {}
-        }
+    if domains.iter().any(|domain| **domain == *host) {
+        return Ok(None);
+    }
+    // Of two domains that both fit, the longer one leaves the shorter label: `s3.a.test` before `a.test`.
+    let labels = domains
+        .iter()
+        .filter_map(|domain| host.strip_suffix(&**domain)?.strip_suffix('.'));
+    if let Some(bucket) = labels.min_by_key(|label| label.len()) {
+        return Ok(Some(bucket));
     }
     Err(S3Error::invalid_request(format!(
         "host `{host}` is not served here; use one of the names in `server.domains`"
@@ -111,7 +110,11 @@ mod tests {
     use super::*;
 
     fn check(authority: &str, path: &str) -> Result<(Option<String>, Option<String>), String> {
-        let domains = ["localhost".into(), "s3.tidegate.test".into()];
+        let domains = [
+            "localhost".into(),
+            "tidegate.test".into(),
+            "s3.tidegate.test".into(),
+        ];
         parse(authority, path, &domains)
             .map_err(|e| e.code.into_owned())
             .map(|address| match address.resource {
@@ -141,6 +144,8 @@ mod tests {
             ("lake.s3.tidegate.test", "/", found("lake", "")),
             ("lake.s3.tidegate.test:443", "/a/b", found("lake", "a/b")),
             ("my.lake.localhost", "/a", found("my.lake", "a")),
+            ("s3.tidegate.test", "/lake/a", found("lake", "a")),
+            ("lake.tidegate.test", "/a", found("lake", "a")),
         ] {
             assert_eq!(check(host, path), expected, "{host} {path}");
         }

@@ -103,6 +103,14 @@ pub(crate) fn classify(
 pub(crate) fn unhoist(query: &Query, headers: &HeaderMap) -> Result<Option<HeaderMap>, S3Error> {
     let mut merged: Option<HeaderMap> = None;
     for (name, value) in query.iter().filter(|(name, _)| is_hoisted(name)) {
+        if PRESIGN_PARAMETERS
+            .iter()
+            .any(|parameter| parameter.eq_ignore_ascii_case(name))
+        {
+            return Err(S3Error::invalid_argument(format!(
+                "the query parameter `{name}` is spelt in another case"
+            )));
+        }
         let refuse =
             || S3Error::invalid_argument(format!("`{name}` is given twice, or is not a valid header"));
         let header = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| refuse())?;
@@ -344,6 +352,7 @@ mod tests {
             ),
             ("PUT", Object, "x-amz-acl=public-read", &[], "NotImplemented"),
             ("PUT", Object, "X-AMZ-ACL=public-read", &[], "NotImplemented"),
+            ("PUT", Object, "x-amz-content-sha256=00", &[], "InvalidArgument"),
             (
                 "PUT",
                 Object,

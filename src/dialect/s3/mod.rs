@@ -36,6 +36,15 @@ pub(crate) struct Parsed {
     pub(crate) declared: DeclaredPayload,
 }
 
+/// What is known of a request as soon as it is read, whether or not it can be answered: for the record.
+#[derive(Default)]
+pub(crate) struct Glimpse {
+    /// What it addresses.
+    pub(crate) resource: Option<Resource>,
+    /// Who it says it comes from.
+    pub(crate) claim: Option<Claim>,
+}
+
 /// An operation, or one that names its objects in a document that is still to be read.
 pub(crate) enum Draft {
     /// Complete.
@@ -52,13 +61,15 @@ pub(crate) struct DocumentDraft {
     headers: classify::Headers,
 }
 
-/// Parses the head of a request. `domains` are the host names that are served.
+/// Parses the head of a request. `domains` are the host names that are served. `glimpse` gets what was read, also
+/// if the rest is refused.
 ///
 /// # Errors
 /// S3's own error for whatever is malformed, unsigned or not known.
-pub(crate) fn parse(head: &Parts, domains: &[Box<str>]) -> Result<Parsed, S3Error> {
+pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -> Result<Parsed, S3Error> {
     let authority = authority(head)?;
     let address = address::parse(&authority, head.uri.path(), domains)?;
+    glimpse.resource = Some(address.resource.clone());
     let query = Query::parse(head.uri.query())?;
     let read = claim::read(&Signable {
         method: head.method.as_str(),
@@ -68,6 +79,7 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>]) -> Result<Parsed, S3Erro
         authority: &authority,
         body_sha256: None,
     })?;
+    glimpse.claim = Some(read.claim.clone());
     let unhoisted = classify::unhoist(&query, &head.headers)?;
     let headers = unhoisted.as_ref().unwrap_or(&head.headers);
     let found = classify::classify(head.method.as_str(), &address.resource, &query, headers)?;
@@ -134,7 +146,10 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
             .get(http::header::CONTENT_TYPE)
             .and_then(|v| v.to_str().ok());
         head.method == http::Method::POST
-            && content_type.is_some_and(|v| v.starts_with("application/x-www-form-urlencoded"))
+            && content_type.is_some_and(|v| {
+                v.to_ascii_lowercase()
+                    .starts_with("application/x-www-form-urlencoded")
+            })
     };
     let action = || {
         let pairs = head.uri.query().unwrap_or_default().split('&');
@@ -147,7 +162,8 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
             authority(head).and_then(|authority| address::parse(&authority, head.uri.path(), domains));
         matches!(address.map(|a| a.resource), Ok(Resource::Service))
     };
-    head.uri.path() == "/" && (form() || action()) && service()
+    let method = matches!(head.method, http::Method::GET | http::Method::POST);
+    method && head.uri.path() == "/" && (form() || action()) && service()
 }
 
 /// The claim of an STS request, whose signature covers the hash of the body.

@@ -85,7 +85,7 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
                 // S3 may say 200 and fail later: the error is in the body.
                 Rewritten::Error { code, .. } => Err(Error::Target(Box::new(from_code(
                     api,
-                    500,
+                    status_of(&code),
                     Some(code),
                     &head.headers,
                 )))),
@@ -189,7 +189,13 @@ fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -
     );
     let blames_credential = matches!(
         code.as_deref(),
-        Some("InvalidAccessKeyId" | "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")
+        Some(
+            "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "InvalidToken"
+                | "TokenRefreshRequired"
+        )
     );
     let known = StatusCode::from_u16(status).is_ok_and(|s| s.is_client_error() || s.is_server_error());
     let outward = if misconfigured || !known {
@@ -228,6 +234,19 @@ fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -
         status,
         code,
         blames_credential,
+    }
+}
+
+/// The status of an error that came in the body of a 200.
+fn status_of(code: &str) -> u16 {
+    match code {
+        "AccessDenied" => 403,
+        "NoSuchBucket" | "NoSuchKey" | "NoSuchUpload" | "NoSuchVersion" => 404,
+        "ConditionalRequestConflict" => 409,
+        "PreconditionFailed" => 412,
+        "ServiceUnavailable" | "SlowDown" => 503,
+        "InternalError" => 500,
+        _ => 400,
     }
 }
 

@@ -20,7 +20,10 @@ const INTERNAL: (&str, &str) = (
 
 const TABLE: [(&str, &str); 30] = [
     INTERNAL,
-    ("AccessDenied", "Access Denied"),
+    (
+        "AccessDenied",
+        "Access Denied by the storage behind this bucket, not by its policy here. The operator's log says more.",
+    ),
     (
         "BadDigest",
         "The checksum that you gave does not match what was received.",
