@@ -96,3 +96,17 @@ pub(crate) fn authn_reason(error: &AuthnError) -> Reason {
         AuthnError::SignatureDoesNotMatch { .. } => Reason::BadSignature,
     }
 }
+
+/// An error and what led to it, on one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    // Bounded: nothing keeps a faulty error from being its own source.
+    for _ in 0..8 {
+        let Some(error) = source else { break };
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        source = error.source();
+    }
+    words
+}

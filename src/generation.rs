@@ -8,10 +8,20 @@ use crate::authz::Policies;
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
+use crate::error::with_causes;
 use crate::signing::Signer;
 use crate::sts::Sts;
 use crate::upstream::Upstream;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+/// Something that keeps a generation from being loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The component of readiness that it belongs to.
+    pub(crate) component: &'static str,
+    /// In the operator's words, with its place.
+    pub(crate) message: String,
+}
 
 /// Everything that decides a request.
 pub(crate) struct Generation {
@@ -41,24 +51,30 @@ impl Generation {
     ///
     /// # Errors
     /// Every problem that was found, each with its place.
-    pub(crate) fn load(path: &Path, clock: &Clock, previous: Option<&Self>) -> Result<Self, Vec<String>> {
+    pub(crate) fn load(path: &Path, clock: &Clock, previous: Option<&Self>) -> Result<Self, Vec<Problem>> {
         let config = crate::config::load(path).map_err(|errors| {
-            errors
-                .problems
-                .iter()
-                .map(ToString::to_string)
+            let problems = errors.problems.iter();
+            problems
+                .map(|problem| Problem {
+                    component: "config",
+                    message: problem.to_string(),
+                })
                 .collect::<Vec<_>>()
         })?;
         let mut problems = Vec::new();
-        let mut keep = |problem: String| problems.push(problem);
+        let mut keep = |component, message: String| problems.push(Problem { component, message });
         let key_ring = KeyRing::load(&config.sessions.keys, clock)
-            .map_err(|e| keep(e.to_string()))
+            .map_err(|error| keep("sessions", with_causes(&error)))
             .ok();
         let policies = Policies::load(&config.buckets)
-            .map_err(|errors| errors.iter().for_each(|error| keep(error.to_string())))
+            .map_err(|errors| {
+                errors
+                    .iter()
+                    .for_each(|error| keep("policies", error.to_string()))
+            })
             .ok();
         let verifier = Verifier::new(&config.issuers, clock.clone(), previous.map(|p| &*p.verifier))
-            .map_err(|error| keep(error.to_string()))
+            .map_err(|error| keep("issuers", with_causes(&error)))
             .ok();
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
@@ -73,7 +89,7 @@ impl Generation {
                 Ok(side) => {
                     targets.insert(name.clone(), side);
                 }
-                Err(problem) => keep(format!("targets.{name}: {problem}")),
+                Err(problem) => keep("targets", format!("targets.{name}: {problem}")),
             }
         }
         let (Some(key_ring), Some(policies), Some(verifier), true) =
@@ -96,13 +112,19 @@ impl Generation {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 impl TargetSide {
     fn new(target: &Arc<Target>, config: &Config, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             upstream: Upstream::new(target, config.server.stall_timeout)
-                .map_err(|error| error.to_string())?,
+                .map_err(|error| with_causes(&error))?,
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
-                .map_err(|error| error.to_string())?,
+                .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
             target: Arc::clone(target),
         })

@@ -9,6 +9,7 @@ use crate::listener::{CertificateStore, Drained, Listener, ListenerError};
 use crate::pipeline::Pipeline;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
+use report::Reporter;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -59,7 +60,9 @@ impl Server {
     /// [`StartError::Invalid`] before any port is bound.
     pub async fn start(config_path: &Path) -> Result<Self, StartError> {
         let clock = Clock::system();
-        let generation = Generation::load(config_path, &clock, None).map_err(StartError::Invalid)?;
+        let generation = Generation::load(config_path, &clock, None).map_err(|problems| {
+            StartError::Invalid(problems.into_iter().map(|problem| problem.message).collect())
+        })?;
         let invalid = |error: &dyn std::fmt::Display| StartError::Invalid(vec![error.to_string()]);
         let config = generation.config.clone();
         let certificates = Arc::new(CertificateStore::load(&config.server).map_err(|error| invalid(&error))?);
@@ -75,7 +78,15 @@ impl Server {
             certificates,
             audit,
             metrics: Metrics::new(),
-            readiness: Readiness::expecting(&["policies", "certificate", "audit"]),
+            readiness: Readiness::expecting(&[
+                "config",
+                "sessions",
+                "issuers",
+                "policies",
+                "targets",
+                "certificate",
+                "audit",
+            ]),
             listener,
             admin,
         })
@@ -95,7 +106,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
-        let watcher = watch::Watcher {
+        let mut watcher = watch::Watcher {
             config_path: self.config_path,
             clock: self.clock.clone(),
             current: Arc::clone(&self.current),
@@ -103,8 +114,15 @@ impl Server {
             audit: self.audit.clone(),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
+            reporter: Reporter::new(
+                Arc::clone(&self.current),
+                self.audit.clone(),
+                self.metrics.clone(),
+                self.readiness.clone(),
+            ),
+            warming: None,
         };
-        watcher.report_ready();
+        watcher.begin();
         tasks.spawn(watcher.run(end.clone()));
         tasks.spawn(
             self.admin

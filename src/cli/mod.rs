@@ -90,14 +90,5 @@ pub fn exit_code(result: Result<bool, Box<dyn Error>>) -> ExitCode {
 
 /// An error and what led to it, on one line.
 pub fn describe(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    // Bounded: nothing keeps a faulty error from being its own source.
-    for _ in 0..8 {
-        let Some(error) = source else { break };
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        source = error.source();
-    }
-    words
+    crate::error::with_causes(error)
 }

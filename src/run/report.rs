@@ -4,11 +4,16 @@
 
 use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
+use crate::authn::oidc::IssuerState;
 use crate::credentials::CredentialState;
-use crate::generation::Generation;
+use crate::generation::{Generation, Problem};
 use crate::telemetry::{Metrics, Outcome};
 use arc_swap::ArcSwap;
-use std::{collections::BTreeSet, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+};
 
 pub(super) struct Reporter {
     current: Arc<ArcSwap<Generation>>,
@@ -19,6 +24,8 @@ pub(super) struct Reporter {
     counted: Counters,
     /// Targets whose credential's end is among the metrics.
     expiring: BTreeSet<Box<str>>,
+    /// Why the last reload was refused: the first problem of each component.
+    refused: BTreeMap<&'static str, String>,
 }
 
 impl Reporter {
@@ -35,13 +42,49 @@ impl Reporter {
             readiness,
             counted: Counters::default(),
             expiring: BTreeSet::new(),
+            refused: BTreeMap::new(),
         }
     }
 
-    pub(super) fn report(&mut self) {
+    /// How the last reload went; without problems it was accepted.
+    pub(super) fn reloaded(&mut self, problems: &[Problem]) {
+        self.refused.clear();
+        for Problem { component, message } in problems {
+            self.refused
+                .entry(component)
+                .or_insert_with(|| format!("the last reload was refused: {message}"));
+        }
+    }
+
+    /// Looks at everything. Says whether an issuer has no keys, so that somebody should fetch them.
+    pub(super) fn report(&mut self) -> bool {
         let generation = self.current.load_full();
         self.report_audit();
-        self.report_credentials(&generation);
+        self.count_credentials(&generation);
+        let issuers = generation.verifier.readiness();
+        // What is in use is whole, or it would not be in use.
+        for component in ["config", "sessions", "policies"] {
+            self.set(component, Vec::new());
+        }
+        self.set("issuers", issuers.iter().filter_map(of_issuer).collect());
+        let targets = generation.targets.iter();
+        let states = targets.map(|(name, side)| (name, side.credentials.state()));
+        self.set("targets", states.filter_map(of_credential).collect());
+        issuers
+            .iter()
+            .any(|(_, state)| matches!(state, IssuerState::NeverFetched | IssuerState::Unavailable { .. }))
+    }
+
+    /// Degraded by a refused reload or by what is found now: what was loaded before still serves.
+    fn set(&self, component: &'static str, found: Vec<String>) {
+        let mut reasons: Vec<_> = self.refused.get(component).cloned().into_iter().collect();
+        reasons.extend(found);
+        let state = if reasons.is_empty() {
+            State::Ok
+        } else {
+            State::Degraded(reasons.join("; "))
+        };
+        self.readiness.set(component, state);
     }
 
     fn report_audit(&mut self) {
@@ -61,7 +104,7 @@ impl Reporter {
         self.readiness.set("audit", health);
     }
 
-    fn report_credentials(&mut self, generation: &Generation) {
+    fn count_credentials(&mut self, generation: &Generation) {
         let mut expiring = BTreeSet::new();
         for (name, side) in &generation.targets {
             let attempts = side.credentials.take_attempts();
@@ -91,5 +134,38 @@ impl Reporter {
             self.metrics.forget_expiry(gone);
         }
         self.expiring = expiring;
+    }
+}
+
+fn of_issuer((name, state): &(Box<str>, IssuerState)) -> Option<String> {
+    match state {
+        IssuerState::NeverFetched | IssuerState::Ready { .. } => None,
+        IssuerState::Stale { fetched_at, cause } => Some(format!(
+            "the keys of issuer `{name}` cannot be renewed since {fetched_at:.0} and serve for a day: {cause}"
+        )),
+        IssuerState::Unavailable { cause } => Some(format!(
+            "there are no keys of issuer `{name}`, its tokens are refused: {cause}"
+        )),
+    }
+}
+
+fn of_credential((name, state): (&Box<str>, CredentialState)) -> Option<String> {
+    match state {
+        CredentialState::Unused | CredentialState::Ready { .. } => None,
+        CredentialState::Stale {
+            expires_at: Some(at),
+            cause,
+        } => Some(format!(
+            "the credential of target `{name}` cannot be renewed and ends at {at:.0}: {cause}"
+        )),
+        CredentialState::Stale {
+            expires_at: None,
+            cause,
+        } => Some(format!(
+            "the keys of target `{name}` cannot be read again: {cause}"
+        )),
+        CredentialState::Unavailable { cause } => Some(format!(
+            "there is no credential for target `{name}`, its buckets answer 503: {cause}"
+        )),
     }
 }

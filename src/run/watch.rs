@@ -15,6 +15,7 @@ use std::{
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(super) struct Watcher {
@@ -25,6 +26,9 @@ pub(super) struct Watcher {
     pub(super) audit: AuditLog,
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
+    pub(super) reporter: Reporter,
+    /// A fetch of issuers' keys that is under way.
+    pub(super) warming: Option<JoinHandle<()>>,
 }
 
 /// What tells one version of a file from the next without reading it.
@@ -32,15 +36,15 @@ pub(super) struct Watcher {
 struct Fingerprint(Vec<Option<(u64, u64, i64, i64)>>);
 
 impl Watcher {
-    pub(super) fn report_ready(&self) {
-        self.readiness.set("policies", State::Ok);
+    /// Before the first request. Everything is loaded; the keys of issuers are fetched while requests are served.
+    pub(super) fn begin(&mut self) {
         self.readiness.set("certificate", State::Ok);
-        self.readiness.set("audit", State::Ok);
         let generation = self.current.load();
         self.metrics.policy_generation(generation.number, &generation.id);
+        self.report();
     }
 
-    pub(super) async fn run(self, end: CancellationToken) {
+    pub(super) async fn run(mut self, end: CancellationToken) {
         let Ok(mut hangup) = signal(SignalKind::hangup()) else {
             tracing::error!("cannot listen for SIGHUP; files are still watched");
             return;
@@ -48,12 +52,6 @@ impl Watcher {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut deciding, mut certificate) = self.fingerprints();
-        let mut reporter = Reporter::new(
-            Arc::clone(&self.current),
-            self.audit.clone(),
-            self.metrics.clone(),
-            self.readiness.clone(),
-        );
         loop {
             let forced = tokio::select! {
                 () = end.cancelled() => return,
@@ -61,7 +59,7 @@ impl Watcher {
                 _ = ticks.tick() => false,
             };
             // Before a reload takes targets away whose last numbers nobody has seen.
-            reporter.report();
+            self.report();
             let (deciding_now, certificate_now) = self.fingerprints();
             if forced && let Err(error) = self.audit.reopen().await {
                 tracing::error!(%error, "the audit file cannot be opened again, the open one stays");
@@ -81,8 +79,18 @@ impl Watcher {
         }
     }
 
+    fn report(&mut self) {
+        let wanting = self.reporter.report();
+        let idle = self.warming.as_ref().is_none_or(JoinHandle::is_finished);
+        if wanting && idle {
+            // Never in the way of a request; how often an issuer is asked is bounded by its own cooldown.
+            let verifier = Arc::clone(&self.current.load().verifier);
+            self.warming = Some(tokio::spawn(async move { verifier.warm().await }));
+        }
+    }
+
     /// All or nothing: the new generation is complete before it replaces the old one.
-    fn reload(&self) {
+    fn reload(&mut self) {
         let previous = self.current.load_full();
         match Generation::load(&self.config_path, &self.clock, Some(&previous)) {
             Ok(next) => {
@@ -93,20 +101,17 @@ impl Watcher {
                 self.metrics.policy_reload(Outcome::Ok);
                 self.metrics.policy_generation(next.number, &next.id);
                 self.current.store(Arc::new(next));
-                self.readiness.set("policies", State::Ok);
+                self.reporter.reloaded(&[]);
             }
             Err(problems) => {
                 for problem in &problems {
                     tracing::error!(%problem, "reload refused, the last good generation stays");
                 }
                 self.metrics.policy_reload(Outcome::Failed);
-                let first = problems.first().cloned().unwrap_or_default();
-                self.readiness.set(
-                    "policies",
-                    State::Degraded(format!("the last reload was refused: {first}")),
-                );
+                self.reporter.reloaded(&problems);
             }
         }
+        self.report();
     }
 
     fn reload_certificate(&self) {

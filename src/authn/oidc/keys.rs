@@ -114,7 +114,7 @@ impl IssuerKeys {
     pub(super) async fn warm(self: &Arc<Self>) {
         let flight = {
             let mut state = self.lock();
-            match state.held {
+            match self.usable(&state) {
                 Some(_) => None,
                 None => self.take_off(&mut state),
             }
