@@ -16,6 +16,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 mod report;
@@ -37,6 +38,8 @@ pub struct Server {
     readiness: Readiness,
     listener: Listener,
     admin: AdminServer,
+    /// Caught from the start: uncaught, a SIGHUP ends the process.
+    hangup: Option<Signal>,
 }
 
 /// Why the process did not start. Nothing was bound, or everything is released again.
@@ -60,6 +63,9 @@ impl Server {
     /// [`StartError::Invalid`] before any port is bound.
     pub async fn start(config_path: &Path) -> Result<Self, StartError> {
         let clock = Clock::system();
+        let hangup = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGHUP; files are still watched"))
+            .ok();
         let generation = Generation::load(config_path, &clock, None).map_err(|problems| {
             StartError::Invalid(problems.into_iter().map(|problem| problem.message).collect())
         })?;
@@ -89,6 +95,7 @@ impl Server {
             ]),
             listener,
             admin,
+            hangup,
         })
     }
 
@@ -120,6 +127,7 @@ impl Server {
                 self.metrics.clone(),
                 self.readiness.clone(),
             ),
+            hangup: self.hangup,
             warming: None,
         };
         watcher.begin();
@@ -167,27 +175,27 @@ impl Server {
 /// # Errors
 /// As [`Server::start`].
 pub async fn serve(config_path: &Path) -> Result<(), StartError> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
     let server = Server::start(config_path).await?;
     println!("listening on https://{} (data)", server.data_address());
     println!("listening on http://{} (admin)", server.admin_address());
-    let stop = CancellationToken::new();
-    tokio::spawn(stop_on_signal(stop.clone()));
     server.run(stop).await;
     Ok(())
 }
 
-/// Cancels `stop` on SIGTERM or SIGINT.
-pub(crate) async fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    if let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+/// Cancels `stop` on SIGTERM or SIGINT. Signals are caught from the call on, not from the first poll.
+pub(crate) fn stop_on_signal(stop: CancellationToken) -> impl Future<Output = ()> + Send + 'static {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        if let (Ok(mut terminate), Ok(mut interrupt)) = signals {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
         }
+        stop.cancel();
     }
-    stop.cancel();
 }
 
 /// The files that decide: a change of any of them reloads.

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,7 @@ pub(super) struct Watcher {
     pub(super) metrics: Metrics,
     pub(super) readiness: Readiness,
     pub(super) reporter: Reporter,
+    pub(super) hangup: Option<Signal>,
     /// A fetch of issuers' keys that is under way.
     pub(super) warming: Option<JoinHandle<()>>,
 }
@@ -45,17 +46,13 @@ impl Watcher {
     }
 
     pub(super) async fn run(mut self, end: CancellationToken) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            tracing::error!("cannot listen for SIGHUP; files are still watched");
-            return;
-        };
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut deciding, mut certificate) = self.fingerprints();
         loop {
             let forced = tokio::select! {
                 () = end.cancelled() => return,
-                received = hangup.recv() => received.is_some(),
+                () = caught(&mut self.hangup) => true,
                 _ = ticks.tick() => false,
             };
             // Before a reload takes targets away whose last numbers nobody has seen.
@@ -135,6 +132,16 @@ impl Watcher {
         let (deciding, certificate) = watched_files(&self.config_path, &generation.config);
         (fingerprint(&deciding), fingerprint(&certificate))
     }
+}
+
+/// Ready with the next signal; never without any.
+async fn caught(signal: &mut Option<Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn fingerprint(files: &[PathBuf]) -> Fingerprint {
