@@ -12,6 +12,8 @@ use crate::error::with_causes;
 use crate::signing::Signer;
 use crate::sts::Sts;
 use crate::upstream::Upstream;
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// Something that keeps a generation from being loaded.
@@ -25,7 +27,7 @@ pub(crate) struct Problem {
 
 /// Everything that decides a request.
 pub(crate) struct Generation {
-    /// Changes with any of its parts; in every audit record.
+    /// Changes with any of its parts, and is the same on all replicas that have the same; in every audit record.
     pub(crate) id: Box<str>,
     /// Counts the loads of this process, from 1.
     pub(crate) number: u64,
@@ -100,7 +102,7 @@ impl Generation {
         let key_ring = Arc::new(key_ring);
         let verifier = Arc::new(verifier);
         Ok(Self {
-            id: policies.generation_id().into(),
+            id: identify(&config, &policies, &key_ring),
             number: previous.map_or(1, |previous| previous.number + 1),
             authenticator: Authenticator::new(Arc::clone(&key_ring)),
             sts: Sts::new(&config.sessions, key_ring, Arc::clone(&verifier)),
@@ -110,6 +112,23 @@ impl Generation {
             config,
         })
     }
+}
+
+/// `sha256:` and 16 hex digits over the configuration file, the policies and the ids of the session keys.
+fn identify(config: &Config, policies: &Policies, key_ring: &KeyRing) -> Box<str> {
+    let mut all = digest::Context::new(&digest::SHA256);
+    let policies = policies.generation_id().as_bytes();
+    for part in [&config.digest[..], policies]
+        .into_iter()
+        .chain(key_ring.ids().map(str::as_bytes))
+    {
+        // Length first, so that no two lists of parts give the same bytes.
+        all.update(&(part.len() as u64).to_be_bytes());
+        all.update(part);
+    }
+    let all = all.finish();
+    let start = all.as_ref().get(..8).unwrap_or_default();
+    format!("sha256:{}", HEXLOWER.encode(start)).into()
 }
 
 impl std::fmt::Display for Problem {

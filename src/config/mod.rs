@@ -76,6 +76,8 @@ pub struct Config {
     pub buckets: BTreeMap<BucketName, Arc<Bucket>>,
     /// What is valid, but probably not meant.
     pub warnings: Vec<ConfigProblem>,
+    /// SHA-256 of the file.
+    pub digest: [u8; 32],
 }
 
 /// The data listener.

@@ -41,7 +41,7 @@ impl Watcher {
     pub(super) fn begin(&mut self) {
         self.readiness.set("certificate", State::Ok);
         let generation = self.current.load();
-        self.metrics.policy_generation(generation.number, &generation.id);
+        self.metrics.generation(generation.number, &generation.id);
         self.report();
     }
 
@@ -96,7 +96,7 @@ impl Watcher {
                 }
                 tracing::info!(generation = %next.id, "reloaded");
                 self.metrics.policy_reload(Outcome::Ok);
-                self.metrics.policy_generation(next.number, &next.id);
+                self.metrics.generation(next.number, &next.id);
                 self.current.store(Arc::new(next));
                 self.reporter.reloaded(&[]);
             }

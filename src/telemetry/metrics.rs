@@ -34,8 +34,8 @@ struct Inner {
     connections: Gauge,
     policy_reloads: Family<OutcomeLabel, Counter>,
     policy_reload_failed: Gauge,
-    policy_generation: Gauge,
-    policy_digest: Family<DigestLabel, Gauge>,
+    generation: Gauge,
+    generation_digest: Family<DigestLabel, Gauge>,
     certificate_reloads: Family<OutcomeLabel, Counter>,
     audit_records: Counter,
     audit_failures: Counter,
@@ -84,15 +84,15 @@ impl Metrics {
                 "policy_reload_failed",
                 "1 while the policies on disk cannot be loaded and older ones are in use",
             ),
-            policy_generation: register(
+            generation: register(
                 into,
-                "policy_generation",
-                "Generations of configuration and policies since the start",
+                "generation",
+                "Generations of configuration, policies and session keys since the start",
             ),
-            policy_digest: register(
+            generation_digest: register(
                 into,
-                "policy_digest",
-                "1 for the policies in use, the same on all replicas",
+                "generation_digest",
+                "1 for the configuration, policies and session keys in use: the same on all replicas that agree",
             ),
             certificate_reloads,
             audit_records: register(into, "audit_records", "Audit records written"),
@@ -168,16 +168,14 @@ impl Metrics {
             .set(i64::from(result == Outcome::Failed));
     }
 
-    /// These are the policies in use now. `digest` is the same wherever the policies are.
-    pub fn policy_generation(&self, number: u64, digest: &str) {
-        self.0
-            .policy_generation
-            .set(i64::try_from(number).unwrap_or(i64::MAX));
-        self.0.policy_digest.clear();
+    /// This is in use now. `digest` is the same wherever configuration, policies and session keys are.
+    pub fn generation(&self, number: u64, digest: &str) {
+        self.0.generation.set(i64::try_from(number).unwrap_or(i64::MAX));
+        self.0.generation_digest.clear();
         let label = DigestLabel {
             digest: digest.into(),
         };
-        self.0.policy_digest.get_or_create(&label).set(1);
+        self.0.generation_digest.get_or_create(&label).set(1);
     }
 
     /// The certificate was loaded, or could not be.
@@ -373,13 +371,13 @@ mod tests {
 
     // CFG-02, CFG-04
     #[test]
-    fn only_the_policies_in_use_are_shown() {
+    fn only_the_generation_in_use_is_shown() {
         let metrics = Metrics::new();
-        metrics.policy_generation(1, "sha256:aa");
-        metrics.policy_generation(2, "sha256:bb");
+        metrics.generation(1, "sha256:aa");
+        metrics.generation(2, "sha256:bb");
         metrics.policy_reload(Outcome::Failed);
-        check(&metrics, "tidegate_policy_generation 2");
-        check(&metrics, r#"tidegate_policy_digest{digest="sha256:bb"} 1"#);
+        check(&metrics, "tidegate_generation 2");
+        check(&metrics, r#"tidegate_generation_digest{digest="sha256:bb"} 1"#);
         assert!(!metrics.encode().contains("sha256:aa"));
         check(&metrics, "tidegate_policy_reload_failed 1");
         metrics.policy_reload(Outcome::Ok);

@@ -1,6 +1,6 @@
 //! The process as its operator sees it: numbers, readiness, reloads, and what it says when it starts.
 
-use crate::support::{Payload, World};
+use crate::support::{Payload, World, world};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -49,7 +49,7 @@ async fn a_few_requests_are_counted_on_the_admin_port() {
             "tidegate_audit_pending 0",
             "tidegate_connections 1",
             r#"tidegate_credential_refreshes_total{target="store",result="failed"} 0"#,
-            "tidegate_policy_generation 1",
+            "tidegate_generation 1",
             r#"tidegate_policy_reloads_total{result="ok"} 0"#,
             r#"tidegate_certificate_reloads_total{result="ok"} 0"#,
             "tidegate_cedar_errors_total 0",
@@ -64,7 +64,7 @@ async fn a_few_requests_are_counted_on_the_admin_port() {
         &[
             r#"tidegate_policy_reloads_total{result="ok"} 1"#,
             r#"tidegate_certificate_reloads_total{result="ok"} 1"#,
-            "tidegate_policy_generation 2",
+            "tidegate_generation 2",
         ],
     )
     .await;
@@ -192,4 +192,47 @@ async fn while_it_drains_it_is_not_ready_and_an_upload_finishes() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(world.ended().await.success());
     assert_eq!(world.stored("tmp/a.csv").as_deref(), Some(&b"123456"[..]));
+}
+
+/// The id of the generation in use, once it is not `before`.
+async fn generation_after(world: &World, before: &str) -> String {
+    let id = |text: &str| {
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("tidegate_generation_digest{"))?;
+        line.split('"').nth(1).map(str::to_owned)
+    };
+    let changed = |_, text: &str| id(text).is_some_and(|id| id != before);
+    id(&admin_when(world, "/metrics", changed).await).unwrap()
+}
+
+// CFG-04
+#[tokio::test]
+async fn the_generation_is_known_by_configuration_policies_and_keys() {
+    let world = World::start().await;
+    let etl = world.client("etl").await;
+    let first = generation_after(&world, "").await;
+    let hex = first.strip_prefix("sha256:").unwrap();
+    assert!(
+        hex.len() == 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{first}"
+    );
+    assert_eq!(etl.put("/lake/tmp/a.csv", b"x").await.status, 200);
+    assert_eq!(world.audit_of("PutObject").await["generation"], first.as_str());
+
+    reconfigure(&world, |text| text + "# a remark\n");
+    let second = generation_after(&world, &first).await;
+    let policy = world.path("policies/other.cedar");
+    std::fs::write(&policy, "permit (principal, action, resource);").unwrap();
+    let third = generation_after(&world, &second).await;
+    let rotated = std::process::Command::new(world::binary())
+        .args(["keys", "rotate"])
+        .arg(world.path("secrets/session-keys.toml"))
+        .output()
+        .unwrap();
+    assert!(rotated.status.success());
+    let fourth = generation_after(&world, &third).await;
+    assert_eq!(etl.head("/lake/tmp/a.csv").await.status, 200);
+    assert_eq!(world.audit_of("HeadObject").await["generation"], fourth.as_str());
+    assert!(![&first, &second].contains(&&third) && ![&first, &second].contains(&&fourth));
 }

@@ -110,6 +110,11 @@ impl KeyRing {
         })
     }
 
+    /// The ids of all keys, in the order in which they begin to seal. They are not secret: sessions carry them.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(RingKey::id)
+    }
+
     /// The newest key that may seal at `now`.
     pub(super) fn sealing(&self, now: Timestamp) -> Option<&RingKey> {
         let mut newest_first = self.keys.iter().rev();
@@ -164,9 +169,8 @@ impl SubKeys {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = self.keys.iter().map(RingKey::id);
         f.write_str("KeyRing ")?;
-        f.debug_list().entries(ids).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }
 

@@ -33,7 +33,11 @@ pub(super) fn resolve(path: &Path, text: &str) -> Result<Config, ConfigErrors> {
     };
     let (problems, warnings) = document.findings();
     match config {
-        Some(config) if problems.is_empty() => Ok(Config { warnings, ..config }),
+        Some(config) if problems.is_empty() => Ok(Config {
+            warnings,
+            digest: sha256(text),
+            ..config
+        }),
         Some(_) | None => Err(ConfigErrors { problems, warnings }),
     }
 }
@@ -63,6 +67,7 @@ fn root(root: Section<'_>) -> Option<Config> {
             .collect(),
         buckets,
         warnings: Vec::new(),
+        digest: [0; 32],
     })
 }
 
@@ -144,4 +149,10 @@ const ADDRESS: &str = "\"ADDRESS:PORT\", such as \"127.0.0.1:8443\"";
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "not an address")
+}
+
+fn sha256(text: &str) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref());
+    digest
 }
