@@ -53,7 +53,8 @@ impl Policies {
                 permit.refused = others.into_iter().zip(denied).collect();
                 Ok(permit)
             }
-            Api::HeadBucket
+            Api::CreateBucket
+            | Api::HeadBucket
             | Api::GetBucketLocation
             | Api::ListObjects
             | Api::ListObjectsV2

@@ -217,6 +217,7 @@ pub(super) fn prefix(operation: &Operation) -> Option<&str> {
             Some(operation.parameter("prefix").unwrap_or_default())
         }
         Api::ListBuckets
+        | Api::CreateBucket
         | Api::HeadBucket
         | Api::GetBucketLocation
         | Api::GetObject

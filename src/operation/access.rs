@@ -121,7 +121,8 @@ impl Operation {
         };
         let needed: [Option<Access<'_>>; 3] = match self.api() {
             Api::ListBuckets | Api::DeleteObjects => [None, None, None],
-            Api::HeadBucket | Api::ListObjects | Api::ListObjectsV2 => {
+            // Who may list a bucket learns that it exists, and nothing is made.
+            Api::CreateBucket | Api::HeadBucket | Api::ListObjects | Api::ListObjectsV2 => {
                 [on_bucket(Action::ListBucket), None, None]
             }
             Api::GetBucketLocation => [on_bucket(Action::GetBucketLocation), None, None],

@@ -16,6 +16,7 @@ pub enum Scope {
 #[allow(missing_docs, reason = "the names are those of the S3 API reference")]
 pub enum Api {
     ListBuckets,
+    CreateBucket,
     HeadBucket,
     GetBucketLocation,
     ListObjects,
@@ -180,13 +181,16 @@ const LIST_HEADERS: [&str; 2] = ["x-amz-optional-object-attributes", "x-amz-requ
 
 /// Two megabytes hold a thousand keys of the longest kind, escaped.
 const DELETE_DOCUMENT: usize = 2 << 20;
+/// A region and a few tags; read to verify its signature, and ignored.
+const CREATE_DOCUMENT: usize = 64 << 10;
 /// Four megabytes hold ten thousand parts with a checksum each.
 const COMPLETE_DOCUMENT: usize = 4 << 20;
 
 impl Api {
     /// Every call of the catalogue.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ListBuckets,
+        Self::CreateBucket,
         Self::HeadBucket,
         Self::GetBucketLocation,
         Self::ListObjects,
@@ -210,6 +214,7 @@ impl Api {
     pub fn name(self) -> &'static str {
         match self {
             Self::ListBuckets => "ListBuckets",
+            Self::CreateBucket => "CreateBucket",
             Self::HeadBucket => "HeadBucket",
             Self::GetBucketLocation => "GetBucketLocation",
             Self::ListObjects => "ListObjects",
@@ -251,6 +256,11 @@ impl Api {
             Self::ListBuckets => Row {
                 optional: &["bucket-region", "continuation-token", "max-buckets", "prefix"],
                 ..row("GET", Scope::Service)
+            },
+            // Never forwarded: buckets are made by the configuration. Clients send it before an upload to be sure.
+            Self::CreateBucket => Row {
+                body: BodyRule::Document(CREATE_DOCUMENT),
+                ..row("PUT", Scope::Bucket)
             },
             Self::HeadBucket => row("HEAD", Scope::Bucket),
             Self::GetBucketLocation => Row {

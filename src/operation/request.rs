@@ -120,6 +120,7 @@ impl Operation {
             Api::DeleteObjects => matches!(detail, Detail::Deletions { .. }),
             Api::CompleteMultipartUpload => matches!(detail, Detail::Parts(_)),
             Api::ListBuckets
+            | Api::CreateBucket
             | Api::HeadBucket
             | Api::GetBucketLocation
             | Api::ListObjects

@@ -3,7 +3,7 @@
 use crate::audit::{Decision, Effect, Ended, Reason, Trail};
 use crate::authz::{NotPermitted, Permit};
 use crate::body::Body;
-use crate::dialect::s3::{Glimpse, Parsed, documents, response};
+use crate::dialect::s3::{Glimpse, Parsed, documents, error::S3Error, response};
 use crate::error::{Error, denied_reason};
 use crate::generation::Generation;
 use crate::operation::{Api, BucketName, Detail, Resource};
@@ -89,6 +89,9 @@ pub(super) fn decided(
 }
 
 /// The answer to what is not forwarded: listings of buckets, locations, and deletions of which none is allowed.
+///
+/// # Errors
+/// For CreateBucket of a bucket that is there, as at S3.
 pub(super) fn without_target(
     permit: &Permit,
     generation: &Generation,
@@ -96,6 +99,7 @@ pub(super) fn without_target(
     let operation = permit.operation();
     let document = match (operation.api(), operation.detail()) {
         (Api::ListBuckets, _) => list_buckets(permit, generation),
+        (Api::CreateBucket, _) => return Err(Error::Refused(already_there(permit))),
         // Every region signs here, so the one that clients assume without asking is right.
         (Api::GetBucketLocation, _) => documents::location(None),
         (Api::DeleteObjects, Detail::Deletions { objects, .. }) if objects.is_empty() => {
@@ -108,6 +112,15 @@ pub(super) fn without_target(
         &HeaderMap::new(),
         document,
     )))
+}
+
+/// What S3 says to the owner, and what clients that make sure of their bucket before an upload take for success.
+fn already_there(permit: &Permit) -> S3Error {
+    let name = permit.operation().bucket().map(ToString::to_string);
+    S3Error::bucket_already_owned_by_you(
+        "Your previous request to create the named bucket succeeded and you already own it.",
+    )
+    .with("BucketName", name.unwrap_or_default())
 }
 
 // AUZ-13: from policy, never the target's.

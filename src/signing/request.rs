@@ -19,7 +19,9 @@ pub(super) fn build(
     let operation = permit.operation();
     let name = operation.api().name();
     let bucket = match operation.api() {
-        Api::ListBuckets | Api::GetBucketLocation => return Err(SigningError::NotForwarded(name)),
+        Api::ListBuckets | Api::CreateBucket | Api::GetBucketLocation => {
+            return Err(SigningError::NotForwarded(name));
+        }
         _ => permit.bucket().ok_or(SigningError::NotForwarded(name))?,
     };
     let target = Arc::clone(&bucket.target);

@@ -74,6 +74,7 @@ fn reads_object(api: Api) -> bool {
     match api {
         Api::GetObject | Api::HeadObject => true,
         Api::ListBuckets
+        | Api::CreateBucket
         | Api::HeadBucket
         | Api::GetBucketLocation
         | Api::ListObjects

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod buckets;
 mod chunks;
 mod copies;
 mod deletions;

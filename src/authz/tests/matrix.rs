@@ -17,6 +17,7 @@ fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
     let row = |api, name, with: &[_], needs: &[&'static str]| (call(api, name, with), needs.to_vec());
     vec![
         row(ListBuckets, "", &[], &[]),
+        row(CreateBucket, "lake", &[], &["lake ListBucket"]),
         row(HeadBucket, "lake", &[], &["lake ListBucket"]),
         row(GetBucketLocation, "lake", &[], &["lake GetBucketLocation"]),
         row(ListObjects, "lake", &[("prefix", "a/")], &["lake ListBucket"]),

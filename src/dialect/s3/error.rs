@@ -34,6 +34,7 @@ codes! {
     authorization_query_parameters "AuthorizationQueryParametersError" 400;
     bad_digest "BadDigest" 400;
     bad_gateway "ServiceUnavailable" 503;
+    bucket_already_owned_by_you "BucketAlreadyOwnedByYou" 409;
     expired_token "ExpiredToken" 400;
     incomplete_body "IncompleteBody" 400;
     internal_error "InternalError" 500;

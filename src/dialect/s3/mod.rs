@@ -49,7 +49,7 @@ pub(crate) struct Glimpse {
 pub(crate) enum Draft {
     /// Complete.
     Ready(Operation),
-    /// DeleteObjects or CompleteMultipartUpload.
+    /// CreateBucket, DeleteObjects or CompleteMultipartUpload.
     Document(DocumentDraft),
 }
 
@@ -132,7 +132,10 @@ impl DocumentDraft {
                 let (objects, quiet) = documents::parse_delete(document, bucket)?;
                 Detail::Deletions { objects, quiet }
             }
-            _ => Detail::Parts(documents::parse_complete(document)?),
+            // Verified like every body; what it asks for is for the configuration to say.
+            (_, Api::CreateBucket) => Detail::None,
+            (_, Api::CompleteMultipartUpload) => Detail::Parts(documents::parse_complete(document)?),
+            _ => return Err(S3Error::internal_error("a document that no call takes")),
         };
         operation(self.api, self.resource, self.parameters, self.headers, detail)
     }

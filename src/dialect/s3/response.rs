@@ -92,7 +92,9 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
             }
         }
         // Answered here, never by a target.
-        Api::ListBuckets | Api::GetBucketLocation => Err(Error::Internal("an answer to what was not asked")),
+        Api::ListBuckets | Api::CreateBucket | Api::GetBucketLocation => {
+            Err(Error::Internal("an answer to what was not asked"))
+        }
     }
 }
 

@@ -129,6 +129,7 @@ fn root(api: Api) -> Option<&'static str> {
         Api::UploadPartCopy => Some("CopyPartResult"),
         // Answered by ourselves, merged elsewhere, or without a document.
         Api::ListBuckets
+        | Api::CreateBucket
         | Api::GetBucketLocation
         | Api::DeleteObjects
         | Api::HeadBucket

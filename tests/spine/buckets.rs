@@ -1,0 +1,74 @@
+//! Buckets are made by the configuration; clients that make sure of theirs before an upload must not stumble.
+
+use crate::support::{Payload, World};
+
+const DOCUMENT: &[u8] = b"<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+    <LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
+
+#[tokio::test]
+async fn a_bucket_that_is_there_is_owned_by_whoever_may_list_it() {
+    let world = World::start().await;
+    let etl = world.client("etl").await;
+    for (body, headers) in [(&b""[..], &[("x-amz-acl", "private")][..]), (DOCUMENT, &[])] {
+        let answer = etl
+            .send(etl.sign("PUT", "/lake", headers, body, Payload::Literal))
+            .await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (409, "BucketAlreadyOwnedByYou"),
+            "{}",
+            answer.text()
+        );
+        assert_eq!(answer.element("BucketName").as_deref(), Some("lake"));
+    }
+    let record = world.audit_of("CreateBucket").await;
+    assert_eq!(record["decision"]["effect"], "allow");
+    assert_eq!(record["response"]["status"], 409);
+    assert_eq!(record["response"]["error_code"], "BucketAlreadyOwnedByYou");
+    assert_eq!(world.target_requests(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whoever_may_not_list_it_does_not_learn_that_it_is_there() {
+    let world = World::start().await;
+    let (etl, ana) = (world.client("etl").await, world.client("ana").await);
+    let denied = |answer: &crate::support::Answer, bucket: &str| {
+        assert_eq!((answer.status, answer.code().as_str()), (403, "AccessDenied"));
+        let message = answer.element("Message").unwrap();
+        assert!(
+            message.contains("s3:ListBucket") && message.ends_with("because no policy allows it"),
+            "{message}"
+        );
+        assert!(message.contains(bucket), "{message}");
+    };
+    denied(&ana.put("/lake", b"").await, "lake");
+    denied(&ana.put("/nope", b"").await, "nope");
+    denied(&etl.put("/nope", b"").await, "nope");
+    assert_eq!(world.target_requests(), Vec::<String>::new());
+}
+
+// LIM-07
+#[tokio::test]
+async fn the_document_is_verified_and_bounded() {
+    let world = World::start().await;
+    let etl = world.client("etl").await;
+    let mut tampered = etl.sign("PUT", "/lake", &[], DOCUMENT, Payload::Literal);
+    *tampered.body_mut() = tampered.body().iter().rev().copied().collect();
+    let answer = etl.send(tampered).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "XAmzContentSHA256Mismatch")
+    );
+    let answer = etl.put("/lake", &vec![b' '; (64 << 10) + 1]).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "MaxMessageLengthExceeded")
+    );
+    // Making it real is for the configuration: nothing that would change a bucket is taken for granted.
+    let locked = [("x-amz-bucket-object-lock-enabled", "true")];
+    let answer = etl
+        .send(etl.sign("PUT", "/lake", &locked, b"", Payload::Literal))
+        .await;
+    assert_eq!((answer.status, answer.code().as_str()), (501, "NotImplemented"));
+    assert_eq!(world.target_requests(), Vec::<String>::new());
+}
