@@ -11,11 +11,17 @@ use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::Target;
 use crate::credentials::Credential;
-use crate::dialect::s3::{self, Draft, error::S3Error, forward::IncomingPayload, response};
+use crate::dialect::s3::{
+    self, Draft,
+    error::S3Error,
+    forward::{self, IncomingPayload},
+    response,
+};
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
 use crate::operation::Operation;
+use crate::signing::OutgoingPayload;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response};
@@ -157,7 +163,7 @@ impl Pipeline {
         self.forward(side, permit, payload, &origin(&head), trail).await
     }
 
-    /// Re-sign and stream.
+    /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.
     async fn forward(
         &self,
         side: &TargetSide,
@@ -166,16 +172,43 @@ impl Pipeline {
         origin: &str,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        // Re-sign: the caller's signature stops here, the target's begins.
         let credential = side.credentials.get().await?;
         let outgoing = payload
             .outgoing(permit.operation(), &side.target)
             .await
             .map_err(Error::Payload)?;
-        let signed = side
-            .signer
-            .sign(&permit, outgoing, &credential, self.clock.now())?;
-        trail.target(target_info(&side.target, &credential));
+        let answer = self
+            .exchange(side, &permit, outgoing, &credential, origin, trail)
+            .await;
+        let Err(Error::Target(refusal)) = &answer else {
+            return answer;
+        };
+        if !refusal.blames_credential || !side.credentials.invalidate(&credential) {
+            return answer;
+        }
+        // CRD-03: once, and only what has no body: nothing of the caller's was consumed by the first attempt.
+        let Some(outgoing) = forward::bodyless(permit.operation()) else {
+            return answer;
+        };
+        tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");
+        let credential = side.credentials.get().await?;
+        self.exchange(side, &permit, outgoing, &credential, origin, trail)
+            .await
+    }
+
+    /// One request to the target and its answer.
+    async fn exchange(
+        &self,
+        side: &TargetSide,
+        permit: &Permit,
+        outgoing: OutgoingPayload,
+        credential: &Arc<Credential>,
+        origin: &str,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        // Re-sign: the caller's signature stops here, the target's begins.
+        let signed = side.signer.sign(permit, outgoing, credential, self.clock.now())?;
+        trail.target(target_info(&side.target, credential));
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
         trail.answered(
@@ -184,17 +217,11 @@ impl Pipeline {
         );
         let request_id = trail.request_id().to_string();
         let to = response::Destination {
-            permit: &permit,
+            permit,
             origin,
             request_id: &request_id,
         };
-        let relayed = response::relay(answer, to).await;
-        if let Err(Error::Target(refusal)) = &relayed
-            && refusal.blames_credential
-        {
-            side.credentials.invalidate(&credential);
-        }
-        relayed
+        response::relay(answer, to).await
     }
 }
 

@@ -168,7 +168,7 @@ impl TargetCredentials {
     }
 
     /// Says that the target called `used` expired or unknown. Gives whether [`TargetCredentials::get`] will now give
-    /// another one; not so if the current one is only seconds old, because then it is not the credential's fault.
+    /// another one; not so if the current one was fetched seconds ago, because then it is not the credential's fault.
     pub fn invalidate(&self, used: &Credential) -> bool {
         let now = self.0.clock.now();
         {
@@ -177,10 +177,11 @@ impl TargetCredentials {
             if !is_same(&entry.credential, used) {
                 return true;
             }
-            if now.duration_since(entry.fetched_at) < YOUNGEST {
-                return false;
-            }
+            // Static keys are only read again, which asks nobody.
             if let Kind::Temporary(_) = self.0.source {
+                if now.duration_since(entry.fetched_at) < YOUNGEST {
+                    return false;
+                }
                 state.current = None;
                 return true;
             }

@@ -31,7 +31,7 @@ async fn a_bucket_that_is_there_is_owned_by_whoever_may_list_it() {
 #[tokio::test]
 async fn whoever_may_not_list_it_does_not_learn_that_it_is_there() {
     let world = World::start().await;
-    let (etl, ana) = (world.client("etl").await, world.client("ana").await);
+    let (etl, ana) = (world.client("etl").await, world.client("analyst").await);
     let denied = |answer: &crate::support::Answer, bucket: &str| {
         assert_eq!((answer.status, answer.code().as_str()), (403, "AccessDenied"));
         let message = answer.element("Message").unwrap();

@@ -13,6 +13,7 @@
 mod buckets;
 mod chunks;
 mod copies;
+mod credentials;
 mod deletions;
 mod framing;
 mod keys;

@@ -67,13 +67,7 @@ impl IncomingPayload {
             BodyRule::Empty => {
                 // A declared hash of nothing must be that of nothing.
                 self.verify_empty(Outgoing::Raw).await?;
-                let length = matches!(operation.api().row().method, "PUT" | "POST").then_some(0);
-                Ok(OutgoingPayload {
-                    body: body::empty(),
-                    length,
-                    hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, b"").as_ref())),
-                    headers: Vec::new(),
-                })
+                Ok(nothing(operation))
             }
         }
     }
@@ -140,6 +134,23 @@ impl IncomingPayload {
     async fn verify_empty(self, framing: Outgoing) -> Result<Body, BodyError> {
         let body = self.body.ok_or(PayloadError::Incomplete)?;
         payload::verify_empty(body, self.declared, self.chunk_signing, framing, self.stall).await
+    }
+}
+
+/// The payload of a call that has none, as often as it is wanted; `None` for all others.
+pub(crate) fn bodyless(operation: &Operation) -> Option<OutgoingPayload> {
+    match operation.api().row().body {
+        BodyRule::Empty => Some(nothing(operation)),
+        BodyRule::Object | BodyRule::Document(_) => None,
+    }
+}
+
+fn nothing(operation: &Operation) -> OutgoingPayload {
+    OutgoingPayload {
+        body: body::empty(),
+        length: matches!(operation.api().row().method, "PUT" | "POST").then_some(0),
+        hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, b"").as_ref())),
+        headers: Vec::new(),
     }
 }
 

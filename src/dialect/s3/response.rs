@@ -193,10 +193,11 @@ fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -
         code.as_deref(),
         Some(
             "InvalidAccessKeyId"
-                | "SignatureDoesNotMatch"
                 | "ExpiredToken"
                 | "InvalidToken"
                 | "TokenRefreshRequired"
+                // Keys that were rotated between the reading of the one half and the other.
+                | "SignatureDoesNotMatch"
         )
     );
     let known = StatusCode::from_u16(status).is_ok_and(|s| s.is_client_error() || s.is_server_error());
