@@ -29,4 +29,6 @@ mod sessions;
 mod signatures;
 mod sts;
 mod support;
+mod targets;
 mod tokens;
+mod transfers;

@@ -7,7 +7,6 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// What the target does next.
@@ -17,8 +16,10 @@ pub enum Step {
     ReadBody,
     /// Sends bytes.
     Send(Vec<u8>),
-    /// Waits until the test says so.
-    Wait(Arc<Semaphore>),
+    /// Sends so many MiB of zeros.
+    Flood(usize),
+    /// Keeps the connection and says nothing more.
+    Hold,
     /// Ends the connection as if all were said.
     Close,
     /// Ends the connection with a reset.
@@ -84,6 +85,20 @@ impl FakeTarget {
         Self::start(move |_| vec![Step::ReadBody, Step::Send(answer.clone())]).await
     }
 
+    /// Answers by the last part of the path.
+    pub async fn by_name(scripts: Vec<(String, Vec<Step>)>) -> Self {
+        Self::start(move |head| {
+            let path = head.split([' ', '?']).nth(1).unwrap_or_default();
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let script = scripts.iter().find(|(known, _)| known == name);
+            script
+                .unwrap_or_else(|| panic!("no script for `{name}`"))
+                .1
+                .clone()
+        })
+        .await
+    }
+
     /// What arrived so far, in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
@@ -135,7 +150,13 @@ async fn follow(
                     stream.write_all(&bytes).await.ok()?;
                     stream.flush().await.ok()?;
                 }
-                Step::Wait(until) => until.acquire().await.unwrap().forget(),
+                Step::Flood(mebibytes) => {
+                    let piece = vec![0; 1 << 20];
+                    for _ in 0..mebibytes {
+                        stream.write_all(&piece).await.ok()?;
+                    }
+                }
+                Step::Hold => std::future::pending().await,
                 Step::Close => return None,
                 Step::Reset => {
                     stream.set_zero_linger().ok()?;

@@ -97,11 +97,19 @@ impl Client {
     }
 
     /// Sends a request on an HTTP/2 connection.
-    pub async fn send_http2(&self, sender: &mut SendRequest<Full<Bytes>>, mut request: Signed) -> Answer {
+    pub async fn send_http2(&self, sender: &mut SendRequest<Full<Bytes>>, request: Signed) -> Answer {
+        self.try_send_http2(sender, request).await.expect("an answer")
+    }
+
+    /// Sends a request on an HTTP/2 connection; an error if no whole answer comes back.
+    pub async fn try_send_http2(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        mut request: Signed,
+    ) -> Result<Answer, hyper::Error> {
         self.for_http2(&mut request);
         sender.ready().await.unwrap();
-        let response = sender.send_request(request.map(Full::new)).await.unwrap();
-        read(response).await.unwrap()
+        read(sender.send_request(request.map(Full::new)).await?).await
     }
 
     /// Begins an upload over HTTP/2 that stands still after its first bytes. Aborting the task resets the stream.
