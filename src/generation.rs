@@ -3,7 +3,7 @@
 //! A reload is all or nothing: everything is read and checked first, then swapped in with one pointer.
 
 use crate::authn::oidc::Verifier;
-use crate::authn::{Authenticator, KeyRing};
+use crate::authn::{Authenticated, Authenticator, AuthnError, Claim, KeyRing, Service, SessionError};
 use crate::authz::Policies;
 use crate::clock::Clock;
 use crate::config::{Config, Target};
@@ -14,6 +14,7 @@ use crate::sts::Sts;
 use crate::upstream::Upstream;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// Something that keeps a generation from being loaded.
@@ -33,7 +34,7 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     pub(crate) config: Config,
     pub(crate) policies: Policies,
-    pub(crate) authenticator: Authenticator,
+    authenticator: Authenticator,
     pub(crate) sts: Sts<Arc<Verifier>>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
@@ -45,6 +46,8 @@ pub(crate) struct TargetSide {
     pub(crate) upstream: Upstream,
     pub(crate) credentials: TargetCredentials,
     pub(crate) signer: Signer,
+    /// Of the files that it was made of.
+    files: [u8; 32],
 }
 
 impl Generation {
@@ -82,7 +85,7 @@ impl Generation {
         for (name, target) in &config.targets {
             let unchanged = previous
                 .and_then(|p| p.targets.get(name))
-                .filter(|side| side.target == *target);
+                .filter(|side| side.target == *target && side.files == digest_of(target));
             let side = match unchanged {
                 Some(side) => Ok(Arc::clone(side)),
                 None => TargetSide::new(target, &config, clock).map(Arc::new),
@@ -112,6 +115,48 @@ impl Generation {
             config,
         })
     }
+}
+
+impl Generation {
+    /// Verifies a claim against this generation: its keys, and the issuers that it still trusts.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`]. A session whose issuer was removed, or is another one now, is no longer
+    /// accepted (SES-06).
+    pub(crate) fn authenticate(
+        &self,
+        claim: &Claim,
+        service: Service,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let authenticated = self.authenticator.authenticate(claim, service, now)?;
+        let principal = &authenticated.principal;
+        let trusted = self.config.issuers.iter().any(|issuer| {
+            let prefixed = principal.id().strip_prefix(&*issuer.name).is_some_and(|rest| rest.starts_with(':'));
+            *issuer.issuer == *principal.issuer() && issuer.kind == principal.kind() && prefixed
+        });
+        if trusted {
+            return Ok(authenticated);
+        }
+        Err(AuthnError::InvalidToken {
+            access_key_id: principal.session().access_key_id.clone(),
+            cause: SessionError::Invalid("its issuer is not configured any more"),
+        })
+    }
+}
+
+/// Over the private CAs and the `file:` secrets of a target: rotated, they make a new one.
+fn digest_of(target: &Target) -> [u8; 32] {
+    let mut all = digest::Context::new(&digest::SHA256);
+    for file in target.files() {
+        // One that cannot be read is reported when it is used.
+        let content = std::fs::read(file).unwrap_or_default();
+        all.update(&(content.len() as u64).to_be_bytes());
+        all.update(&content);
+    }
+    let mut sum = [0; 32];
+    sum.copy_from_slice(all.finish().as_ref());
+    sum
 }
 
 /// `sha256:` and 16 hex digits over the configuration file, the policies and the ids of the session keys.
@@ -145,6 +190,7 @@ impl TargetSide {
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
                 .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
+            files: digest_of(target),
             target: Arc::clone(target),
         })
     }

@@ -125,9 +125,7 @@ impl Pipeline {
         let Authenticated {
             principal,
             chunk_signing,
-        } = generation
-            .authenticator
-            .authenticate(&claim, Service::S3, self.clock.now())?;
+        } = generation.authenticate(&claim, Service::S3, self.clock.now())?;
         trail.principal(&principal);
         let mut payload = IncomingPayload {
             chunk_signing: declared.mode.is_signed_chunks().then_some(chunk_signing),

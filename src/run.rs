@@ -23,7 +23,7 @@ mod report;
 mod watch;
 
 /// How often files are looked at. Shorter than anybody waits after saving one.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 /// Between "not ready" and "no new connections": load balancers must see the first before the second hurts.
 const READINESS_LEAD: Duration = Duration::from_millis(500);
 
@@ -202,6 +202,7 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> impl Future<Output = ()
 fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let mut deciding = vec![config_path.to_owned(), config.sessions.keys.clone()];
     deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
+    deciding.extend(config.targets.values().flat_map(|target| target.files()).map(Path::to_owned));
     deciding.extend(config.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
     (
         deciding,

@@ -176,6 +176,25 @@ pub struct Target {
     pub credentials: CredentialSource,
 }
 
+impl Target {
+    /// The files that it is made of: private CAs and `file:` secrets. What is read anew for each use is not among them.
+    pub fn files(&self) -> Vec<&Path> {
+        let (sts_ca, keys) = match &self.credentials {
+            CredentialSource::Static(keys) => (None, Some(keys)),
+            CredentialSource::AssumeRole { sts_ca, source, .. } => (sts_ca.as_deref(), Some(source)),
+            CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => (sts_ca.as_deref(), None),
+        };
+        let secrets = keys.into_iter().flat_map(|keys| {
+            let references = [Some(&keys.access_key_id), Some(&keys.secret_access_key), keys.session_token.as_ref()];
+            references.into_iter().flatten().filter_map(|reference| match reference {
+                SecretRef::File(path) => Some(path.as_path()),
+                SecretRef::Env(_) => None,
+            })
+        });
+        self.ca.as_deref().into_iter().chain(sts_ca).chain(secrets).collect()
+    }
+}
+
 /// Scheme, host and port of a service. No path, no user, no query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {

@@ -100,7 +100,7 @@ impl Pipeline {
                 let claim =
                     s3::sts_claim(head, form).map_err(|error| StsError::MalformedClaim(error.message))?;
                 trail.claim(&claim, None);
-                let caller = generation.authenticator.authenticate(&claim, Service::Sts, now)?;
+                let caller = generation.authenticate(&claim, Service::Sts, now)?;
                 trail.principal(&caller.principal);
                 let (status, document) = crate::sts::caller_identity(&caller.principal, &request_id);
                 Ok(Answer {

@@ -33,7 +33,7 @@ pub(super) struct Watcher {
 }
 
 /// What tells one version of a file from the next without reading it.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Fingerprint(Vec<Option<(u64, u64, i64, i64)>>);
 
 impl Watcher {
@@ -48,7 +48,8 @@ impl Watcher {
     pub(super) async fn run(mut self, end: CancellationToken) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let (mut deciding, mut certificate) = self.fingerprints();
+        let mut applied = self.fingerprints();
+        let mut seen = self.fingerprints();
         loop {
             let forced = tokio::select! {
                 () = end.cancelled() => return,
@@ -57,22 +58,23 @@ impl Watcher {
             };
             // Before a reload takes targets away whose last numbers nobody has seen.
             self.report();
-            let (deciding_now, certificate_now) = self.fingerprints();
             if forced && let Err(error) = self.audit.reopen().await {
                 tracing::error!(%error, "the audit file cannot be opened again, the open one stays");
             }
-            if forced || deciding_now != deciding {
+            // INVARIANT: taken before anything is read. A change that comes while a file is read differs from it, and
+            // is found at the next look.
+            let now = self.fingerprints();
+            // CFG-03: files that are being written are left alone until two looks find the same.
+            let settled = now == seen;
+            if forced || (settled && now.0 != applied.0) {
                 self.reload();
+                applied.0 = now.0.clone();
             }
-            if forced || certificate_now != certificate {
+            if forced || (settled && now.1 != applied.1) {
                 self.reload_certificate();
+                applied.1 = now.1.clone();
             }
-            // A reload may have named other files.
-            (deciding, certificate) = if forced || deciding_now != deciding {
-                self.fingerprints()
-            } else {
-                (deciding_now, certificate_now)
-            };
+            seen = now;
         }
     }
 

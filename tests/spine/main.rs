@@ -10,11 +10,13 @@
     reason = "tests"
 )]
 
+mod audit;
 mod buckets;
 mod chunks;
 mod copies;
 mod credentials;
 mod deletions;
+mod drain;
 mod framing;
 mod keys;
 mod listings;

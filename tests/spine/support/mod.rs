@@ -9,5 +9,5 @@ pub mod raw;
 pub mod transport;
 pub mod world;
 
-pub use client::{Answer, Client, Payload, Signed, form};
+pub use client::{Answer, Client, Keys, Payload, Signed, form};
 pub use world::{AUDIENCE, Settings, World, now};

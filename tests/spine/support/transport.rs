@@ -112,6 +112,16 @@ impl Client {
         read(sender.send_request(request.map(Full::new)).await?).await
     }
 
+    /// Begins a download over HTTP/2: its head has come, its body not.
+    pub async fn begin_get_http2(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        mut request: Signed,
+    ) -> http::Response<Incoming> {
+        self.for_http2(&mut request);
+        sender.send_request(request.map(Full::new)).await.unwrap()
+    }
+
     /// Begins an upload over HTTP/2 that stands still after its first bytes. Aborting the task resets the stream.
     pub async fn begin_http2(&self, target: &str, length: u64, first: Vec<u8>) -> JoinHandle<()> {
         let mut request = self.sign("PUT", target, &[], b"", Payload::Unsigned);
@@ -164,7 +174,8 @@ impl Client {
     }
 }
 
-async fn read(response: http::Response<Incoming>) -> Result<Answer, hyper::Error> {
+/// Reads an answer to its end.
+pub async fn read(response: http::Response<Incoming>) -> Result<Answer, hyper::Error> {
     let (parts, body) = response.into_parts();
     #[allow(clippy::disallowed_methods, reason = "answers in tests are small")]
     let body = body.collect().await?.to_bytes();
