@@ -132,7 +132,10 @@ impl Generation {
         let authenticated = self.authenticator.authenticate(claim, service, now)?;
         let principal = &authenticated.principal;
         let trusted = self.config.issuers.iter().any(|issuer| {
-            let prefixed = principal.id().strip_prefix(&*issuer.name).is_some_and(|rest| rest.starts_with(':'));
+            let prefixed = principal
+                .id()
+                .strip_prefix(&*issuer.name)
+                .is_some_and(|rest| rest.starts_with(':'));
             *issuer.issuer == *principal.issuer() && issuer.kind == principal.kind() && prefixed
         });
         if trusted {

@@ -202,7 +202,13 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> impl Future<Output = ()
 fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let mut deciding = vec![config_path.to_owned(), config.sessions.keys.clone()];
     deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
-    deciding.extend(config.targets.values().flat_map(|target| target.files()).map(Path::to_owned));
+    deciding.extend(
+        config
+            .targets
+            .values()
+            .flat_map(|target| target.files())
+            .map(Path::to_owned),
+    );
     deciding.extend(config.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
     (
         deciding,

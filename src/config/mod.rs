@@ -185,13 +185,25 @@ impl Target {
             CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => (sts_ca.as_deref(), None),
         };
         let secrets = keys.into_iter().flat_map(|keys| {
-            let references = [Some(&keys.access_key_id), Some(&keys.secret_access_key), keys.session_token.as_ref()];
-            references.into_iter().flatten().filter_map(|reference| match reference {
-                SecretRef::File(path) => Some(path.as_path()),
-                SecretRef::Env(_) => None,
-            })
+            let references = [
+                Some(&keys.access_key_id),
+                Some(&keys.secret_access_key),
+                keys.session_token.as_ref(),
+            ];
+            references
+                .into_iter()
+                .flatten()
+                .filter_map(|reference| match reference {
+                    SecretRef::File(path) => Some(path.as_path()),
+                    SecretRef::Env(_) => None,
+                })
         });
-        self.ca.as_deref().into_iter().chain(sts_ca).chain(secrets).collect()
+        self.ca
+            .as_deref()
+            .into_iter()
+            .chain(sts_ca)
+            .chain(secrets)
+            .collect()
     }
 }
 
