@@ -7,9 +7,7 @@ use super::schema::Vocabulary;
 use super::shape::too_deep;
 use crate::config::Bucket;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{
-    EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, ValidationWarning, Validator,
-};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, Validator};
 use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -99,19 +97,8 @@ impl<'a> PolicyFile<'a> {
             errors.dedup_by_key(|error| error.position);
             return Err(errors);
         }
-        // A policy that can never apply is a typing error, and a `forbid` that forbids nothing is a hole.
-        let (impossible, odd): (Vec<_>, Vec<_>) = validation
+        let mut found: Vec<PolicyWarning> = validation
             .validation_warnings()
-            .partition(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)));
-        if !impossible.is_empty() {
-            let errors = impossible.into_iter().map(|warning| {
-                let offset = offsets.get(warning.policy_id()).copied();
-                self.cedar(offset, DetailedError::from(warning))
-            });
-            return Err(sorted(errors.collect()));
-        }
-        let mut found: Vec<PolicyWarning> = odd
-            .into_iter()
             .map(|warning| {
                 self.cedar(
                     offsets.get(warning.policy_id()).copied(),
