@@ -51,6 +51,24 @@ pub(crate) struct TargetSide {
 }
 
 impl Generation {
+    /// Logs what is valid and probably not meant, and what is served.
+    pub(crate) fn announce(&self) {
+        for warning in &self.config.warnings {
+            tracing::warn!(%warning, "the configuration is valid, but look at this");
+        }
+        for warning in self.policies.warnings() {
+            tracing::warn!(%warning, "the policy is valid, but look at this");
+        }
+        tracing::info!(
+            generation = %self.id,
+            issuers = self.config.issuers.len(),
+            targets = self.targets.len(),
+            buckets = self.config.buckets.len(),
+            policies = self.policies.count(),
+            "loaded"
+        );
+    }
+
     /// Loads everything that `path` names. Connections, credentials and issuer keys of `previous` are carried
     /// over where their configuration did not change.
     ///

@@ -69,6 +69,7 @@ impl Server {
         let generation = Generation::load(config_path, &clock, None).map_err(|problems| {
             StartError::Invalid(problems.into_iter().map(|problem| problem.message).collect())
         })?;
+        generation.announce();
         let invalid = |error: &dyn std::fmt::Display| StartError::Invalid(vec![error.to_string()]);
         let config = generation.config.clone();
         let certificates = Arc::new(CertificateStore::load(&config.server).map_err(|error| invalid(&error))?);

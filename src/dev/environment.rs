@@ -155,13 +155,13 @@ const POLICIES: [(&str, &str); 2] = [
 /// The objects of a new environment: the bucket's name at the store, key and content.
 const OBJECTS: [(&str, &[(&str, &str)]); 2] = [
     (
-        "dev-lake",
+        "lake",
         &[
             ("raw/orders.csv", include_str!("samples/orders.csv")),
             ("raw/welcome.txt", include_str!("samples/welcome.txt")),
         ],
     ),
-    ("dev-backups", &[]),
+    ("backups", &[]),
 ];
 
 /// Names that the server's certificate is for. Some TLS libraries match no wildcard right under a top-level name, so
@@ -292,8 +292,8 @@ mod tests {
             "certs/server.pem",
             "policies/lake.cedar",
             "policies/backups.cedar",
-            "store/dev-lake/raw/orders.csv",
-            "store/dev-backups",
+            "store/lake/raw/orders.csv",
+            "store/backups",
         ] {
             assert!(root.join(file).exists(), "{file}");
         }
@@ -327,11 +327,11 @@ mod tests {
         let content = || files.map(|file| fs::read(dir.path().join(file)).unwrap());
         drop(Environment::open_or_make(dir.path(), &clock()).unwrap());
         fs::write(dir.path().join("policies/lake.cedar"), "// mine").unwrap();
-        fs::remove_file(dir.path().join("store/dev-lake/raw/orders.csv")).unwrap();
+        fs::remove_file(dir.path().join("store/lake/raw/orders.csv")).unwrap();
         let before = content();
         let again = Environment::open_or_make(dir.path(), &clock()).unwrap();
         assert_eq!(content(), before);
-        assert!(!dir.path().join("store/dev-lake/raw/orders.csv").exists());
+        assert!(!dir.path().join("store/lake/raw/orders.csv").exists());
         assert!(again.folder().policy_was_edited("lake"));
         assert!(!again.folder().policy_was_edited("backups"));
     }

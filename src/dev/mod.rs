@@ -16,6 +16,7 @@ mod proof;
 mod serving;
 mod settings;
 mod store;
+mod store_access;
 mod tokens;
 
 pub use certificates::CertificateAuthority;

@@ -10,7 +10,7 @@ use std::path::Path;
 /// SDKs insist on a role; Tidegate takes any.
 pub(super) const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/tidegate";
 /// The name of bucket `lake` at the store.
-pub(super) const STORED_LAKE: &str = "dev-lake";
+pub(super) const STORED_LAKE: &str = "lake";
 
 /// All blocks, for a Tidegate at `endpoint`.
 pub(super) fn text(endpoint: &str, folder: &Folder) -> String {
@@ -49,7 +49,7 @@ rclone --ca-cert {ca} lsf -R tidegate:lake
     );
     let fetch = |name: &str| {
         format!(
-            "curl -sS --cacert {ca} {endpoint}/ -d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15 \
+            "curl -fsS --cacert {ca} {endpoint}/ -d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15 \
              --data-urlencode WebIdentityToken@{}",
             quoted(&folder.token(name))
         )
@@ -93,7 +93,8 @@ spark.executor.extraJavaOptions               -Djavax.net.ssl.trustStore=$PWD/ti
 -Djavax.net.ssl.trustStorePassword=changeit
 END
 
-# Then write where `etl` may delete, because S3A renames, such as s3a://lake/tmp/events:
+# Then, for instance, df.write.parquet(\"s3a://lake/tmp/events\"). Under tmp/, because S3A renames what it writes, and
+# that deletes. With a short name, because the embedded store takes no keys over 160 bytes, and S3A's are long.
 spark-submit --properties-file spark-tidegate.conf job.py
 "
     );

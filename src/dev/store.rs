@@ -1,6 +1,6 @@
 //! A file-system S3 store on loopback. It verifies SigV4, so only who has its key gets in: Tidegate alone.
 
-use super::serving;
+use super::{serving, store_access::StoreAccess};
 use http::Request;
 use hyper::body::Incoming;
 use s3s::auth::SimpleAuth;
@@ -55,6 +55,7 @@ impl Store {
             keys.access_key_id.clone(),
             keys.secret_access_key.clone(),
         ));
+        builder.set_access(StoreAccess::new(root));
         let seen = Arc::new(Mutex::new(VecDeque::new()));
         let service = Recorded {
             inner: builder.build(),

@@ -74,12 +74,8 @@ impl<'a> Tokens<'a> {
         let mut written = self.clock.now();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let now = self.clock.now();
-            if now.duration_since(written).abs() < REPLACED_AFTER {
-                continue;
-            }
-            match self.write() {
-                Ok(()) => written = now,
+            match self.renew(written) {
+                Ok(at) => written = at,
                 Err(error) => {
                     let error = crate::cli::describe(&error);
                     tracing::warn!(
@@ -90,6 +86,17 @@ impl<'a> Tokens<'a> {
             }
         }
     }
+
+    /// Replaces the files if they are old enough. Answers when they were written.
+    fn renew(&self, written: Timestamp) -> Result<Timestamp, DevError> {
+        let now = self.clock.now();
+        // A clock that was set back makes tokens of the future, which nobody accepts.
+        if now.duration_since(written).abs() < REPLACED_AFTER {
+            return Ok(written);
+        }
+        self.write()?;
+        Ok(now)
+    }
 }
 
 #[cfg(test)]
@@ -98,36 +105,33 @@ mod tests {
     use crate::dev::environment::Environment;
     use std::fs;
 
-    #[tokio::test(start_paused = true)]
-    async fn files_are_renewed_by_the_wall_clock() {
+    #[test]
+    fn files_are_renewed_by_the_wall_clock() {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::fixed("2026-11-20T10:00:00Z".parse().unwrap());
         let environment = Environment::open_or_make(dir.path(), &clock).unwrap();
+        let issuer = "https://localhost:1".into();
         let tokens = Tokens::new(
             environment.folder(),
             environment.provider(),
-            "https://localhost:1".into(),
+            issuer,
             clock.clone(),
         );
         tokens.write().unwrap();
-        let read = || fs::read_to_string(dir.path().join("tokens/etl.jwt")).unwrap();
-        let first = read();
-        let keeping = tokens.keep_fresh();
-        tokio::pin!(keeping);
-        let mut pass = async |minutes: i64| {
+        let mut written = clock.now();
+        let mut after = |minutes: i64| {
             clock.advance(SignedDuration::from_mins(minutes));
-            tokio::select! {
-                never = &mut keeping => match never {},
-                () = tokio::time::sleep(LOOK_EVERY * 2) => {}
-            }
+            let before = fs::read(dir.path().join("tokens/etl.jwt")).unwrap();
+            written = tokens.renew(written).unwrap();
+            fs::read(dir.path().join("tokens/etl.jwt")).unwrap() != before
         };
-        pass(59).await;
-        assert_eq!(read(), first);
-        pass(2).await;
-        let second = read();
-        assert_ne!(second, first);
-        pass(30).await;
-        assert_eq!(read(), second);
+        assert!(!after(59));
+        assert!(after(2));
+        assert!(!after(30));
+        assert!(after(-120));
+        fs::remove_dir_all(dir.path().join("tokens")).unwrap();
+        clock.advance(SignedDuration::from_hours(2));
+        assert!(tokens.renew(written).is_err());
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Watcher {
                 for setting in unreloadable(&previous, &next) {
                     tracing::warn!(setting, "this setting changed and takes a restart to apply");
                 }
-                tracing::info!(generation = %next.id, "reloaded");
+                next.announce();
                 self.metrics.policy_reload(Outcome::Ok);
                 self.metrics.generation(next.number, &next.id);
                 self.current.store(Arc::new(next));

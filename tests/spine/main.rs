@@ -26,6 +26,7 @@ mod operations;
 mod operations_of_process;
 mod payloads;
 mod presigned;
+mod quickstart;
 mod reload;
 mod sessions;
 mod signatures;
