@@ -4,6 +4,8 @@
 //! that prints success without looking is worth nothing. Only a policy that its user has edited is not judged, since
 //! whatever it decides is what its user wanted. The object is the proof's own, so that even then nothing is lost.
 
+#![allow(clippy::indexing_slicing, reason = "a missing member of a JSON value is null")]
+
 use super::{
     DevError, Store,
     caller::{Answer, CallError, Caller},

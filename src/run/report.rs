@@ -69,7 +69,12 @@ impl Reporter {
         self.set("issuers", issuers.iter().filter_map(of_issuer).collect());
         let targets = generation.targets.iter();
         let states = targets.map(|(name, side)| (name, side.credentials.state()));
-        self.set("targets", states.filter_map(of_credential).collect());
+        self.set(
+            "targets",
+            states
+                .filter_map(|(name, state)| of_credential((name, state)))
+                .collect(),
+        );
         issuers
             .iter()
             .any(|(_, state)| matches!(state, IssuerState::NeverFetched | IssuerState::Unavailable { .. }))
@@ -149,7 +154,7 @@ fn of_issuer((name, state): &(Box<str>, IssuerState)) -> Option<String> {
     }
 }
 
-fn of_credential((name, state): (&Box<str>, CredentialState)) -> Option<String> {
+fn of_credential((name, state): (&str, CredentialState)) -> Option<String> {
     match state {
         CredentialState::Unused | CredentialState::Ready { .. } => None,
         CredentialState::Stale {

@@ -156,7 +156,6 @@ impl http_body::Body for KeepAlive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body::Body as _;
     use std::collections::VecDeque;
     use std::future::poll_fn;
 
