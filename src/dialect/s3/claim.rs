@@ -284,8 +284,12 @@ fn refuse_unsigned(headers: &HeaderMap, signed: &[&str]) -> Result<(), S3Error> 
 
 /// Appends a header value without outer white space and with inner runs of spaces collapsed. SIG-13
 fn trim_into(value: &[u8], into: &mut Vec<u8>) {
+    let value = value.trim_ascii();
+    if !value.contains(&b' ') {
+        return into.extend_from_slice(value);
+    }
     let mut space = false;
-    for &byte in value.trim_ascii() {
+    for &byte in value {
         if byte == b' ' && space {
             continue;
         }
