@@ -319,7 +319,8 @@ impl<H: Handler> Requests<H> {
         async move {
             let close = checked.is_err() && !connection.http2;
             let inbound = checked.map_or_else(Inbound::Malformed, Inbound::Request);
-            let mut response = handler.handle(connection, inbound).await;
+            // On the heap: hyper moves this future about and keeps its room for as long as the connection is open.
+            let mut response = Box::pin(handler.handle(connection, inbound)).await;
             if close {
                 response
                     .headers_mut()

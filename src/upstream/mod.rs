@@ -134,7 +134,8 @@ impl Upstream {
                 Err((error, None)) => return Err(error),
             }
         }
-        let mut connection = self.connector.connect().await?;
+        // Boxed: a TLS handshake in the future of every request would make each of them larger.
+        let mut connection = Box::pin(self.connector.connect()).await?;
         let response = self.head(&mut connection, request, progress).await;
         Ok((connection, response.map_err(|(error, _)| error)?))
     }
