@@ -30,6 +30,7 @@ const READINESS_LEAD: Duration = Duration::from_millis(500);
 /// A started process: both listeners are bound and everything is loaded.
 pub struct Server {
     config_path: PathBuf,
+    looked: Option<watch::Look>,
     clock: Clock,
     current: Arc<ArcSwap<Generation>>,
     certificates: Arc<CertificateStore>,
@@ -66,6 +67,10 @@ impl Server {
         let hangup = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::error!(%error, "cannot listen for SIGHUP; files are still watched"))
             .ok();
+        // INVARIANT: taken before anything is read, as for every reload: an edit while we start is found.
+        let looked = crate::config::load(config_path)
+            .ok()
+            .map(|config| watch::look(config_path, &config));
         let generation = Generation::load(config_path, &clock, None).map_err(|problems| {
             StartError::Invalid(problems.into_iter().map(|problem| problem.message).collect())
         })?;
@@ -80,6 +85,7 @@ impl Server {
             .map_err(StartError::Admin)?;
         Ok(Self {
             config_path: config_path.to_owned(),
+            looked,
             clock,
             current: Arc::new(ArcSwap::from_pointee(generation)),
             certificates,
@@ -116,6 +122,7 @@ impl Server {
         let end = CancellationToken::new();
         let mut watcher = watch::Watcher {
             config_path: self.config_path,
+            looked: self.looked,
             clock: self.clock.clone(),
             current: Arc::clone(&self.current),
             certificates: Arc::clone(&self.certificates),

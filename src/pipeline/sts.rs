@@ -135,8 +135,8 @@ fn reason(error: &StsError) -> Reason {
         | StsError::UnsupportedParameter { .. }
         | StsError::Validation { .. }
         | StsError::Duration { .. }
-        | StsError::Form(_)
         | StsError::MalformedClaim(_) => Reason::Malformed,
+        StsError::Form(_) => Reason::BadPayload,
     }
 }
 

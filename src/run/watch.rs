@@ -5,6 +5,7 @@ use super::{WATCH_INTERVAL, watched_files};
 use crate::admin::{Readiness, State};
 use crate::audit::AuditLog;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::generation::Generation;
 use crate::listener::CertificateStore;
 use crate::telemetry::{Metrics, Outcome};
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) struct Watcher {
     pub(super) config_path: PathBuf,
+    /// The files as they were before they were read.
+    pub(super) looked: Option<Look>,
     pub(super) clock: Clock,
     pub(super) current: Arc<ArcSwap<Generation>>,
     pub(super) certificates: Arc<CertificateStore>,
@@ -32,9 +35,12 @@ pub(super) struct Watcher {
     pub(super) warming: Option<JoinHandle<()>>,
 }
 
+/// The files that decide, and those of the certificate, as they were at one time.
+pub(super) type Look = (Fingerprint, Fingerprint);
+
 /// What tells one version of a file from the next without reading it.
 #[derive(Clone, PartialEq, Eq)]
-struct Fingerprint(Vec<Option<(u64, u64, i64, i64)>>);
+pub(super) struct Fingerprint(Vec<Option<(u64, u64, i64, i64)>>);
 
 impl Watcher {
     /// Before the first request. Everything is loaded; the keys of issuers are fetched while requests are served.
@@ -48,7 +54,7 @@ impl Watcher {
     pub(super) async fn run(mut self, end: CancellationToken) {
         let mut ticks = tokio::time::interval(WATCH_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut applied = self.fingerprints();
+        let mut applied = self.looked.take().unwrap_or_else(|| self.fingerprints());
         let mut seen = self.fingerprints();
         loop {
             let forced = tokio::select! {
@@ -131,9 +137,14 @@ impl Watcher {
 
     fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
         let generation = self.current.load();
-        let (deciding, certificate) = watched_files(&self.config_path, &generation.config);
-        (fingerprint(&deciding), fingerprint(&certificate))
+        look(&self.config_path, &generation.config)
     }
+}
+
+/// Looks at the files that `config` names.
+pub(super) fn look(config_path: &Path, config: &Config) -> Look {
+    let (deciding, certificate) = watched_files(config_path, config);
+    (fingerprint(&deciding), fingerprint(&certificate))
 }
 
 /// Ready with the next signal; never without any.

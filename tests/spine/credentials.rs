@@ -33,8 +33,9 @@ async fn world(target: &FakeTarget, id: &str) -> World {
         .replace("env:STORE_ACCESS_KEY_ID", "file:secrets/id")
         .replace("env:STORE_SECRET_ACCESS_KEY", "file:secrets/key");
     std::fs::write(&path, text).unwrap();
+    // Once for the change, and once more for the files that it is the first to name.
     world
-        .metric_when("tidegate_generation", |number| number == 2)
+        .metric_when("tidegate_generation", |number| number == 3)
         .await;
     world
 }

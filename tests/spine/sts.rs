@@ -76,7 +76,7 @@ async fn a_form_or_target_too_large_for_any_token_is_refused() {
     let posted = world.anonymous().post_form(&huge).await;
     assert_eq!(
         (posted.status, posted.code().as_str()),
-        (400, "MaxMessageLengthExceeded"),
+        (400, "MalformedQueryString"),
         "{}",
         posted.text()
     );
