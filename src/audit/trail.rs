@@ -282,7 +282,11 @@ impl Trail {
                 part: operation.parameter("partNumber").and_then(|n| n.parse().ok()),
                 keys_count: match operation.detail() {
                     Detail::Deletions { objects, .. } => Some(objects.len()),
-                    Detail::None | Detail::Copy(_) | Detail::Parts(_) => None,
+                    Detail::None
+                    | Detail::Copy(_)
+                    | Detail::Parts(_)
+                    | Detail::Tags(_)
+                    | Detail::Document(_) => None,
                 },
             };
             let request = &mut open.record.request;

@@ -1,13 +1,13 @@
 //! Deciding: every access of an operation is asked of the policies of its bucket, and all must allow it.
 
-use super::index::{Index, Slice, Standing};
+use super::index::{Index, Standing};
 use super::load::{BucketPolicies, Policies};
 use super::permit::{Denied, DenyReason, NotPermitted, Permit};
-use super::request::{Circumstances, Facts, prefix};
+use super::request::{Circumstances, Facts};
 use super::tagging;
 use crate::authn::Principal;
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Api, BucketName, Detail, Operation};
+use crate::operation::{Access, AccessResource, Action, BucketName, Detail, Operation, Right};
 use cedar_policy::{AuthorizationError, Decision};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -34,46 +34,29 @@ impl Policies {
             circumstances,
             tags: &tags,
         };
-        match operation.api() {
-            Api::ListBuckets => Ok(self.list_buckets(principal, operation)),
-            Api::DeleteObjects => {
-                let Deletions { verdicts, policies } = self.delete_objects(&facts);
-                let mut denied = Vec::new();
-                let mut verdicts = verdicts.into_iter();
-                // INVARIANT: a deletion without a verdict is refused with the others, not kept.
-                let (operation, others) = operation.split_deletions(|_| match verdicts.next() {
-                    Some(Ok(())) => true,
-                    Some(Err(why)) => {
-                        denied.push(why);
-                        false
-                    }
-                    None => false,
-                });
-                let mut permit = self.permit(operation, policies)?;
-                permit.refused = others.into_iter().zip(denied).collect();
-                Ok(permit)
-            }
-            Api::CreateBucket
-            | Api::HeadBucket
-            | Api::GetBucketLocation
-            | Api::ListObjects
-            | Api::ListObjectsV2
-            | Api::ListMultipartUploads
-            | Api::GetObject
-            | Api::HeadObject
-            | Api::PutObject
-            | Api::CopyObject
-            | Api::DeleteObject
-            | Api::CreateMultipartUpload
-            | Api::UploadPart
-            | Api::UploadPartCopy
-            | Api::CompleteMultipartUpload
-            | Api::AbortMultipartUpload
-            | Api::ListParts => {
-                let policies = self.all_accesses(&facts)?;
-                self.permit(operation, policies)
-            }
+        let rights = operation.api().row().rights;
+        if rights.contains(&Right::Visible) {
+            return Ok(self.list_buckets(principal, operation));
         }
+        if !rights.contains(&Right::Deletions) {
+            let policies = self.all_accesses(&facts)?;
+            return self.permit(operation, policies);
+        }
+        let Deletions { verdicts, policies } = self.delete_objects(&facts);
+        let mut denied = Vec::new();
+        let mut verdicts = verdicts.into_iter();
+        // INVARIANT: a deletion without a verdict is refused with the others, not kept.
+        let (operation, others) = operation.split_deletions(|_| match verdicts.next() {
+            Some(Ok(())) => true,
+            Some(Err(why)) => {
+                denied.push(why);
+                false
+            }
+            None => false,
+        });
+        let mut permit = self.permit(operation, policies)?;
+        permit.refused = others.into_iter().zip(denied).collect();
+        Ok(permit)
     }
 
     /// Every access of the operation, source and destination alike.
@@ -94,7 +77,11 @@ impl Policies {
         let mut policies = Ids::new();
         for access in &accesses {
             let bench = self.bench(facts, access.resource.bucket());
-            merge(&mut policies, self.ask(facts, access, &bench)?);
+            let access = Access {
+                action: answered_as(access.action, &bench),
+                ..*access
+            };
+            merge(&mut policies, self.ask(facts, &access, &bench)?);
         }
         Ok(policies)
     }
@@ -147,17 +134,15 @@ impl Policies {
             None => Err(DenyReason::UnknownBucket),
         };
         let verdicts = objects.iter().map(|deletion| {
-            let access = Access {
-                action: deletion.action(),
-                resource: AccessResource::Object(&deletion.object),
-            };
-            // INVARIANT: a key is decided by the policies of the bucket that it is deleted from.
-            let decided = if bucket == Some(&deletion.object.bucket) {
-                self.ask(facts, &access, &bench)
-            } else {
-                self.ask(facts, &access, &Err(DenyReason::UnknownBucket))
-            };
-            merge(&mut policies, decided?);
+            for access in facts.operation.deletion_accesses(deletion) {
+                // INVARIANT: a key is decided by the policies of the bucket that it is deleted from.
+                let decided = if bucket == Some(&deletion.object.bucket) {
+                    self.ask(facts, &access, &bench)
+                } else {
+                    self.ask(facts, &access, &Err(DenyReason::UnknownBucket))
+                };
+                merge(&mut policies, decided?);
+            }
             Ok(())
         });
         Deletions {
@@ -171,15 +156,10 @@ impl Policies {
         let known = self.buckets.get(bucket).ok_or(DenyReason::UnknownBucket)?;
         let index = known.index.as_ref().ok_or(DenyReason::NoPolicyFile)?;
         let standing = index.standing(facts.principal);
-        let slice = index.slice(&standing).map_err(|error| {
-            tracing::error!(%bucket, %error, "policies cannot be put together");
-            DenyReason::EvaluationError
-        })?;
         Ok(Bench {
             bucket: &known.bucket,
             index,
             standing,
-            slice,
         })
     }
 
@@ -195,7 +175,11 @@ impl Policies {
             policies,
             message: format!("{} {why}", subject(facts, access)),
         };
-        let no_policy = "because no policy allows it";
+        let no_policy = match access.action.is_managed() {
+            false => "because no policy allows it",
+            // A `permit` of every action is no answer here, and its author should know why.
+            true => "because no policy grants this action, or `manage`, by name",
+        };
         let broken = "because its policies cannot be evaluated";
         let bench = match bench {
             Ok(bench) => bench,
@@ -204,7 +188,13 @@ impl Policies {
             }
             Err(reason) => return Err(deny(*reason, Ids::new(), &no_policy)),
         };
-        let Bench { index, slice, .. } = bench;
+        let Bench { index, standing, .. } = bench;
+        let slice = index
+            .slice(standing, access.action.is_managed())
+            .map_err(|error| {
+                tracing::error!(bucket = %bench.bucket.name, %error, "policies cannot be put together");
+                deny(DenyReason::EvaluationError, Ids::new(), &broken)
+            })?;
         let built = facts.request(
             &self.vocabulary,
             access,
@@ -252,7 +242,16 @@ struct Bench<'a> {
     bucket: &'a Bucket,
     index: &'a Index,
     standing: Standing<'a>,
-    slice: Arc<Slice>,
+}
+
+/// Making a bucket that the configuration provides makes nothing: who may list it learns that it is there. One that
+/// does not exist is spoken of in the same way.
+fn answered_as(action: Action, bench: &Result<Bench<'_>, DenyReason>) -> Action {
+    let made_by_callers = bench.as_ref().is_ok_and(|bench| bench.bucket.create);
+    match action {
+        Action::CreateBucket if !made_by_callers => Action::ListBucket,
+        other => other,
+    }
 }
 
 /// The outcome of a DeleteObjects call, in the order of its keys.
@@ -286,7 +285,11 @@ fn subject(facts: &Facts<'_>, access: &Access<'_>) -> String {
         }
         AccessResource::Bucket(_) => {
             subject.push('"');
-            if let Some(prefix) = prefix(facts.operation).filter(|prefix| !prefix.is_empty()) {
+            if let Some(prefix) = facts
+                .operation
+                .listed_prefix()
+                .filter(|prefix| !prefix.is_empty())
+            {
                 subject.push_str(&format!(" with prefix \"{prefix}\""));
             }
         }

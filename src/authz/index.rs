@@ -7,7 +7,9 @@
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use crate::authn::{Principal, PrincipalKind};
-use cedar_policy::{Effect, EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint};
+use cedar_policy::{
+    ActionConstraint, Effect, EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -29,14 +31,20 @@ pub(super) struct Index {
     users: HashMap<Box<str>, usize>,
     workloads: HashMap<Box<str>, usize>,
     groups: HashMap<Box<str>, usize>,
-    slices: RwLock<HashMap<Box<[usize]>, Arc<Slice>>>,
+    slices: Slices,
+    /// For actions that a `permit` must name.
+    managed_slices: Slices,
 }
+
+type Slices = RwLock<HashMap<Box<[usize]>, Arc<Slice>>>;
 
 struct Indexed {
     policy: Policy,
     needs: Needs,
     /// The one kind of principal it is for, if its scope says so.
     kind: Option<PrincipalKind>,
+    /// Whether it permits every action, without a name.
+    permits_any_action: bool,
 }
 
 /// The policies that can match one principal.
@@ -67,7 +75,8 @@ impl Index {
             users: HashMap::new(),
             workloads: HashMap::new(),
             groups: HashMap::new(),
-            slices: RwLock::default(),
+            slices: Slices::default(),
+            managed_slices: Slices::default(),
         };
         for (policy, needs) in policies {
             index.add(vocabulary, policy, needs);
@@ -96,7 +105,14 @@ impl Index {
         }
         self.positions
             .insert(AsRef::<str>::as_ref(policy.id()).into(), position);
-        self.policies.push(Indexed { policy, needs, kind });
+        let permits_any_action =
+            policy.effect() == Effect::Permit && policy.action_constraint() == ActionConstraint::Any;
+        self.policies.push(Indexed {
+            policy,
+            needs,
+            kind,
+            permits_any_action,
+        });
     }
 
     fn scope(&mut self, vocabulary: &Vocabulary, uid: &EntityUid) -> Option<&mut Vec<usize>> {
@@ -137,13 +153,23 @@ impl Index {
         Standing { scopes, groups }
     }
 
-    /// The policies that can match where `standing` says.
+    /// The policies that can match where `standing` says. For `managed` actions without those that permit every
+    /// action: who wrote such a one had data in mind and not what leads around the proxy.
     ///
     /// # Errors
     /// If Cedar refuses to put the policies into one set, which different ids rule out.
-    pub(super) fn slice(&self, standing: &Standing<'_>) -> Result<Arc<Slice>, Box<PolicySetError>> {
+    pub(super) fn slice(
+        &self,
+        standing: &Standing<'_>,
+        managed: bool,
+    ) -> Result<Arc<Slice>, Box<PolicySetError>> {
         let key = standing.scopes.as_slice();
-        let kept = self.slices.read().unwrap_or_else(PoisonError::into_inner);
+        let slices = if managed {
+            &self.managed_slices
+        } else {
+            &self.slices
+        };
+        let kept = slices.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(slice) = kept.get(key) {
             return Ok(Arc::clone(slice));
         }
@@ -151,11 +177,14 @@ impl Index {
         let mut policies = PolicySet::new();
         let mut needs = Needs::NONE;
         for indexed in self.matching(standing) {
+            if managed && indexed.permits_any_action {
+                continue;
+            }
             policies.add(indexed.policy.clone()).map_err(Box::new)?;
             needs = needs.and(indexed.needs);
         }
         let slice = Arc::new(Slice { policies, needs });
-        let mut kept = self.slices.write().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = slices.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= SLICES {
             kept.clear();
         }

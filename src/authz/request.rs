@@ -10,7 +10,7 @@ use super::schema::Vocabulary;
 use super::tagging::Tag;
 use crate::authn::Principal;
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, Api, BucketName, Operation};
+use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Operation};
 use cedar_policy::{
     Context, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityUid,
     ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression, Schema,
@@ -143,9 +143,9 @@ impl Facts<'_> {
             ("key".to_owned(), text(object.key.as_str())),
         ];
         // The source of a copy is read: the tags are those of its destination.
-        let tags = match Kind::of(access.action) {
-            Kind::Write => self.tags,
-            Kind::Plain | Kind::List => &[],
+        let tags = match access.action.context() {
+            ContextKind::Write => self.tags,
+            ContextKind::Plain | ContextKind::List => &[],
         };
         let tags = tags.iter().map(|(name, value)| (name.clone(), text(value)));
         Ok(Entity::new_with_tags(uid, attributes, [parent], tags)?)
@@ -183,14 +183,14 @@ impl Facts<'_> {
             put("session", RestrictedExpression::new_record(fields)?);
         }
         let header = |name| text(self.operation.header(name).unwrap_or_default());
-        match Kind::of(action) {
-            Kind::Plain => {}
-            Kind::List => {
-                if let (true, Some(prefix)) = (needs.has(Needs::PREFIX), prefix(self.operation)) {
+        match action.context() {
+            ContextKind::Plain => {}
+            ContextKind::List => {
+                if let (true, Some(prefix)) = (needs.has(Needs::PREFIX), self.operation.listed_prefix()) {
                     put("prefix", text(prefix));
                 }
             }
-            Kind::Write => {
+            ContextKind::Write => {
                 if needs.has(Needs::SSE) {
                     put("sse", header("x-amz-server-side-encryption"));
                 }
@@ -207,54 +207,6 @@ impl Facts<'_> {
             }
         }
         Ok(Context::from_pairs(pairs).map_err(Box::new)?)
-    }
-}
-
-/// What a listing asks for: `""` is the whole bucket. `None` for calls that show no names.
-pub(super) fn prefix(operation: &Operation) -> Option<&str> {
-    match operation.api() {
-        Api::ListObjects | Api::ListObjectsV2 | Api::ListMultipartUploads => {
-            Some(operation.parameter("prefix").unwrap_or_default())
-        }
-        Api::ListBuckets
-        | Api::CreateBucket
-        | Api::HeadBucket
-        | Api::GetBucketLocation
-        | Api::GetObject
-        | Api::HeadObject
-        | Api::PutObject
-        | Api::CopyObject
-        | Api::DeleteObject
-        | Api::DeleteObjects
-        | Api::CreateMultipartUpload
-        | Api::UploadPart
-        | Api::UploadPartCopy
-        | Api::CompleteMultipartUpload
-        | Api::AbortMultipartUpload
-        | Api::ListParts => None,
-    }
-}
-
-/// Which context the schema gives an action.
-enum Kind {
-    Plain,
-    List,
-    Write,
-}
-
-impl Kind {
-    fn of(action: Action) -> Self {
-        match action {
-            Action::GetObject
-            | Action::GetObjectVersion
-            | Action::DeleteObject
-            | Action::DeleteObjectVersion => Self::Plain,
-            Action::PutObject
-            | Action::PutObjectTagging
-            | Action::AbortMultipartUpload
-            | Action::ListMultipartUploadParts => Self::Write,
-            Action::ListBucket | Action::ListBucketMultipartUploads | Action::GetBucketLocation => Self::List,
-        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Vocabulary {
         };
         let action_type = name("Action")?;
         let mut actions = Vec::with_capacity(Action::ALL.len());
-        for action in Action::ALL {
+        for &action in Action::ALL {
             let uid = EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(action.name()));
             let Some(entity) = entities.get(&uid) else {
                 return Err(format!("the schema has no `{uid}`"));
@@ -125,6 +125,7 @@ impl Vocabulary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::{ActionGroup, Scope};
     use std::collections::BTreeSet;
 
     #[test]
@@ -149,6 +150,34 @@ mod tests {
             .map(|uid| uid.id().unescaped().to_owned())
             .collect();
         assert!(groups.iter().all(|g| all.contains(*g)), "{all:?}");
+        for action in &vocabulary.actions {
+            let name = action.action.name();
+            let in_group = |group: &str| {
+                let group =
+                    EntityUid::from_type_name_and_id(action.uid.type_name().clone(), EntityId::new(group));
+                action.entities.is_ancestor_of(&group, &action.uid)
+            };
+            let group = match action.action.group() {
+                ActionGroup::Read => "read",
+                ActionGroup::Write => "write",
+                ActionGroup::Delete => "delete",
+                ActionGroup::List => "list",
+                ActionGroup::Manage => "manage",
+            };
+            for other in groups {
+                assert_eq!(in_group(other), other == group, "`{name}` in group `{other}`");
+            }
+            let resources: Vec<_> = vocabulary
+                .schema
+                .resources_for_action(&action.uid)
+                .unwrap()
+                .collect();
+            let resource = match action.action.scope() {
+                Scope::Bucket => &vocabulary.bucket,
+                Scope::Object | Scope::Service => &vocabulary.object,
+            };
+            assert_eq!(resources, [resource], "the resource of `{name}`");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The object tags that a request sets: `x-amz-tagging`, read once and strictly.
+//! The object tags that a request sets, in its document or in `x-amz-tagging`, which is read once and strictly.
 //!
 //! Policies decide on these tags, and the store reads the same header again. What two readers could understand
 //! differently is refused: broken percent signs, text that is not UTF-8, a `;` that some take for an `&`, a name
 //! twice, and tags that a copy may or may not apply.
 
-use crate::operation::{Api, Operation};
+use crate::operation::{Api, Detail, Operation};
 
 /// Most tags on an object.
 const MOST: usize = 10;
@@ -43,6 +43,9 @@ pub(super) type Tag = (String, String);
 ///
 /// Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 pub(super) fn tags(operation: &Operation) -> Result<Vec<Tag>, TaggingError> {
+    if let Detail::Tags(tags) = operation.detail() {
+        return Ok(tags.clone());
+    }
     let Some(header) = operation.header("x-amz-tagging") else {
         return Ok(Vec::new());
     };

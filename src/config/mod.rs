@@ -294,6 +294,8 @@ pub struct Bucket {
     pub target_bucket: BucketName,
     /// Its policy file.
     pub policy: PathBuf,
+    /// Whether callers may make and delete it at the target, if policy lets them.
+    pub create: bool,
     /// For `context.local`.
     pub time_zone: TimeZone,
 }

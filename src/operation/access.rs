@@ -1,57 +1,7 @@
 //! What an operation needs: actions on resources, under the names that policies use.
 
-use super::{Api, BucketName, ObjectName, Operation};
-
-/// The policy name of a right: the IAM action without its `s3:`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are those of the IAM actions for S3")]
-pub enum Action {
-    GetObject,
-    GetObjectVersion,
-    ListMultipartUploadParts,
-    PutObject,
-    PutObjectTagging,
-    AbortMultipartUpload,
-    DeleteObject,
-    DeleteObjectVersion,
-    ListBucket,
-    ListBucketMultipartUploads,
-    GetBucketLocation,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 11] = [
-        Self::GetObject,
-        Self::GetObjectVersion,
-        Self::ListMultipartUploadParts,
-        Self::PutObject,
-        Self::PutObjectTagging,
-        Self::AbortMultipartUpload,
-        Self::DeleteObject,
-        Self::DeleteObjectVersion,
-        Self::ListBucket,
-        Self::ListBucketMultipartUploads,
-        Self::GetBucketLocation,
-    ];
-
-    /// The name, as in `Tidegate::Action::"GetObject"` and `s3:GetObject`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GetObject => "GetObject",
-            Self::GetObjectVersion => "GetObjectVersion",
-            Self::ListMultipartUploadParts => "ListMultipartUploadParts",
-            Self::PutObject => "PutObject",
-            Self::PutObjectTagging => "PutObjectTagging",
-            Self::AbortMultipartUpload => "AbortMultipartUpload",
-            Self::DeleteObject => "DeleteObject",
-            Self::DeleteObjectVersion => "DeleteObjectVersion",
-            Self::ListBucket => "ListBucket",
-            Self::ListBucketMultipartUploads => "ListBucketMultipartUploads",
-            Self::GetBucketLocation => "GetBucketLocation",
-        }
-    }
-}
+use super::catalogue::{Right, header_right};
+use super::{Action, BucketName, ObjectDeletion, ObjectName, Operation, Scope};
 
 /// An action on a resource. An operation is allowed when all its accesses are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,68 +32,65 @@ impl AccessResource<'_> {
 }
 
 impl Operation {
-    /// The accesses that this operation needs, all of them.
+    /// The accesses that this operation needs, all of them: those of the call and those of its headers.
     ///
-    /// Empty for [`Api::ListBuckets`], which is answered from policy, and for [`Api::DeleteObjects`], whose
-    /// deletions are decided one by one (see [`super::ObjectDeletion::action`]).
+    /// Empty for [`super::Api::ListBuckets`], which is answered from policy, and for [`super::Api::DeleteObjects`],
+    /// whose deletions are decided one by one (see [`Operation::deletion_accesses`]).
     pub fn accesses(&self) -> Vec<Access<'_>> {
-        let on_bucket = |action| {
-            self.bucket().map(|b| Access {
-                action,
-                resource: AccessResource::Bucket(b),
-            })
-        };
-        let on_object = |action| {
-            self.object().map(|o| Access {
-                action,
-                resource: AccessResource::Object(o),
-            })
-        };
-        let versioned = |plain, version| {
-            if self.parameter("versionId").is_some() {
-                version
-            } else {
-                plain
+        let row = self.api().row();
+        let mut accesses: Vec<Access<'_>> = row
+            .rights
+            .iter()
+            .filter_map(|right| self.access(*right))
+            .collect();
+        // What sets an access control list needs that right already, or that of a version.
+        let sets_acl = row.required.contains(&"acl");
+        for (name, _) in self.headers() {
+            let is_acl = name == "x-amz-acl" || name.starts_with("x-amz-grant-");
+            let needed = header_right(row.scope, name).filter(|_| !(sets_acl && is_acl));
+            let needed = needed.and_then(|action| self.on(action));
+            if let Some(access) = needed.filter(|access| !accesses.contains(access)) {
+                accesses.push(access);
             }
-        };
-        let tagging = || {
-            self.header("x-amz-tagging")
-                .and_then(|_| on_object(Action::PutObjectTagging))
-        };
-        let source = || {
-            self.copy_source().map(|source| Access {
+        }
+        accesses
+    }
+
+    /// The accesses that one deletion of this DeleteObjects call needs.
+    pub fn deletion_accesses<'a>(&self, deletion: &'a ObjectDeletion) -> Vec<Access<'a>> {
+        let resource = AccessResource::Object(&deletion.object);
+        let action = deletion.action();
+        let headers = self.headers().iter();
+        // The document's objects are what the headers of the call act on.
+        let more = headers.filter_map(|(name, _)| header_right(Scope::Object, name));
+        let actions = std::iter::once(action).chain(more);
+        actions.map(|action| Access { action, resource }).collect()
+    }
+
+    fn access(&self, right: Right) -> Option<Access<'_>> {
+        match right {
+            Right::Bucket(action) | Right::Object(action) => self.on(action),
+            Right::Version(current, named) => self.on(match self.parameter("versionId") {
+                None => current,
+                Some(_) => named,
+            }),
+            Right::CopySource => self.copy_source().map(|source| Access {
                 action: match source.version_id {
                     Some(_) => Action::GetObjectVersion,
                     None => Action::GetObject,
                 },
                 resource: AccessResource::Object(&source.object),
-            })
+            }),
+            Right::Deletions | Right::Visible => None,
+        }
+    }
+
+    fn on(&self, action: Action) -> Option<Access<'_>> {
+        let resource = match action.scope() {
+            Scope::Object => AccessResource::Object(self.object()?),
+            Scope::Bucket => AccessResource::Bucket(self.bucket()?),
+            Scope::Service => return None,
         };
-        let needed: [Option<Access<'_>>; 3] = match self.api() {
-            Api::ListBuckets | Api::DeleteObjects => [None, None, None],
-            // Who may list a bucket learns that it exists, and nothing is made.
-            Api::CreateBucket | Api::HeadBucket | Api::ListObjects | Api::ListObjectsV2 => {
-                [on_bucket(Action::ListBucket), None, None]
-            }
-            Api::GetBucketLocation => [on_bucket(Action::GetBucketLocation), None, None],
-            Api::ListMultipartUploads => [on_bucket(Action::ListBucketMultipartUploads), None, None],
-            Api::GetObject | Api::HeadObject => [
-                on_object(versioned(Action::GetObject, Action::GetObjectVersion)),
-                None,
-                None,
-            ],
-            Api::PutObject | Api::CreateMultipartUpload => [on_object(Action::PutObject), tagging(), None],
-            Api::UploadPart | Api::CompleteMultipartUpload => [on_object(Action::PutObject), None, None],
-            Api::CopyObject => [source(), on_object(Action::PutObject), tagging()],
-            Api::UploadPartCopy => [source(), on_object(Action::PutObject), None],
-            Api::DeleteObject => [
-                on_object(versioned(Action::DeleteObject, Action::DeleteObjectVersion)),
-                None,
-                None,
-            ],
-            Api::AbortMultipartUpload => [on_object(Action::AbortMultipartUpload), None, None],
-            Api::ListParts => [on_object(Action::ListMultipartUploadParts), None, None],
-        };
-        needed.into_iter().flatten().collect()
+        Some(Access { action, resource })
     }
 }

@@ -4,16 +4,22 @@
 //! and is then trusted by everybody: policy, audit, signature and wire all read the same [`Operation`].
 
 mod access;
+mod action;
 mod api;
 mod bucket;
+mod catalogue;
 mod key;
 mod payload;
 mod request;
 
-pub use access::{Access, AccessResource, Action};
-pub(crate) use api::BodyRule;
+pub use access::{Access, AccessResource};
+pub use action::Action;
+#[cfg(test)]
+pub(crate) use action::ActionGroup;
+pub(crate) use action::ContextKind;
 pub use api::{Api, Scope};
 pub use bucket::{BucketName, BucketNameError};
+pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row};
 pub use key::{KeyError, ObjectKey};
 pub use payload::{Checksum, ChecksumAlgorithm, DeclaredPayload, PayloadMode};
 pub use request::{

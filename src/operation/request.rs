@@ -1,6 +1,7 @@
 //! One API call with everything that decides it and everything that crosses.
 
-use super::{Action, Api, BucketName, ObjectKey, Scope};
+use super::{Action, Api, BodyRule, BucketName, DocumentForm, ObjectKey, Scope};
+use bytes::Bytes;
 use std::borrow::Cow;
 
 /// An object in a bucket, under the name callers use.
@@ -78,6 +79,10 @@ pub enum Detail {
     },
     /// The parts of a CompleteMultipartUpload request.
     Parts(Vec<CompletedPart>),
+    /// The tags of a PutObjectTagging request, name and value: at most ten, each name once.
+    Tags(Vec<(String, String)>),
+    /// Any other control document, written anew from what was understood of it.
+    Document(Bytes),
 }
 
 /// One API call. Private fields: a value always has the resource and the detail that its call needs.
@@ -115,27 +120,27 @@ impl Operation {
             Resource::Bucket(_) => Scope::Bucket,
             Resource::Object(_) => Scope::Object,
         };
-        let fits = match api {
-            Api::CopyObject | Api::UploadPartCopy => matches!(detail, Detail::Copy(_)),
-            Api::DeleteObjects => matches!(detail, Detail::Deletions { .. }),
-            Api::CompleteMultipartUpload => matches!(detail, Detail::Parts(_)),
-            Api::ListBuckets
-            | Api::CreateBucket
-            | Api::HeadBucket
-            | Api::GetBucketLocation
-            | Api::ListObjects
-            | Api::ListObjectsV2
-            | Api::ListMultipartUploads
-            | Api::GetObject
-            | Api::HeadObject
-            | Api::PutObject
-            | Api::DeleteObject
-            | Api::CreateMultipartUpload
-            | Api::UploadPart
-            | Api::AbortMultipartUpload
-            | Api::ListParts => matches!(detail, Detail::None),
+        let row = api.row();
+        let fits = match row.body {
+            BodyRule::Empty if row.copies => matches!(detail, Detail::Copy(_)),
+            BodyRule::Empty | BodyRule::Object | BodyRule::Form => matches!(detail, Detail::None),
+            BodyRule::Document { form, optional, .. } => match form {
+                DocumentForm::Deletions => matches!(detail, Detail::Deletions { .. }),
+                DocumentForm::Parts => matches!(detail, Detail::Parts(_)),
+                DocumentForm::ObjectTags => matches!(detail, Detail::Tags(_)),
+                DocumentForm::NewBucket => matches!(detail, Detail::None),
+                DocumentForm::Retention
+                | DocumentForm::LegalHold
+                | DocumentForm::Restore
+                | DocumentForm::Setting(_)
+                | DocumentForm::Policy => match detail {
+                    Detail::Document(_) => true,
+                    Detail::None => optional,
+                    _ => false,
+                },
+            },
         };
-        if scope != api.row().scope || !fits {
+        if scope != row.scope || !fits {
             return Err(OperationError(api));
         }
         Ok(Self {
@@ -200,6 +205,14 @@ impl Operation {
             .map(|(_, value)| &**value)
     }
 
+    /// The prefix that a listing of names in a bucket asks for: `""` is the whole bucket. `None` for calls that list
+    /// nothing there.
+    pub fn listed_prefix(&self) -> Option<&str> {
+        let row = self.api.row();
+        let lists = row.scope == Scope::Bucket && row.optional.contains(&"prefix");
+        lists.then(|| self.parameter("prefix").unwrap_or_default())
+    }
+
     /// What it carries besides.
     pub fn detail(&self) -> &Detail {
         &self.detail
@@ -209,7 +222,11 @@ impl Operation {
     pub fn copy_source(&self) -> Option<&CopySource> {
         match &self.detail {
             Detail::Copy(source) => Some(source),
-            Detail::None | Detail::Deletions { .. } | Detail::Parts(_) => None,
+            Detail::None
+            | Detail::Deletions { .. }
+            | Detail::Parts(_)
+            | Detail::Tags(_)
+            | Detail::Document(_) => None,
         }
     }
 

@@ -99,7 +99,12 @@ pub(super) fn without_target(
     let operation = permit.operation();
     let document = match (operation.api(), operation.detail()) {
         (Api::ListBuckets, _) => list_buckets(permit, generation),
-        (Api::CreateBucket, _) => return Err(Error::Refused(already_there(permit))),
+        (Api::CreateBucket, _) if !may_create(permit) => return Err(Error::Refused(already_there(permit))),
+        (Api::DeleteBucket, _) if !may_create(permit) => {
+            return Err(Error::Refused(S3Error::not_implemented(
+                "the configuration provides this bucket, so that it cannot be deleted: `create = true` would allow it",
+            )));
+        }
         // Every region signs here, so the one that clients assume without asking is right.
         (Api::GetBucketLocation, _) => documents::location(None),
         (Api::DeleteObjects, Detail::Deletions { objects, .. }) if objects.is_empty() => {
@@ -112,6 +117,10 @@ pub(super) fn without_target(
         &HeaderMap::new(),
         document,
     )))
+}
+
+fn may_create(permit: &Permit) -> bool {
+    permit.bucket().is_some_and(|bucket| bucket.create)
 }
 
 /// What S3 says to the owner, and what clients that make sure of their bucket before an upload take for success.

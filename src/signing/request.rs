@@ -5,7 +5,7 @@ use crate::authz::Permit;
 use crate::body::Body;
 use crate::config::{Addressing, Bucket, Target};
 use crate::dialect::s3::uri;
-use crate::operation::{Api, Operation};
+use crate::operation::{Api, Handling, Operation};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use std::sync::Arc;
 
@@ -18,12 +18,16 @@ pub(super) fn build(
 ) -> Result<(http::Request<Body>, Arc<Target>), SigningError> {
     let operation = permit.operation();
     let name = operation.api().name();
-    let bucket = match operation.api() {
-        Api::ListBuckets | Api::CreateBucket | Api::GetBucketLocation => {
+    let bucket = match operation.api().row().handling {
+        Handling::Forwarded => permit.bucket().ok_or(SigningError::NotForwarded(name))?,
+        Handling::Answered | Handling::Refused(_) | Handling::SameRequestAs(_) => {
             return Err(SigningError::NotForwarded(name));
         }
-        _ => permit.bucket().ok_or(SigningError::NotForwarded(name))?,
     };
+    // INVARIANT: buckets are made and deleted only where the configuration says so.
+    if matches!(operation.api(), Api::CreateBucket | Api::DeleteBucket) && !bucket.create {
+        return Err(SigningError::NotForwarded(name));
+    }
     let target = Arc::clone(&bucket.target);
     let (host, path_and_query) = place(operation, bucket);
     let mut request = http::Request::builder()

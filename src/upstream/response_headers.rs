@@ -3,7 +3,7 @@
 //! A list of what may, because what may not is open-ended: cookies, `Alt-Svc` (a way around the proxy), `Location`
 //! and `x-amz-bucket-region` (they make clients turn to the target), and whatever is invented next. LEK-04, LEK-05.
 
-use crate::operation::Api;
+use crate::operation::{Answer, Api};
 use http::{HeaderMap, HeaderName, header};
 
 /// The response headers of `api` that cross. Framing and `Date` are the listener's own, except `Content-Length`.
@@ -71,26 +71,7 @@ fn is_checksum(name: &str) -> bool {
 }
 
 fn reads_object(api: Api) -> bool {
-    match api {
-        Api::GetObject | Api::HeadObject => true,
-        Api::ListBuckets
-        | Api::CreateBucket
-        | Api::HeadBucket
-        | Api::GetBucketLocation
-        | Api::ListObjects
-        | Api::ListObjectsV2
-        | Api::ListMultipartUploads
-        | Api::PutObject
-        | Api::CopyObject
-        | Api::DeleteObject
-        | Api::DeleteObjects
-        | Api::CreateMultipartUpload
-        | Api::UploadPart
-        | Api::UploadPartCopy
-        | Api::CompleteMultipartUpload
-        | Api::AbortMultipartUpload
-        | Api::ListParts => false,
-    }
+    api.row().answer == Answer::Object
 }
 
 /// What `Connection` names belongs to that hop, whatever it is called.

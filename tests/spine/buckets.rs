@@ -64,11 +64,19 @@ async fn the_document_is_verified_and_bounded() {
         (answer.status, answer.code().as_str()),
         (400, "MaxMessageLengthExceeded")
     );
-    // Making it real is for the configuration: nothing that would change a bucket is taken for granted.
-    let locked = [("x-amz-bucket-object-lock-enabled", "true")];
-    let answer = etl
-        .send(etl.sign("PUT", "/lake", &locked, b"", Payload::Literal))
-        .await;
-    assert_eq!((answer.status, answer.code().as_str()), (501, "NotImplemented"));
+    // What would change a bucket needs the right to.
+    for (name, action) in [
+        (
+            "x-amz-bucket-object-lock-enabled",
+            "s3:PutBucketObjectLockConfiguration",
+        ),
+        ("x-amz-grant-read", "s3:PutBucketAcl"),
+    ] {
+        let answer = etl
+            .send(etl.sign("PUT", "/lake", &[(name, "true")], b"", Payload::Literal))
+            .await;
+        answer.refused(name, 403, "AccessDenied");
+        assert!(answer.text().contains(action), "{}", answer.text());
+    }
     assert_eq!(world.target_requests(), Vec::<String>::new());
 }

@@ -5,7 +5,7 @@ use crate::authz::needs::Needs;
 use crate::authz::request::Facts;
 use crate::authz::schema::Vocabulary;
 use crate::authz::tagging;
-use crate::operation::Action;
+use crate::operation::Handling;
 
 /// A call and the rights it needs, in order.
 fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
@@ -15,7 +15,7 @@ fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
     let replace = ("x-amz-tagging-directive", "REPLACE");
     let source = ("copy-source", "other/s");
     let row = |api, name, with: &[_], needs: &[&'static str]| (call(api, name, with), needs.to_vec());
-    vec![
+    let mut rows = vec![
         row(ListBuckets, "", &[], &[]),
         row(CreateBucket, "lake", &[], &["lake ListBucket"]),
         row(HeadBucket, "lake", &[], &["lake ListBucket"]),
@@ -108,51 +108,395 @@ fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
             &["lake/k AbortMultipartUpload"],
         ),
         row(ListParts, "lake/k", &[], &["lake/k ListMultipartUploadParts"]),
+    ];
+    rows.extend(of_objects());
+    rows.extend(of_buckets());
+    rows
+}
+
+/// What objects have besides bytes.
+fn of_objects() -> Vec<(Operation, Vec<&'static str>)> {
+    use Api::*;
+    let version = ("versionId", "v1");
+    let bypass = ("x-amz-bypass-governance-retention", "true");
+    let row = |api, with: &[_], needs: &[&'static str]| (call(api, "lake/k", with), needs.to_vec());
+    vec![
+        row(GetObjectAcl, &[], &["lake/k GetObjectAcl"]),
+        row(GetObjectAcl, &[version], &["lake/k GetObjectVersionAcl"]),
+        row(
+            PutObjectAcl,
+            &[("x-amz-acl", "private")],
+            &["lake/k PutObjectAcl"],
+        ),
+        row(
+            PutObjectAcl,
+            &[("x-amz-grant-read", "id=1"), version],
+            &["lake/k PutObjectVersionAcl"],
+        ),
+        row(GetObjectAnnotation, &[], &["lake/k GetObjectAnnotation"]),
+        row(
+            GetObjectAnnotation,
+            &[version],
+            &["lake/k GetObjectVersionAnnotation"],
+        ),
+        row(ListObjectAnnotations, &[], &["lake/k ListObjectAnnotations"]),
+        row(
+            ListObjectAnnotations,
+            &[version],
+            &["lake/k ListObjectVersionAnnotations"],
+        ),
+        row(PutObjectAnnotation, &[], &["lake/k PutObjectAnnotation"]),
+        row(
+            PutObjectAnnotation,
+            &[version],
+            &["lake/k PutObjectVersionAnnotation"],
+        ),
+        row(DeleteObjectAnnotation, &[], &["lake/k DeleteObjectAnnotation"]),
+        row(
+            DeleteObjectAnnotation,
+            &[version, bypass],
+            &[
+                "lake/k DeleteObjectVersionAnnotation",
+                "lake/k BypassGovernanceRetention",
+            ],
+        ),
+        row(
+            GetObjectAttributes,
+            &[],
+            &["lake/k GetObject", "lake/k GetObjectAttributes"],
+        ),
+        row(
+            GetObjectAttributes,
+            &[version],
+            &["lake/k GetObjectVersion", "lake/k GetObjectVersionAttributes"],
+        ),
+        row(GetObjectLegalHold, &[], &["lake/k GetObjectLegalHold"]),
+        row(PutObjectLegalHold, &[version], &["lake/k PutObjectLegalHold"]),
+        row(GetObjectRetention, &[version], &["lake/k GetObjectRetention"]),
+        row(PutObjectRetention, &[], &["lake/k PutObjectRetention"]),
+        row(
+            PutObjectRetention,
+            &[bypass],
+            &["lake/k PutObjectRetention", "lake/k BypassGovernanceRetention"],
+        ),
+        row(GetObjectTagging, &[], &["lake/k GetObjectTagging"]),
+        row(GetObjectTagging, &[version], &["lake/k GetObjectVersionTagging"]),
+        row(PutObjectTagging, &[], &["lake/k PutObjectTagging"]),
+        row(PutObjectTagging, &[version], &["lake/k PutObjectVersionTagging"]),
+        row(DeleteObjectTagging, &[], &["lake/k DeleteObjectTagging"]),
+        row(
+            DeleteObjectTagging,
+            &[version],
+            &["lake/k DeleteObjectVersionTagging"],
+        ),
+        row(RestoreObject, &[version], &["lake/k RestoreObject"]),
+        row(UpdateObjectEncryption, &[], &["lake/k UpdateObjectEncryption"]),
+        row(
+            DeleteObject,
+            &[version, bypass],
+            &["lake/k DeleteObjectVersion", "lake/k BypassGovernanceRetention"],
+        ),
+        (
+            call(DeleteObjects, "lake", &[("delete", "lake/k?v"), bypass]),
+            vec!["lake/k DeleteObjectVersion", "lake/k BypassGovernanceRetention"],
+        ),
+        row(
+            PutObject,
+            &[
+                ("x-amz-object-lock-mode", "GOVERNANCE"),
+                ("x-amz-object-lock-retain-until-date", "2030-01-01T00:00:00Z"),
+            ],
+            &["lake/k PutObject", "lake/k PutObjectRetention"],
+        ),
+        row(
+            CreateMultipartUpload,
+            &[("x-amz-object-lock-legal-hold", "ON")],
+            &["lake/k PutObject", "lake/k PutObjectLegalHold"],
+        ),
+        row(
+            PutObject,
+            &[("x-amz-acl", "public-read")],
+            &["lake/k PutObject", "lake/k PutObjectAcl"],
+        ),
+        row(
+            CreateMultipartUpload,
+            &[("x-amz-grant-full-control", "id=1")],
+            &["lake/k PutObject", "lake/k PutObjectAcl"],
+        ),
+        row(
+            CopyObject,
+            &[("copy-source", "other/s"), ("x-amz-grant-read-acp", "id=1")],
+            &["other/s GetObject", "lake/k PutObject", "lake/k PutObjectAcl"],
+        ),
+        row(
+            PutObject,
+            &[("x-amz-website-redirect-location", "/")],
+            &["lake/k PutObject", "lake/k PutObjectWebsiteRedirect"],
+        ),
     ]
+}
+
+/// What buckets have besides names of objects. One right each, and each after IAM's list of actions.
+fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
+    use Api::*;
+    let id = [("id", "1")];
+    let rows: [(Api, &[(&'static str, &str)], &'static str); 71] = [
+        (ListObjectVersions, &[], "lake ListBucketVersions"),
+        (DeleteBucket, &[], "lake DeleteBucket"),
+        (GetBucketAbac, &[], "lake GetBucketAbac"),
+        (PutBucketAbac, &[], "lake PutBucketAbac"),
+        (
+            GetBucketAccelerateConfiguration,
+            &[],
+            "lake GetAccelerateConfiguration",
+        ),
+        (
+            PutBucketAccelerateConfiguration,
+            &[],
+            "lake PutAccelerateConfiguration",
+        ),
+        (GetBucketAcl, &[], "lake GetBucketAcl"),
+        (PutBucketAcl, &[("x-amz-acl", "public-read")], "lake PutBucketAcl"),
+        (
+            GetBucketAnalyticsConfiguration,
+            &id,
+            "lake GetAnalyticsConfiguration",
+        ),
+        (
+            ListBucketAnalyticsConfigurations,
+            &[],
+            "lake GetAnalyticsConfiguration",
+        ),
+        (
+            PutBucketAnalyticsConfiguration,
+            &id,
+            "lake PutAnalyticsConfiguration",
+        ),
+        (
+            DeleteBucketAnalyticsConfiguration,
+            &id,
+            "lake PutAnalyticsConfiguration",
+        ),
+        (GetBucketCors, &[], "lake GetBucketCORS"),
+        (PutBucketCors, &[], "lake PutBucketCORS"),
+        (DeleteBucketCors, &[], "lake PutBucketCORS"),
+        (GetBucketEncryption, &[], "lake GetEncryptionConfiguration"),
+        (PutBucketEncryption, &[], "lake PutEncryptionConfiguration"),
+        (DeleteBucketEncryption, &[], "lake PutEncryptionConfiguration"),
+        (
+            GetBucketIntelligentTieringConfiguration,
+            &id,
+            "lake GetIntelligentTieringConfiguration",
+        ),
+        (
+            ListBucketIntelligentTieringConfigurations,
+            &[],
+            "lake GetIntelligentTieringConfiguration",
+        ),
+        (
+            PutBucketIntelligentTieringConfiguration,
+            &id,
+            "lake PutIntelligentTieringConfiguration",
+        ),
+        (
+            DeleteBucketIntelligentTieringConfiguration,
+            &id,
+            "lake PutIntelligentTieringConfiguration",
+        ),
+        (
+            GetBucketInventoryConfiguration,
+            &id,
+            "lake GetInventoryConfiguration",
+        ),
+        (
+            ListBucketInventoryConfigurations,
+            &[],
+            "lake GetInventoryConfiguration",
+        ),
+        (
+            PutBucketInventoryConfiguration,
+            &id,
+            "lake PutInventoryConfiguration",
+        ),
+        (
+            DeleteBucketInventoryConfiguration,
+            &id,
+            "lake PutInventoryConfiguration",
+        ),
+        (
+            GetBucketLifecycleConfiguration,
+            &[],
+            "lake GetLifecycleConfiguration",
+        ),
+        (
+            PutBucketLifecycleConfiguration,
+            &[],
+            "lake PutLifecycleConfiguration",
+        ),
+        (DeleteBucketLifecycle, &[], "lake PutLifecycleConfiguration"),
+        (GetBucketLogging, &[], "lake GetBucketLogging"),
+        (PutBucketLogging, &[], "lake PutBucketLogging"),
+        (
+            GetBucketMetadataConfiguration,
+            &[],
+            "lake GetBucketMetadataTableConfiguration",
+        ),
+        (
+            CreateBucketMetadataConfiguration,
+            &[],
+            "lake CreateBucketMetadataTableConfiguration",
+        ),
+        (
+            DeleteBucketMetadataConfiguration,
+            &[],
+            "lake DeleteBucketMetadataTableConfiguration",
+        ),
+        (
+            GetBucketMetadataTableConfiguration,
+            &[],
+            "lake GetBucketMetadataTableConfiguration",
+        ),
+        (
+            CreateBucketMetadataTableConfiguration,
+            &[],
+            "lake CreateBucketMetadataTableConfiguration",
+        ),
+        (
+            DeleteBucketMetadataTableConfiguration,
+            &[],
+            "lake DeleteBucketMetadataTableConfiguration",
+        ),
+        (
+            UpdateBucketMetadataAnnotationTableConfiguration,
+            &[],
+            "lake UpdateBucketMetadataAnnotationTableConfiguration",
+        ),
+        (
+            UpdateBucketMetadataInventoryTableConfiguration,
+            &[],
+            "lake UpdateBucketMetadataInventoryTableConfiguration",
+        ),
+        (
+            UpdateBucketMetadataJournalTableConfiguration,
+            &[],
+            "lake UpdateBucketMetadataJournalTableConfiguration",
+        ),
+        (GetBucketMetricsConfiguration, &id, "lake GetMetricsConfiguration"),
+        (
+            ListBucketMetricsConfigurations,
+            &[],
+            "lake GetMetricsConfiguration",
+        ),
+        (PutBucketMetricsConfiguration, &id, "lake PutMetricsConfiguration"),
+        (
+            DeleteBucketMetricsConfiguration,
+            &id,
+            "lake PutMetricsConfiguration",
+        ),
+        (
+            GetBucketNotificationConfiguration,
+            &[],
+            "lake GetBucketNotification",
+        ),
+        (
+            PutBucketNotificationConfiguration,
+            &[],
+            "lake PutBucketNotification",
+        ),
+        (
+            GetObjectLockConfiguration,
+            &[],
+            "lake GetBucketObjectLockConfiguration",
+        ),
+        (
+            PutObjectLockConfiguration,
+            &[],
+            "lake PutBucketObjectLockConfiguration",
+        ),
+        (GetBucketOwnershipControls, &[], "lake GetBucketOwnershipControls"),
+        (PutBucketOwnershipControls, &[], "lake PutBucketOwnershipControls"),
+        (
+            DeleteBucketOwnershipControls,
+            &[],
+            "lake PutBucketOwnershipControls",
+        ),
+        (GetBucketPolicy, &[], "lake GetBucketPolicy"),
+        (PutBucketPolicy, &[], "lake PutBucketPolicy"),
+        (DeleteBucketPolicy, &[], "lake DeleteBucketPolicy"),
+        (GetBucketPolicyStatus, &[], "lake GetBucketPolicyStatus"),
+        (GetPublicAccessBlock, &[], "lake GetBucketPublicAccessBlock"),
+        (PutPublicAccessBlock, &[], "lake PutBucketPublicAccessBlock"),
+        (DeletePublicAccessBlock, &[], "lake PutBucketPublicAccessBlock"),
+        (GetBucketReplication, &[], "lake GetReplicationConfiguration"),
+        (PutBucketReplication, &[], "lake PutReplicationConfiguration"),
+        (DeleteBucketReplication, &[], "lake PutReplicationConfiguration"),
+        (GetBucketRequestPayment, &[], "lake GetBucketRequestPayment"),
+        (PutBucketRequestPayment, &[], "lake PutBucketRequestPayment"),
+        (GetBucketTagging, &[], "lake GetBucketTagging"),
+        (PutBucketTagging, &[], "lake PutBucketTagging"),
+        (DeleteBucketTagging, &[], "lake PutBucketTagging"),
+        (GetBucketVersioning, &[], "lake GetBucketVersioning"),
+        (PutBucketVersioning, &[], "lake PutBucketVersioning"),
+        (GetBucketWebsite, &[], "lake GetBucketWebsite"),
+        (PutBucketWebsite, &[], "lake PutBucketWebsite"),
+        (DeleteBucketWebsite, &[], "lake DeleteBucketWebsite"),
+    ];
+    let rows = rows.into_iter();
+    rows.map(|(api, with, needs)| (call(api, "lake", with), vec![needs]))
+        .collect()
 }
 
 /// Exactly these rights for everybody, in the files of `lake` and `other`.
 fn granting(rights: &[&str]) -> Policies {
-    let file = |bucket: &str| {
-        let mut text = String::new();
-        for right in rights {
-            let (resource, action) = right.split_once(' ').unwrap();
-            let entity = if resource.contains('/') {
-                "Object"
-            } else {
-                "Bucket"
-            };
-            if resource.split('/').next() == Some(bucket) {
-                text += &format!(
-                    "permit(principal, action == Tidegate::Action::\"{action}\", \
-                     resource == Tidegate::{entity}::\"{resource}\");\n"
-                );
-            }
-        }
-        text
-    };
-    Files::new(&[("lake", &file("lake")), ("other", &file("other"))]).load()
+    in_their_files(|bucket| rules("permit", bucket, rights))
 }
 
-fn every_right() -> Vec<String> {
-    let resources = |action: Action| match action {
-        Action::ListBucket | Action::ListBucketMultipartUploads | Action::GetBucketLocation => {
-            ["lake", "other"]
+/// Every right but this one.
+fn granting_all_but(right: &str) -> Policies {
+    in_their_files(|bucket| {
+        let groups = ["read", "write", "delete", "list", "manage"];
+        let everything = groups
+            .map(|group| format!("permit(principal, action in Tidegate::Action::\"{group}\", resource);\n"));
+        everything.concat() + &rules("forbid", bucket, &[right])
+    })
+}
+
+fn in_their_files(text: impl Fn(&str) -> String) -> Policies {
+    Files::new(&[("lake", &text("lake")), ("other", &text("other"))]).load()
+}
+
+fn rules(effect: &str, bucket: &str, rights: &[&str]) -> String {
+    let mut text = String::new();
+    for right in rights {
+        let (resource, action) = right.split_once(' ').unwrap();
+        let entity = if resource.contains('/') {
+            "Object"
+        } else {
+            "Bucket"
+        };
+        if resource.split('/').next() == Some(bucket) {
+            text += &format!(
+                "{effect}(principal, action == Tidegate::Action::\"{action}\", \
+                 resource == Tidegate::{entity}::\"{resource}\");\n"
+            );
         }
-        _ => ["lake/k", "other/s"],
-    };
-    let rights = |action: Action| resources(action).map(|resource| format!("{resource} {}", action.name()));
-    Action::ALL.into_iter().flat_map(rights).collect()
+    }
+    text
 }
 
 /// AUZ-01, AUZ-07, AUZ-08, AUZ-09, AUZ-17
 #[test]
 fn every_call_needs_exactly_its_rights() {
     let covered: Vec<Api> = matrix().iter().map(|(operation, _)| operation.api()).collect();
-    assert!(
-        Api::ALL.iter().all(|api| covered.contains(api)),
-        "a call is not in the matrix"
-    );
+    for api in Api::ALL {
+        let decided = matches!(api.row().handling, Handling::Forwarded | Handling::Answered);
+        assert_eq!(
+            covered.contains(api),
+            decided,
+            "{}: write into `matrix` which rights it needs, from the API reference and not from the table",
+            api.name()
+        );
+    }
     for (operation, needs) in matrix() {
         let name = format!("{} {needs:?}", operation.api().name());
         let permits = |policies: &Policies| match policies.authorize(&etl(), operation.clone(), &office()) {
@@ -162,18 +506,45 @@ fn every_call_needs_exactly_its_rights() {
         };
         assert!(permits(&granting(&needs)), "{name} is refused with its rights");
         for missing in &needs {
-            let all = every_right();
-            let others: Vec<_> = all
-                .iter()
-                .map(String::as_str)
-                .filter(|right| right != missing)
-                .collect();
             assert!(
-                !permits(&granting(&others)),
+                !permits(&granting_all_but(missing)),
                 "{name} is allowed without {missing}"
             );
         }
     }
+}
+
+/// LEK-01: what leads around the proxy is granted by name, and not by a policy that permits every action.
+#[test]
+fn a_permit_of_every_action_does_not_grant_to_manage() {
+    let everything = "permit(principal, action, resource);";
+    let without_data = "permit(principal, action in Tidegate::Action::\"manage\", resource);";
+    for (text, reads, manages) in [(everything, true, false), (without_data, false, true)] {
+        let policies = Files::new(&[("lake", text), ("other", "")]).load();
+        let put_policy = || call(Api::PutBucketPolicy, "lake", &[]);
+        let published = || call(Api::PutObject, "lake/k", &[("x-amz-acl", "public-read")]);
+        assert_eq!(is_allowed(&policies, &etl(), get("lake/k")), reads, "{text}");
+        assert_eq!(is_allowed(&policies, &etl(), put_policy()), manages, "{text}");
+        assert_eq!(
+            is_allowed(&policies, &etl(), published()),
+            reads && manages,
+            "{text}"
+        );
+    }
+    let policies = Files::new(&[("lake", everything)]).load();
+    let why = denied(&policies, &etl(), call(Api::PutBucketPolicy, "lake", &[])).message;
+    assert!(
+        why.ends_with("because no policy grants this action, or `manage`, by name"),
+        "{why}"
+    );
+    // A prohibition of every action does prohibit it.
+    let text = "permit(principal, action in Tidegate::Action::\"manage\", resource);\nforbid(principal, action, resource);";
+    let policies = Files::new(&[("lake", text)]).load();
+    assert!(!is_allowed(
+        &policies,
+        &etl(),
+        call(Api::PutBucketPolicy, "lake", &[])
+    ));
 }
 
 /// What the builder promises: with everything in it, each request is what the schema says, and so are its entities.
@@ -238,6 +609,7 @@ fn every_attribute_is_there_for_every_action_that_has_it() {
         file("delete", &[&everywhere, &objects]),
         file("write", &[&everywhere, &objects, &writes]),
         file("list", &[&everywhere, &buckets]),
+        "permit(principal, action in Tidegate::Action::\"manage\", resource);".to_owned(),
     ]
     .concat();
     let policies = Files::new(&[("lake", &text), ("other", &text)]).load();

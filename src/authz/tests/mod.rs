@@ -10,7 +10,8 @@ use super::{Circumstances, Denied, DenyReason, Finding, NotPermitted, Permit, Po
 use crate::authn::{Principal, PrincipalKind};
 use crate::config::{Addressing, Bucket, CredentialSource, Endpoint, SecretRef, StaticKeys, Target};
 use crate::operation::{
-    Api, BucketName, CopySource, Detail, ObjectDeletion, ObjectKey, ObjectName, Operation, Resource, Scope,
+    Api, BodyRule, BucketName, CopySource, Detail, DocumentForm, ObjectDeletion, ObjectKey, ObjectName,
+    Operation, Resource, Scope,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ impl Files {
             target: Arc::new(self::target(target)),
             target_bucket: name.clone(),
             policy: policy.clone(),
+            create: false,
             time_zone: jiff::tz::TimeZone::get(time_zone).unwrap(),
         };
         self.buckets.insert(name, Arc::new(bucket));
@@ -140,13 +142,22 @@ pub(super) fn call(api: Api, name: &str, with: &[(&'static str, &str)]) -> Opera
     };
     let mut parameters = Vec::new();
     let mut headers = Vec::new();
-    let mut detail = match api {
-        Api::DeleteObjects => Detail::Deletions {
-            objects: Vec::new(),
-            quiet: false,
+    let mut detail = match api.row().body {
+        BodyRule::Empty | BodyRule::Object | BodyRule::Form => Detail::None,
+        BodyRule::Document { form, .. } => match form {
+            DocumentForm::Deletions => Detail::Deletions {
+                objects: Vec::new(),
+                quiet: false,
+            },
+            DocumentForm::Parts => Detail::Parts(Vec::new()),
+            DocumentForm::ObjectTags => Detail::Tags(Vec::new()),
+            DocumentForm::NewBucket => Detail::None,
+            DocumentForm::Retention
+            | DocumentForm::LegalHold
+            | DocumentForm::Restore
+            | DocumentForm::Setting(_)
+            | DocumentForm::Policy => Detail::Document("<Setting/>".into()),
         },
-        Api::CompleteMultipartUpload => Detail::Parts(Vec::new()),
-        _ => Detail::None,
     };
     for (name, value) in with {
         match *name {

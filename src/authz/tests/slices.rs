@@ -152,7 +152,7 @@ fn thousands_of_rules_of_others_are_not_met() {
     let index = policies.buckets["lake"].index.as_ref().unwrap();
     let met = |id: &str, groups: &[&str]| {
         let who = Principal::for_test(PrincipalKind::User, id, groups);
-        let slice = index.slice(&index.standing(&who)).unwrap();
+        let slice = index.slice(&index.standing(&who), false).unwrap();
         slice.policies.num_of_policies()
     };
     assert_eq!(met("google:u7", &[]), 2);

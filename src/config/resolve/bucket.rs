@@ -106,12 +106,14 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
     let time_zone = section.parsed("time_zone", "an IANA name, such as \"Europe/London\"", |text| {
         TimeZone::get(text).map_err(|_| "not a time zone")
     });
+    let create = section.flag("create");
     section.finish();
     Some(Bucket {
         name: parsed?,
         target: target?.clone()?,
         target_bucket: target_bucket?,
         policy,
+        create: create.unwrap_or(false),
         time_zone: time_zone.unwrap_or(TimeZone::UTC),
     })
 }

@@ -31,12 +31,13 @@ pub(crate) fn read(
                 )));
             }
         },
-        BodyRule::Document(_) if mode.is_chunked() => return Err(streaming_elsewhere()),
-        BodyRule::Document(limit) => {
+        BodyRule::Form | BodyRule::Document { .. } if mode.is_chunked() => return Err(streaming_elsewhere()),
+        BodyRule::Form => length.ok_or_else(missing_length)?,
+        BodyRule::Document { limit, optional, .. } => {
             let bodyless = !headers.contains_key(http::header::TRANSFER_ENCODING);
             let length = match length {
-                // Its document is optional, and a request without a body needs no length.
-                None if api == Api::CreateBucket && bodyless => 0,
+                // A request without a body needs no length.
+                None if optional && bodyless => 0,
                 declared => declared.ok_or_else(missing_length)?,
             };
             if length > u64::try_from(limit).unwrap_or(u64::MAX) {

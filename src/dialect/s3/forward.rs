@@ -7,11 +7,12 @@
 //! | trailer modes | re-framed with the verified trailer, or decoded with its length, by target |
 //! | signed chunks | decoded, `UNSIGNED-PAYLOAD` with the decoded length |
 
+use super::documents;
 use super::payload::{self, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{self, Body, BodyError, PayloadError};
 use crate::config::Target;
-use crate::operation::{Api, BodyRule, CompletedPart, DeclaredPayload, Detail, Operation, PayloadMode};
+use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, Operation, PayloadMode};
 use crate::signing::{OutgoingPayload, PayloadHash};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -65,7 +66,9 @@ impl IncomingPayload {
     ) -> Result<OutgoingPayload, BodyError> {
         match operation.api().row().body {
             BodyRule::Object => self.object(target).await,
-            BodyRule::Document(_) => Ok(document(operation)),
+            BodyRule::Document { .. } => document(operation, target),
+            // A form becomes an upload before it gets here.
+            BodyRule::Form => Err(PayloadError::Incomplete.into()),
             BodyRule::Empty => {
                 // A declared hash of nothing must be that of nothing.
                 if !self.is_plainly_empty() {
@@ -163,7 +166,7 @@ impl IncomingPayload {
 pub(crate) fn bodyless(operation: &Operation) -> Option<OutgoingPayload> {
     match operation.api().row().body {
         BodyRule::Empty => Some(nothing(operation)),
-        BodyRule::Object | BodyRule::Document(_) => None,
+        BodyRule::Object | BodyRule::Form | BodyRule::Document { .. } => None,
     }
 }
 
@@ -177,21 +180,26 @@ fn nothing(operation: &Operation) -> OutgoingPayload {
 }
 
 /// A rebuilt document with its own hash and MD5: what the caller declared was true of other bytes.
-fn document(operation: &Operation) -> OutgoingPayload {
-    let no_parts: &[CompletedPart] = &[];
+fn document(operation: &Operation, target: &Target) -> Result<OutgoingPayload, BodyError> {
     let bytes = match operation.detail() {
-        Detail::Deletions { objects, quiet } => super::documents::write_delete(objects, *quiet),
-        Detail::Parts(parts) => super::documents::write_complete(parts),
-        Detail::None | Detail::Copy(_) => super::documents::write_complete(no_parts),
+        Detail::Deletions { objects, quiet } => documents::write_delete(objects, *quiet),
+        Detail::Parts(parts) => documents::write_complete(parts),
+        Detail::Tags(tags) => documents::write_tags(tags),
+        Detail::Document(bytes) => bytes.clone(),
+        Detail::None if operation.api() == Api::CreateBucket => documents::write_new_bucket(&target.region),
+        Detail::None => return Ok(nothing(operation)),
+        // No row has a document and a source.
+        Detail::Copy(_) => return Err(PayloadError::Incomplete.into()),
     };
     let mut headers = Vec::new();
-    if operation.api() == Api::DeleteObjects {
+    // S3 wants a checksum with every document but the list of parts.
+    if !bytes.is_empty() && !matches!(operation.detail(), Detail::Parts(_)) {
         headers.push(("content-md5", BASE64.encode(&Md5::digest(&bytes))));
     }
-    OutgoingPayload {
+    Ok(OutgoingPayload {
         length: u64::try_from(bytes.len()).ok(),
         hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())),
         headers,
         body: body::full(bytes),
-    }
+    })
 }

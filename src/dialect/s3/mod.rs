@@ -22,7 +22,7 @@ use self::claim::Signable;
 use self::error::S3Error;
 use self::query::Query;
 use crate::authn::Claim;
-use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, Operation, Resource};
+use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, DocumentForm, Operation, Resource};
 use bytes::Bytes;
 use http::request::Parts;
 
@@ -49,7 +49,7 @@ pub(crate) struct Glimpse {
 pub(crate) enum Draft {
     /// Complete.
     Ready(Operation),
-    /// CreateBucket, DeleteObjects or CompleteMultipartUpload.
+    /// DeleteObjects, CompleteMultipartUpload, tags and settings.
     Document(DocumentDraft),
 }
 
@@ -92,13 +92,13 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -
         })?)?),
     };
     let draft = match found.api.row().body {
-        BodyRule::Document(_) => Draft::Document(DocumentDraft {
+        BodyRule::Document { .. } => Draft::Document(DocumentDraft {
             api: found.api,
             resource: address.resource,
             parameters: found.parameters,
             headers: found.headers,
         }),
-        BodyRule::Empty | BodyRule::Object => Draft::Ready(operation(
+        BodyRule::Empty | BodyRule::Object | BodyRule::Form => Draft::Ready(operation(
             found.api,
             address.resource,
             found.parameters,
@@ -117,8 +117,8 @@ impl DocumentDraft {
     /// How many bytes the document may have.
     pub(crate) fn limit(&self) -> usize {
         match self.api.row().body {
-            BodyRule::Document(limit) => limit,
-            BodyRule::Empty | BodyRule::Object => 0,
+            BodyRule::Document { limit, .. } => limit,
+            BodyRule::Empty | BodyRule::Object | BodyRule::Form => 0,
         }
     }
 
@@ -127,15 +127,35 @@ impl DocumentDraft {
     /// # Errors
     /// `MalformedXML` and its relatives.
     pub(crate) fn complete(self, document: &Bytes) -> Result<Operation, S3Error> {
-        let detail = match (&self.resource, self.api) {
-            (Resource::Bucket(bucket), Api::DeleteObjects) => {
+        let BodyRule::Document { form, optional, .. } = self.api.row().body else {
+            return Err(S3Error::internal_error("a document that no call takes"));
+        };
+        let detail = match (form, &self.resource) {
+            _ if optional && document.is_empty() => Detail::None,
+            (DocumentForm::Deletions, Resource::Bucket(bucket)) => {
                 let (objects, quiet) = documents::parse_delete(document, bucket)?;
                 Detail::Deletions { objects, quiet }
             }
-            // Verified like every body; what it asks for is for the configuration to say.
-            (_, Api::CreateBucket) => Detail::None,
-            (_, Api::CompleteMultipartUpload) => Detail::Parts(documents::parse_complete(document)?),
-            _ => return Err(S3Error::internal_error("a document that no call takes")),
+            (DocumentForm::Deletions, _) => {
+                return Err(S3Error::internal_error("deletions without a bucket"));
+            }
+            (DocumentForm::Parts, _) => Detail::Parts(documents::parse_complete(document)?),
+            (DocumentForm::ObjectTags, _) => Detail::Tags(documents::parse_tags(document)?),
+            (DocumentForm::NewBucket, _) => {
+                documents::check_new_bucket(document)?;
+                Detail::None
+            }
+            (DocumentForm::Retention, _) => {
+                Detail::Document(documents::rebuild(document, &documents::RETENTION)?)
+            }
+            (DocumentForm::LegalHold, _) => {
+                Detail::Document(documents::rebuild(document, &documents::LEGAL_HOLD)?)
+            }
+            (DocumentForm::Restore, _) => {
+                Detail::Document(documents::rebuild(document, &documents::RESTORE)?)
+            }
+            (DocumentForm::Setting(root), _) => Detail::Document(documents::rebuild_setting(document, root)?),
+            (DocumentForm::Policy, _) => Detail::Document(documents::rebuild_policy(document)?),
         };
         operation(self.api, self.resource, self.parameters, self.headers, detail)
     }
@@ -221,6 +241,8 @@ impl From<documents::DocumentError> for S3Error {
     fn from(error: documents::DocumentError) -> Self {
         match error.code() {
             "NotImplemented" => Self::not_implemented(error.to_string()),
+            "InvalidTag" => Self::new(400, "InvalidTag", error.to_string()),
+            "MalformedPolicy" => Self::new(400, "MalformedPolicy", error.to_string()),
             _ => Self::malformed_xml(error.to_string()),
         }
     }

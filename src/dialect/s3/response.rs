@@ -7,7 +7,7 @@ use super::error::S3Error;
 use crate::authz::Permit;
 use crate::body::{self, Body, BodyError};
 use crate::error::Error;
-use crate::operation::{Api, Detail};
+use crate::operation::{Answer, Api, Detail, Scope};
 use crate::upstream::{UpstreamResponse, relayed};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -44,20 +44,29 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
 async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Response<Body>, Error> {
     let operation = to.permit.operation();
     let api = operation.api();
-    match api {
-        Api::HeadBucket
-        | Api::GetObject
-        | Api::HeadObject
-        | Api::PutObject
-        | Api::UploadPart
-        | Api::DeleteObject
-        | Api::AbortMultipartUpload => Ok(with_headers(api, &head, body)),
-        Api::DeleteObjects => {
+    match api.row().answer {
+        Answer::Object => Ok(with_headers(api, &head, body)),
+        Answer::Headers => {
+            read(body, LARGEST_ERROR).await?;
+            let mut response = with_headers(api, &head, body::empty());
+            if operation.api().row().method != "HEAD" {
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+                response.headers_mut().remove(header::CONTENT_TYPE);
+            }
+            if let (Api::CreateBucket, Some(bucket)) = (api, operation.bucket()) {
+                let location = HeaderValue::try_from(format!("/{bucket}"));
+                response
+                    .headers_mut()
+                    .extend(location.ok().map(|at| (header::LOCATION, at)));
+            }
+            Ok(response)
+        }
+        Answer::Deletions => {
             let body = read(body, LARGEST_DOCUMENT).await?;
             let merged = delete_result(to.permit, Some(&body))?;
             Ok(document(api, &head.headers, merged))
         }
-        Api::CompleteMultipartUpload => {
+        Answer::Completion => {
             let bucket = operation
                 .bucket()
                 .cloned()
@@ -69,13 +78,7 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
             response.headers_mut().insert(header::CONTENT_TYPE, xml());
             Ok(response)
         }
-        Api::CopyObject
-        | Api::UploadPartCopy
-        | Api::CreateMultipartUpload
-        | Api::ListParts
-        | Api::ListObjects
-        | Api::ListObjectsV2
-        | Api::ListMultipartUploads => {
+        Answer::Document(_) => {
             let body = read(body, LARGEST_DOCUMENT).await?;
             let Some(bucket) = operation.bucket() else {
                 return Err(Error::Internal("a bucket's answer without a bucket"));
@@ -91,10 +94,15 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
                 )))),
             }
         }
-        // Answered here, never by a target.
-        Api::ListBuckets | Api::CreateBucket | Api::GetBucketLocation => {
-            Err(Error::Internal("an answer to what was not asked"))
+        Answer::Policy => {
+            let body = read(body, LARGEST_ERROR).await?;
+            let policy = documents::rebuild_policy(&body).map_err(Error::TargetDocument)?;
+            let mut response = document(api, &head.headers, policy);
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            Ok(response)
         }
+        Answer::None => Err(Error::Internal("an answer to what was not asked")),
     }
 }
 
@@ -257,7 +265,7 @@ fn status_of(code: &str) -> u16 {
 fn code_of(api: Api, status: u16) -> &'static str {
     match (status, api) {
         (403, _) => "AccessDenied",
-        (404, Api::HeadBucket | Api::ListObjects | Api::ListObjectsV2) => "NoSuchBucket",
+        (404, api) if api.row().scope == Scope::Bucket => "NoSuchBucket",
         (404, _) => "NoSuchKey",
         (405, _) => "MethodNotAllowed",
         (409, _) => "ConditionalRequestConflict",

@@ -18,8 +18,9 @@ const INTERNAL: (&str, &str) = (
     "We encountered an internal error. Please try again.",
 );
 
-const TABLE: [(&str, &str); 30] = [
+const TABLE: [(&str, &str); 53] = [
     INTERNAL,
+    ("AccessControlListNotSupported", "The bucket does not allow ACLs."),
     (
         "AccessDenied",
         "Access Denied by the storage behind this bucket, not by its policy here. The operator's log says more.",
@@ -27,6 +28,18 @@ const TABLE: [(&str, &str); 30] = [
     (
         "BadDigest",
         "The checksum that you gave does not match what was received.",
+    ),
+    (
+        "BucketAlreadyExists",
+        "The requested bucket name is not available.",
+    ),
+    (
+        "BucketAlreadyOwnedByYou",
+        "The bucket that you tried to create already exists, and you own it.",
+    ),
+    (
+        "BucketNotEmpty",
+        "The bucket that you tried to delete is not empty.",
     ),
     (
         "ConditionalRequestConflict",
@@ -41,6 +54,10 @@ const TABLE: [(&str, &str); 30] = [
         "Your proposed upload is smaller than the minimum allowed object size.",
     ),
     ("InvalidArgument", "An argument of the request is not valid."),
+    (
+        "InvalidBucketState",
+        "The request is not valid for the current state of the bucket.",
+    ),
     ("InvalidDigest", "The checksum that you gave is not valid."),
     (
         "InvalidObjectState",
@@ -56,27 +73,81 @@ const TABLE: [(&str, &str); 30] = [
     ),
     ("InvalidRange", "The requested range is not satisfiable."),
     ("InvalidRequest", "The request is not valid."),
+    (
+        "InvalidStorageClass",
+        "The storage class that you specified is not valid.",
+    ),
     ("InvalidTag", "A tag of the request is not valid."),
     ("KeyTooLongError", "Your key is too long."),
+    (
+        "MalformedACLError",
+        "The ACL that you provided is not well-formed.",
+    ),
+    (
+        "MalformedPolicy",
+        "The policy that you provided is not well-formed.",
+    ),
     ("MalformedXML", "The XML that you provided is not well-formed."),
+    (
+        "MetadataTooLarge",
+        "Your metadata headers exceed the maximum allowed metadata size.",
+    ),
     (
         "MethodNotAllowed",
         "The specified method is not allowed against this resource.",
     ),
     ("NoSuchBucket", "The specified bucket does not exist."),
+    (
+        "NoSuchBucketPolicy",
+        "The specified bucket does not have a bucket policy.",
+    ),
+    (
+        "NoSuchCORSConfiguration",
+        "The specified bucket does not have a CORS configuration.",
+    ),
+    (
+        "NoSuchConfiguration",
+        "The specified configuration does not exist.",
+    ),
     ("NoSuchKey", "The specified key does not exist."),
+    (
+        "NoSuchLifecycleConfiguration",
+        "The specified bucket does not have a lifecycle configuration.",
+    ),
+    (
+        "NoSuchObjectLockConfiguration",
+        "The specified object does not have an Object Lock configuration.",
+    ),
+    (
+        "NoSuchPublicAccessBlockConfiguration",
+        "The public access block configuration was not found.",
+    ),
+    ("NoSuchTagSet", "There is no tag set."),
     (
         "NoSuchUpload",
         "The specified upload does not exist. It may have been aborted or completed.",
     ),
     ("NoSuchVersion", "The specified version does not exist."),
     (
+        "NoSuchWebsiteConfiguration",
+        "The specified bucket does not have a website configuration.",
+    ),
+    (
         "NotImplemented",
         "A header or query you provided implies functionality that is not implemented.",
+    ),
+    ("ObjectAlreadyInActiveTierError", "The object is not archived."),
+    (
+        "ObjectLockConfigurationNotFoundError",
+        "Object Lock configuration does not exist for this bucket.",
     ),
     (
         "OperationAborted",
         "A conflicting operation is in progress against this resource. Please try again.",
+    ),
+    (
+        "OwnershipControlsNotFoundError",
+        "The bucket ownership controls were not found.",
     ),
     (
         "PreconditionFailed",
@@ -84,8 +155,20 @@ const TABLE: [(&str, &str); 30] = [
     ),
     ("QuotaExceeded", "The storage has no room for this request."),
     (
+        "ReplicationConfigurationNotFoundError",
+        "The replication configuration was not found.",
+    ),
+    (
         "RequestTimeout",
         "Your socket connection was not read from or written to within the timeout period.",
+    ),
+    (
+        "RestoreAlreadyInProgress",
+        "The restore of the object is already in progress.",
+    ),
+    (
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "The server-side encryption configuration was not found.",
     ),
     ("ServiceUnavailable", "Service is unable to handle request."),
     ("SlowDown", "Please reduce your request rate."),

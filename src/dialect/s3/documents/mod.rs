@@ -8,6 +8,7 @@
 
 mod codes;
 mod complete;
+mod control;
 mod delete;
 mod keep_alive;
 mod own;
@@ -18,6 +19,10 @@ mod writer;
 use crate::operation::KeyError;
 pub(crate) use codes::outward;
 pub(crate) use complete::{parse_complete, write_complete};
+pub(crate) use control::{
+    LEGAL_HOLD, RESTORE, RETENTION, check_new_bucket, parse_tags, rebuild, rebuild_policy, rebuild_setting,
+    write_new_bucket, write_tags,
+};
 pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
 pub(crate) use keep_alive::keep_alive_rewrite;
 pub(crate) use own::{list_buckets, location};
@@ -47,6 +52,12 @@ pub(crate) enum DocumentError {
     /// A part of the schema that Tidegate does not implement: `NotImplemented`.
     #[error("`{0}` is not implemented: leave it out")]
     Unsupported(&'static str),
+    /// A tag that no object has: `InvalidTag`.
+    #[error("the tags are not valid: {0}")]
+    Tag(&'static str),
+    /// A bucket policy that is none: `MalformedPolicy`.
+    #[error("the policy is not a JSON object")]
+    Policy,
 }
 
 impl DocumentError {
@@ -57,6 +68,8 @@ impl DocumentError {
                 "MalformedXML"
             }
             Self::Unsupported(_) => "NotImplemented",
+            Self::Tag(_) => "InvalidTag",
+            Self::Policy => "MalformedPolicy",
         }
     }
 }

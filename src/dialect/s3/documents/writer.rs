@@ -64,6 +64,26 @@ impl Xml {
         self.close(name);
     }
 
+    /// Writes whom a grant is for: the group of that URI, or the account `account`.
+    pub(super) fn grantee(&mut self, uri: Option<&str>, account: &str) {
+        self.open_grantee(if uri.is_some() { "Group" } else { "CanonicalUser" });
+        match uri {
+            Some(uri) => self.element("URI", uri),
+            None => {
+                self.element("ID", account);
+                self.element("DisplayName", account);
+            }
+        }
+        self.close("Grantee");
+    }
+
+    /// Opens the one element of S3 that has an attribute.
+    pub(super) fn open_grantee(&mut self, kind: &'static str) {
+        self.0 += "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"";
+        self.0 += kind;
+        self.0 += "\">";
+    }
+
     /// Writes an element around what was written elsewhere.
     pub(super) fn wrap(&mut self, name: &str, inner: Self) {
         self.open(name);
