@@ -45,6 +45,9 @@ impl Operation {
             .collect();
         // What sets an access control list needs that right already, or that of a version.
         let sets_acl = row.required.contains(&"acl");
+        if self.header("x-amz-object-annotation-directive") == Some("COPY") {
+            accesses.extend(self.copied_annotations());
+        }
         for (name, _) in self.headers() {
             let is_acl = name == "x-amz-acl" || name.starts_with("x-amz-grant-");
             let needed = header_right(row.scope, name).filter(|_| !(sets_acl && is_acl));
@@ -65,6 +68,18 @@ impl Operation {
         let more = headers.filter_map(|(name, _)| header_right(Scope::Object, name));
         let actions = std::iter::once(action).chain(more);
         actions.map(|action| Access { action, resource }).collect()
+    }
+
+    /// What a copy needs that takes the annotations of its source along.
+    fn copied_annotations(&self) -> impl Iterator<Item = Access<'_>> {
+        let source = self.copy_source().map(|source| Access {
+            action: match source.version_id {
+                Some(_) => Action::GetObjectVersionAnnotation,
+                None => Action::GetObjectAnnotation,
+            },
+            resource: AccessResource::Object(&source.object),
+        });
+        source.into_iter().chain(self.on(Action::PutObjectAnnotation))
     }
 
     fn access(&self, right: Right) -> Option<Access<'_>> {

@@ -1,6 +1,7 @@
 //! Buckets are made by the configuration; clients that make sure of theirs before an upload must not stumble.
 
-use crate::support::{Payload, World};
+use crate::support::fake_target::FakeTarget;
+use crate::support::{Payload, Settings, World};
 
 const DOCUMENT: &[u8] = b"<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
     <LocationConstraint>eu-central-1</LocationConstraint></CreateBucketConfiguration>";
@@ -78,5 +79,74 @@ async fn the_document_is_verified_and_bounded() {
         answer.refused(name, 403, "AccessDenied");
         assert!(answer.text().contains(action), "{}", answer.text());
     }
+    assert_eq!(world.target_requests(), Vec::<String>::new());
+}
+
+/// A bucket that callers make and delete.
+async fn making(target: &FakeTarget, policy: &str) -> World {
+    World::with(Settings {
+        target: Some(target.address),
+        bucket_lines: "create = true".into(),
+        policy: Some(policy.into()),
+        ..Settings::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_bucket_that_the_configuration_lets_be_made_is_made_at_the_target() {
+    let target =
+        FakeTarget::saying("HTTP/1.1 200 OK\r\nlocation: /acme-lake-prod\r\ncontent-length: 0\r\n\r\n").await;
+    let world = making(
+        &target,
+        "permit (principal, action in [Tidegate::Action::\"CreateBucket\", Tidegate::Action::\"DeleteBucket\"], resource);",
+    )
+    .await;
+    let etl = world.client("etl").await;
+    let answer = etl.put("/lake", DOCUMENT).await;
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (200, Some("/lake")),
+        "{}",
+        answer.text()
+    );
+    let made = target.seen().remove(0);
+    assert_eq!(made.line(), "PUT /acme-lake-prod");
+    // The region is the target's, and this one needs no word.
+    assert_eq!(made.body, b"", "{}", String::from_utf8_lossy(&made.body));
+    let request = etl.sign("DELETE", "/lake", &[], b"", Payload::Literal);
+    assert_eq!(etl.send(request).await.status, 200);
+    assert_eq!(target.lines(), ["PUT /acme-lake-prod", "DELETE /acme-lake-prod"]);
+}
+
+// LEK-01
+#[tokio::test]
+async fn making_and_deleting_a_bucket_needs_a_right_that_names_it() {
+    let target = FakeTarget::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let world = making(&target, "permit (principal, action, resource);").await;
+    let etl = world.client("etl").await;
+    for (method, action) in [("PUT", "s3:CreateBucket"), ("DELETE", "s3:DeleteBucket")] {
+        let answer = etl
+            .send(etl.sign(method, "/lake", &[], b"", Payload::Literal))
+            .await;
+        answer.refused(method, 403, "AccessDenied");
+        assert!(answer.text().contains(action), "{}", answer.text());
+    }
+    assert_eq!(target.lines(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_bucket_of_the_configuration_is_not_deleted() {
+    let world = World::with(Settings {
+        policy: Some("permit (principal, action in Tidegate::Action::\"manage\", resource);".into()),
+        ..Settings::default()
+    })
+    .await;
+    let etl = world.client("etl").await;
+    let answer = etl
+        .send(etl.sign("DELETE", "/lake", &[], b"", Payload::Literal))
+        .await;
+    answer.refused("delete", 501, "NotImplemented");
+    assert!(answer.text().contains("create = true"), "{}", answer.text());
     assert_eq!(world.target_requests(), Vec::<String>::new());
 }

@@ -229,6 +229,27 @@ fn of_objects() -> Vec<(Operation, Vec<&'static str>)> {
             &["other/s GetObject", "lake/k PutObject", "lake/k PutObjectAcl"],
         ),
         row(
+            CopyObject,
+            &[
+                ("copy-source", "other/s"),
+                ("x-amz-object-annotation-directive", "EXCLUDE"),
+            ],
+            &["other/s GetObject", "lake/k PutObject"],
+        ),
+        row(
+            CopyObject,
+            &[
+                ("copy-source", "other/s"),
+                ("x-amz-object-annotation-directive", "COPY"),
+            ],
+            &[
+                "other/s GetObject",
+                "lake/k PutObject",
+                "other/s GetObjectAnnotation",
+                "lake/k PutObjectAnnotation",
+            ],
+        ),
+        row(
             PutObject,
             &[("x-amz-website-redirect-location", "/")],
             &["lake/k PutObject", "lake/k PutObjectWebsiteRedirect"],
@@ -239,8 +260,9 @@ fn of_objects() -> Vec<(Operation, Vec<&'static str>)> {
 /// What buckets have besides names of objects. One right each, and each after IAM's list of actions.
 fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
     use Api::*;
-    let id = [("id", "1")];
-    let rows: [(Api, &[(&'static str, &str)], &'static str); 71] = [
+    const ID: &[(&str, &str)] = &[("id", "1")];
+    type Bucketwise = (Api, &'static [(&'static str, &'static str)], &'static str);
+    let rows: [Bucketwise; 71] = [
         (ListObjectVersions, &[], "lake ListBucketVersions"),
         (DeleteBucket, &[], "lake DeleteBucket"),
         (GetBucketAbac, &[], "lake GetBucketAbac"),
@@ -259,7 +281,7 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         (PutBucketAcl, &[("x-amz-acl", "public-read")], "lake PutBucketAcl"),
         (
             GetBucketAnalyticsConfiguration,
-            &id,
+            ID,
             "lake GetAnalyticsConfiguration",
         ),
         (
@@ -269,12 +291,12 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         ),
         (
             PutBucketAnalyticsConfiguration,
-            &id,
+            ID,
             "lake PutAnalyticsConfiguration",
         ),
         (
             DeleteBucketAnalyticsConfiguration,
-            &id,
+            ID,
             "lake PutAnalyticsConfiguration",
         ),
         (GetBucketCors, &[], "lake GetBucketCORS"),
@@ -285,7 +307,7 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         (DeleteBucketEncryption, &[], "lake PutEncryptionConfiguration"),
         (
             GetBucketIntelligentTieringConfiguration,
-            &id,
+            ID,
             "lake GetIntelligentTieringConfiguration",
         ),
         (
@@ -295,17 +317,17 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         ),
         (
             PutBucketIntelligentTieringConfiguration,
-            &id,
+            ID,
             "lake PutIntelligentTieringConfiguration",
         ),
         (
             DeleteBucketIntelligentTieringConfiguration,
-            &id,
+            ID,
             "lake PutIntelligentTieringConfiguration",
         ),
         (
             GetBucketInventoryConfiguration,
-            &id,
+            ID,
             "lake GetInventoryConfiguration",
         ),
         (
@@ -315,12 +337,12 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         ),
         (
             PutBucketInventoryConfiguration,
-            &id,
+            ID,
             "lake PutInventoryConfiguration",
         ),
         (
             DeleteBucketInventoryConfiguration,
-            &id,
+            ID,
             "lake PutInventoryConfiguration",
         ),
         (
@@ -381,16 +403,16 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
             &[],
             "lake UpdateBucketMetadataJournalTableConfiguration",
         ),
-        (GetBucketMetricsConfiguration, &id, "lake GetMetricsConfiguration"),
+        (GetBucketMetricsConfiguration, ID, "lake GetMetricsConfiguration"),
         (
             ListBucketMetricsConfigurations,
             &[],
             "lake GetMetricsConfiguration",
         ),
-        (PutBucketMetricsConfiguration, &id, "lake PutMetricsConfiguration"),
+        (PutBucketMetricsConfiguration, ID, "lake PutMetricsConfiguration"),
         (
             DeleteBucketMetricsConfiguration,
-            &id,
+            ID,
             "lake PutMetricsConfiguration",
         ),
         (

@@ -24,13 +24,15 @@ pub(crate) struct Classified {
 }
 
 /// Headers that are read by other parts of the dialect, or that say nothing which matters to anybody.
-const CONSUMED: [&str; 8] = [
+const CONSUMED: [&str; 9] = [
     "x-amz-content-sha256",
     "x-amz-copy-source",
     "x-amz-date",
     "x-amz-decoded-content-length",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
+    // An offer to take a checksum behind the bytes of an answer. No answer here says that it was taken up.
+    "x-amz-te",
     "x-amz-trailer",
     "x-amz-user-agent",
 ];
@@ -207,6 +209,7 @@ fn crossing_headers(headers: &HeaderMap, row: &Row) -> Result<Headers, S3Error> 
             if let Some(value) = single(headers, name)?
                 && (sets_acl || asks_for_more(name, &value))
             {
+                check_directive(name, &value)?;
                 crossing.push((Cow::Borrowed(listed), value));
             }
         } else if name.starts_with(METADATA) {
@@ -227,6 +230,16 @@ fn crossing_headers(headers: &HeaderMap, row: &Row) -> Result<Headers, S3Error> 
         }
     }
     Ok(crossing)
+}
+
+/// Directives that decide what else a call needs.
+fn check_directive(name: &str, value: &str) -> Result<(), S3Error> {
+    match name {
+        "x-amz-object-annotation-directive" if !matches!(value, "COPY" | "EXCLUDE") => Err(
+            S3Error::invalid_argument(format!("`{name}` must be COPY or EXCLUDE")),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a value asks for more than what is done without it. Tools say `private` and `false` out of habit, and what
@@ -350,6 +363,7 @@ mod tests {
             ("HEAD", Object, "versionId=1", &[], "HeadObject"),
             ("PUT", Object, "x-id=PutObject", &[], "PutObject"),
             ("PUT", Object, "", &copy, "CopyObject"),
+            ("GET", Object, "", &[("x-amz-te", "append-md5")], "GetObject"),
             ("DELETE", Object, "", &[], "DeleteObject"),
             ("POST", Object, "uploads", &[], "CreateMultipartUpload"),
             ("PUT", Object, "partNumber=1&uploadId=u", &[], "UploadPart"),
@@ -402,6 +416,16 @@ mod tests {
                 "NotImplemented",
             ),
             ("PUT", Object, "x-amz-content-sha256=00", &[], "InvalidArgument"),
+            (
+                "PUT",
+                Object,
+                "",
+                &[
+                    ("x-amz-copy-source", "lake/b"),
+                    ("x-amz-object-annotation-directive", "KEEP"),
+                ],
+                "InvalidArgument",
+            ),
             (
                 "UPDATE",
                 Object,

@@ -75,6 +75,7 @@ pub(super) const COPY: &[&str] = &[
     "x-amz-grant-read-acp",
     "x-amz-grant-write-acp",
     "x-amz-metadata-directive",
+    "x-amz-object-annotation-directive",
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",

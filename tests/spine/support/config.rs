@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 /// Two buckets at one target, one issuer, ports that the kernel chooses.
 pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
     let Settings {
-        server, target_lines, ..
+        server,
+        target_lines,
+        bucket_lines,
+        ..
     } = settings;
     let audit_file = settings.audit_file.unwrap_or("audit/audit.jsonl");
     format!(
@@ -43,6 +46,7 @@ secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
 [buckets.lake]
 target = "store"
 bucket = "acme-lake-prod"
+{bucket_lines}
 [buckets.other]
 target = "store"
 bucket = "acme-other"

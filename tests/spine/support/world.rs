@@ -26,6 +26,8 @@ pub struct Settings {
     pub server: String,
     /// Lines for `[targets.store]`.
     pub target_lines: String,
+    /// Lines for `[buckets.lake]`.
+    pub bucket_lines: String,
     /// Another policy for `lake` than [`POLICY`].
     pub policy: Option<String>,
     /// A policy for `other`, which has none.
