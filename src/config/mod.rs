@@ -166,8 +166,8 @@ pub struct Target {
     pub addressing: Addressing,
     /// Private CA.
     pub ca: Option<PathBuf>,
-    /// Whether it understands `STREAMING-UNSIGNED-PAYLOAD-TRAILER`, so that trailing checksums are carried over.
-    pub checksum_trailers: bool,
+    /// Which dialect of S3 it understands.
+    pub profile: Profile,
     /// TCP and TLS connect deadline.
     pub connect_timeout: Duration,
     /// Deadline for the head of a response once the request body is sent.
@@ -204,6 +204,28 @@ impl Target {
             .chain(sts_ca)
             .chain(secrets)
             .collect()
+    }
+}
+
+/// What a target understands of the ways to say what a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As AWS: `aws-chunked` with a checksum trailer, and `x-amz-checksum-*`, all of which it enforces.
+    Aws,
+    /// S3 of before 2022: a raw body with its length, a literal SHA-256 or none, `Content-MD5`.
+    Plain,
+    /// The XML API of Google Cloud Storage: a raw body, no `aws-chunked` and no `x-amz-checksum-*` at all.
+    Gcs,
+}
+
+impl Profile {
+    /// The name in the file, in logs and in records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Plain => "plain",
+            Self::Gcs => "gcs",
+        }
     }
 }
 

@@ -79,7 +79,7 @@ fn the_sample_loads_as_it_stands() {
         region: "us-east-1".into(),
         addressing: Addressing::Path,
         ca: Some(at("certs/store-ca.pem")),
-        checksum_trailers: true,
+        profile: Profile::Aws,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(60),
         credentials: CredentialSource::Static(StaticKeys {
@@ -138,7 +138,7 @@ fn every_optional_key_is_read() {
     let text = text
         .replace("[audit]", "maximum_lifetime = \"2h\"\nbound_to_token = false\n[audit]")
         .replace("kind      = \"workload\"", "max_token_lifetime = \"1h\"\nkind = \"user\"")
-        .replace("addressing = \"path\"", "addressing = \"virtual-host\"\nchecksum_trailers = false\nconnect_timeout = \"1s\"\nresponse_timeout = \"5m\"")
+        .replace("addressing = \"path\"", "addressing = \"virtual-host\"\nprofile = \"plain\"\nconnect_timeout = \"1s\"\nresponse_timeout = \"5m\"")
         .replace("[buckets.lake]", "[buckets.lake]\ntime_zone = \"Europe/London\"");
     let config = load_text(&text).unwrap();
     assert_eq!(config.server.max_connections, 500);
@@ -149,7 +149,7 @@ fn every_optional_key_is_read() {
     assert_eq!(config.issuers[0].kind, PrincipalKind::User);
     assert_eq!(config.issuers[0].max_token_lifetime, Duration::from_secs(3600));
     assert_eq!(config.targets["store"].addressing, Addressing::VirtualHost);
-    assert!(!config.targets["store"].checksum_trailers);
+    assert_eq!(config.targets["store"].profile, Profile::Plain);
     assert_eq!(config.targets["store"].response_timeout, Duration::from_secs(300));
     assert_eq!(
         config.buckets["lake"].time_zone.iana_name(),

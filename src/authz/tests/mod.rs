@@ -88,7 +88,7 @@ fn target(name: &str) -> Target {
         region: "us-east-1".into(),
         addressing: Addressing::Path,
         ca: None,
-        checksum_trailers: false,
+        profile: crate::config::Profile::Plain,
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         credentials: CredentialSource::Static(StaticKeys {

@@ -1,7 +1,7 @@
 //! Stores, and what signs towards them.
 
 use super::super::raw::Section;
-use super::super::{Addressing, CredentialSource, Endpoint, SecretRef, StaticKeys, Target, units};
+use super::super::{Addressing, CredentialSource, Endpoint, Profile, SecretRef, StaticKeys, Target, units};
 use super::{HOUR, MINUTE, SECOND};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 const ENDPOINT: &str =
     "an `https` or `http` URL of scheme, host and port, such as \"https://127.0.0.1:9000\"";
+const PROFILES: &str = "\"aws\", \"plain\" or \"gcs\"";
 const REGION: &str = "a region, such as \"us-east-1\"";
 
 /// Every `[targets.NAME]`; `None` for one that is wrong, so that buckets may refer to it all the same.
@@ -44,7 +45,12 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
         _ => Err("not a way to address buckets"),
     });
     let ca = section.path("ca");
-    let checksum_trailers = section.flag("checksum_trailers");
+    let profile = section.parsed("profile", PROFILES, |text| match text {
+        "aws" => Ok(Profile::Aws),
+        "plain" => Ok(Profile::Plain),
+        "gcs" => Ok(Profile::Gcs),
+        _ => Err("not a profile of targets"),
+    });
     let connect_timeout = section.duration("connect_timeout", SECOND..=5 * MINUTE);
     let response_timeout = section.duration("response_timeout", SECOND..=HOUR);
     let credentials = section
@@ -58,7 +64,7 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
         region: region?,
         addressing: addressing.unwrap_or(Addressing::Path),
         ca,
-        checksum_trailers: checksum_trailers.unwrap_or(true),
+        profile: profile.unwrap_or(Profile::Aws),
         connect_timeout: connect_timeout.unwrap_or(5 * SECOND),
         response_timeout: response_timeout.unwrap_or(MINUTE),
         credentials: credentials?,

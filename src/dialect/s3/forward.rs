@@ -4,15 +4,18 @@
 //! |---|---|
 //! | literal SHA-256 | the same literal, so that the target enforces it too |
 //! | `UNSIGNED-PAYLOAD` | `UNSIGNED-PAYLOAD` |
-//! | trailer modes | re-framed with the verified trailer, or decoded with its length, by target |
+//! | trailer modes | re-framed with the verified trailer, or decoded with its length, by profile of the target |
 //! | signed chunks | decoded, `UNSIGNED-PAYLOAD` with the decoded length |
 
 use super::documents;
 use super::payload::{self, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{self, Body, BodyError, PayloadError};
-use crate::config::Target;
-use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, Operation, PayloadMode};
+use crate::config::{Profile, Target};
+use crate::operation::{
+    Api, BodyRule, Checksum, ChecksumAlgorithm, DeclaredPayload, Detail, Operation,
+    PayloadMode,
+};
 use crate::signing::{OutgoingPayload, PayloadHash};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -99,13 +102,21 @@ impl IncomingPayload {
 
     async fn object(self, target: &Target) -> Result<OutgoingPayload, BodyError> {
         let length = self.declared.length;
+        let (carries_checksums, carries_trailers) = match target.profile {
+            Profile::Aws => (true, true),
+            Profile::Plain => (true, false),
+            Profile::Gcs => (false, false),
+        };
+        // `Content-MD5` is of HTTP: every target knows it.
+        let carried = |c: &&Checksum| carries_checksums || c.algorithm == ChecksumAlgorithm::Md5;
         let mut headers: Vec<(&'static str, String)> = self
             .declared
             .checksums
             .iter()
+            .filter(carried)
             .map(|c| (c.algorithm.header(), BASE64.encode(&c.value)))
             .collect();
-        let trailer = self.declared.trailer.filter(|_| target.checksum_trailers);
+        let trailer = self.declared.trailer.filter(|_| carries_trailers);
         let (hash, framing, wire_length) = match (self.declared.mode, trailer) {
             (PayloadMode::Literal(sha256), _) => (
                 PayloadHash::Literal(HEXLOWER.encode(&sha256)),

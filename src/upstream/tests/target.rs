@@ -132,7 +132,7 @@ pub(super) fn target(port: u16, ca: Option<PathBuf>) -> Arc<Target> {
         region: "us-east-1".into(),
         addressing: Addressing::Path,
         ca,
-        checksum_trailers: false,
+        profile: crate::config::Profile::Plain,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),
         credentials: CredentialSource::Static(StaticKeys {
