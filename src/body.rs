@@ -50,6 +50,9 @@ pub enum PayloadError {
     /// A chunk that is too small (not the last one) or too large.
     #[error("a chunk has {0} bytes, which is not accepted")]
     ChunkSize(u64),
+    /// A checksum (named by its header) that is not computed here, and that the target is not known to enforce.
+    #[error("`{0}` cannot be verified here")]
+    Unverifiable(&'static str),
     /// A control document above its limit.
     #[error("the document is larger than {0} bytes")]
     TooLarge(usize),

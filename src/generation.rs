@@ -5,6 +5,7 @@
 use crate::authn::oidc::Verifier;
 use crate::authn::{Authenticated, Authenticator, AuthnError, Claim, KeyRing, Service, SessionError};
 use crate::authz::Policies;
+use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
@@ -46,6 +47,8 @@ pub(crate) struct TargetSide {
     pub(crate) upstream: Upstream,
     pub(crate) credentials: TargetCredentials,
     pub(crate) signer: Signer,
+    /// What it understands, as far as that is known.
+    pub(crate) known: Known,
     /// Of the files that it was made of.
     files: [u8; 32],
 }
@@ -204,13 +207,29 @@ impl std::fmt::Display for Problem {
 }
 
 impl TargetSide {
-    fn new(target: &Arc<Target>, config: &Config, clock: &Clock) -> Result<Self, String> {
+    /// The way that a canary takes.
+    pub(crate) fn line<'a>(&'a self, clock: &'a Clock) -> Line<'a> {
+        Line {
+            target: &self.target,
+            upstream: &self.upstream,
+            credentials: &self.credentials,
+            signer: &self.signer,
+            clock,
+        }
+    }
+
+    /// The way to a target; nothing is connected yet.
+    ///
+    /// # Errors
+    /// In the operator's words: keys or a CA that cannot be read.
+    pub(crate) fn new(target: &Arc<Target>, config: &Config, clock: &Clock) -> Result<Self, String> {
         Ok(Self {
             upstream: Upstream::new(target, config.server.stall_timeout)
                 .map_err(|error| with_causes(&error))?,
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
                 .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
+            known: Known::of(target),
             files: digest_of(target),
             target: Arc::clone(target),
         })

@@ -8,6 +8,7 @@ pub mod run;
 pub mod audit;
 pub mod authn;
 pub mod authz;
+mod bridge;
 pub mod credentials;
 pub(crate) mod dialect;
 pub mod listener;

@@ -9,7 +9,7 @@ use crate::authn::{Authenticated, Service};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
 use crate::clock::Clock;
-use crate::config::Target;
+use crate::config::{Profile, Target};
 use crate::credentials::Credential;
 use crate::dialect::s3::{
     self, Draft,
@@ -172,13 +172,19 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let credential = side.credentials.get().await?;
+        // Asked once: what is known of a target may change while a request is under way.
+        let rule = permit.bucket().map(|bucket| bucket.checksum).unwrap_or_default();
+        let bridge = side.known.now().under(rule);
         let outgoing = payload
-            .outgoing(permit.operation(), &side.target)
+            .outgoing(permit.operation(), &side.target, bridge)
             .await
             .map_err(Error::Payload)?;
-        let answer = self
-            .exchange(side, &permit, outgoing, &credential, origin, trail)
-            .await;
+        let way = Way {
+            side,
+            profile: bridge.profile,
+            origin,
+        };
+        let answer = self.exchange(way, &permit, outgoing, &credential, trail).await;
         let Err(Error::Target(refusal)) = &answer else {
             return answer;
         };
@@ -191,22 +197,23 @@ impl Pipeline {
         };
         tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");
         let credential = side.credentials.get().await?;
-        self.exchange(side, &permit, outgoing, &credential, origin, trail)
-            .await
+        self.exchange(way, &permit, outgoing, &credential, trail).await
     }
 
     /// One request to the target and its answer.
     async fn exchange(
         &self,
-        side: &TargetSide,
+        way: Way<'_>,
         permit: &Permit,
         outgoing: OutgoingPayload,
         credential: &Arc<Credential>,
-        origin: &str,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
+        let side = way.side;
         // Re-sign: the caller's signature stops here, the target's begins.
-        let signed = side.signer.sign(permit, outgoing, credential, self.clock.now())?;
+        let signed = side
+            .signer
+            .sign(permit, outgoing, way.profile, credential, self.clock.now())?;
         trail.target(target_info(&side.target, credential));
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
@@ -217,11 +224,19 @@ impl Pipeline {
         let request_id = trail.request_id().to_string();
         let to = response::Destination {
             permit,
-            origin,
+            origin: way.origin,
             request_id: &request_id,
         };
         response::relay(answer, to).await
     }
+}
+
+/// Where a request goes, how it is said there, and what the caller calls us.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    side: &'a TargetSide,
+    profile: Profile,
+    origin: &'a str,
 }
 
 async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operation, Error> {

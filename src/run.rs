@@ -9,6 +9,7 @@ use crate::listener::{CertificateStore, Drained, Listener, ListenerError};
 use crate::pipeline::Pipeline;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
+use probe::Prober;
 use report::Reporter;
 use std::{
     net::SocketAddr,
@@ -19,6 +20,7 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod probe;
 mod report;
 mod watch;
 
@@ -144,6 +146,17 @@ impl Server {
             self.admin
                 .run(self.readiness.clone(), self.metrics.clone(), end.clone()),
         );
+        let prober = Prober {
+            current: Arc::clone(&self.current),
+            audit: self.audit.clone(),
+            clock: self.clock.clone(),
+        };
+        tasks.spawn(prober.clone().run(end.clone()));
+        // The ports are bound: who connects now is served right after.
+        tokio::select! {
+            () = prober.head_start() => {}
+            () = stop.cancelled() => {}
+        }
         let pipeline = Arc::new(Pipeline::new(
             self.current,
             self.audit.clone(),

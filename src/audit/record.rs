@@ -20,6 +20,8 @@ pub enum Kind {
     Request,
     /// The issue of a session.
     Auth,
+    /// An object of our own, by which we find out what a target understands.
+    Canary,
 }
 
 /// How the caller said who it is: `client.auth`.
@@ -57,6 +59,8 @@ pub enum Reason {
     Permit,
     /// The caller has proved who it is, and no policy is asked: sessions and identities.
     Authenticated,
+    /// It is Tidegate's own doing: nobody asked for it.
+    Own,
     /// A policy forbids it.
     Forbid,
     /// No policy permits it.
@@ -97,7 +101,7 @@ impl Reason {
     /// The effect that goes with it.
     pub fn effect(self) -> Effect {
         match self {
-            Self::Permit | Self::Authenticated | Self::Partial => Effect::Allow,
+            Self::Permit | Self::Authenticated | Self::Own | Self::Partial => Effect::Allow,
             Self::Forbid
             | Self::NoPermit
             | Self::EvalError

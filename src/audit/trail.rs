@@ -333,6 +333,21 @@ impl Trail {
         self.edit(|open| open.settle(Reason::Authenticated));
     }
 
+    /// That it is a call of our own, by which we find out what a target understands.
+    pub fn own(&mut self, operation: &'static str) {
+        self.kind(Kind::Canary);
+        self.call("s3", operation, false);
+        self.edit(|open| {
+            open.record.actor.id = Some("tidegate".into());
+            open.settle(Reason::Own);
+        });
+    }
+
+    /// Why a call of our own came to nothing.
+    pub fn failed(&mut self, cause: &(dyn Error + 'static)) {
+        self.cause(cause);
+    }
+
     /// That it was not served: the status and code that the caller gets, and the operator's words.
     ///
     /// A decision that was made before stays: a request may be allowed and fail at the target.

@@ -1,6 +1,7 @@
 //! `tidegate check`: everything that `tidegate serve` would refuse, and where it is written.
 //!
-//! Reads, and changes nothing: it may run next to a Tidegate that serves with the same files.
+//! Reads, and changes nothing: it may run next to a Tidegate that serves with the same files. Only with `--targets` it
+//! uses the network, for canaries that are deleted again.
 
 use super::finding::{Finding, Severity};
 use super::wiring;
@@ -19,12 +20,16 @@ pub struct Args {
     /// Fail on warnings, too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Find out what every target understands, with objects that are put, read and deleted there
+    #[arg(long)]
+    pub targets: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   tidegate check --config tidegate.toml
   tidegate check --config tidegate.toml --deny-warnings && systemctl reload tidegate
+  tidegate check --config tidegate.toml --targets
 
 Prints one line for each thing that is wrong:
   error: tidegate.toml:2: server.listen = \"abc\": not an address; expected \"ADDRESS:PORT\", such as \"127.0.0.1:8443\"
@@ -46,9 +51,20 @@ const CHECKS: [fn(&Config) -> Vec<Finding>; 6] = [
 /// # Errors
 /// If `out` does not take it.
 pub fn run(args: &Args, out: &mut dyn Write) -> io::Result<bool> {
-    let (findings, config) = examine(&args.config);
+    let (mut findings, config) = examine(&args.config);
     for finding in &findings {
         writeln!(out, "{finding}")?;
+    }
+    if let Some(config) = config.as_ref().filter(|_| args.targets) {
+        for examined in super::targets::examine(config)? {
+            if let Some(line) = &examined.found {
+                writeln!(out, "{line}")?;
+            }
+            for finding in examined.findings {
+                writeln!(out, "{finding}")?;
+                findings.push(finding);
+            }
+        }
     }
     let count = |severity| findings.iter().filter(|f| f.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));

@@ -10,6 +10,7 @@ mod finding;
 pub mod keys;
 pub mod policy;
 pub mod serve;
+mod targets;
 mod wiring;
 
 #[cfg(test)]

@@ -151,6 +151,7 @@ fn a_broken_configuration_is_printed_line_by_line() {
     let args = check::Args {
         config: site.config(),
         deny_warnings: false,
+        targets: false,
     };
     assert!(!check::run(&args, &mut out).unwrap());
     let out = String::from_utf8(out)

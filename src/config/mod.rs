@@ -166,8 +166,12 @@ pub struct Target {
     pub addressing: Addressing,
     /// Private CA.
     pub ca: Option<PathBuf>,
-    /// Which dialect of S3 it understands.
+    /// Which dialect of S3 it understands. If that is to be found out: what is taken for granted until then.
     pub profile: Profile,
+    /// Whether the profile is found out with a canary.
+    pub finds_profile: bool,
+    /// Where the canary is put, if not into the first bucket that is mapped to it.
+    pub canary: Option<Canary>,
     /// TCP and TLS connect deadline.
     pub connect_timeout: Duration,
     /// Deadline for the head of a response once the request body is sent.
@@ -227,6 +231,25 @@ impl Profile {
             Self::Gcs => "gcs",
         }
     }
+}
+
+/// A place for objects of our own at a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// The bucket's name at the target.
+    pub bucket: BucketName,
+    /// The keys begin with it and a slash.
+    pub prefix: Box<str>,
+}
+
+/// Who holds a payload against what its caller declared about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChecksumRule {
+    /// Tidegate, while the payload passes, whatever the target does besides.
+    #[default]
+    Verify,
+    /// The target, where it enforces the declaration; Tidegate, where it does not.
+    Passthrough,
 }
 
 /// Scheme, host and port of a service. No path, no user, no query.
@@ -320,4 +343,6 @@ pub struct Bucket {
     pub create: bool,
     /// For `context.local`.
     pub time_zone: TimeZone,
+    /// Who verifies what callers declare about their payloads.
+    pub checksum: ChecksumRule,
 }

@@ -80,6 +80,8 @@ fn the_sample_loads_as_it_stands() {
         addressing: Addressing::Path,
         ca: Some(at("certs/store-ca.pem")),
         profile: Profile::Aws,
+        finds_profile: false,
+        canary: None,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(60),
         credentials: CredentialSource::Static(StaticKeys {
@@ -95,6 +97,7 @@ fn the_sample_loads_as_it_stands() {
     assert_eq!(bucket.target_bucket.as_str(), "acme-lake-prod");
     assert_eq!(bucket.policy, at("policies/lake.cedar"));
     assert_eq!(bucket.time_zone, TimeZone::UTC);
+    assert_eq!(bucket.checksum, ChecksumRule::Verify);
 }
 
 #[test]
@@ -138,8 +141,8 @@ fn every_optional_key_is_read() {
     let text = text
         .replace("[audit]", "maximum_lifetime = \"2h\"\nbound_to_token = false\n[audit]")
         .replace("kind      = \"workload\"", "max_token_lifetime = \"1h\"\nkind = \"user\"")
-        .replace("addressing = \"path\"", "addressing = \"virtual-host\"\nprofile = \"plain\"\nconnect_timeout = \"1s\"\nresponse_timeout = \"5m\"")
-        .replace("[buckets.lake]", "[buckets.lake]\ntime_zone = \"Europe/London\"");
+        .replace("addressing = \"path\"", "addressing = \"virtual-host\"\nprofile = \"auto\"\ncanary = \"acme-probe/a/b/\"\nconnect_timeout = \"1s\"\nresponse_timeout = \"5m\"")
+        .replace("[buckets.lake]", "[buckets.lake]\nchecksum = \"passthrough\"\ntime_zone = \"Europe/London\"");
     let config = load_text(&text).unwrap();
     assert_eq!(config.server.max_connections, 500);
     assert_eq!(config.server.max_connections_per_address, 500, "no more than all");
@@ -149,7 +152,18 @@ fn every_optional_key_is_read() {
     assert_eq!(config.issuers[0].kind, PrincipalKind::User);
     assert_eq!(config.issuers[0].max_token_lifetime, Duration::from_secs(3600));
     assert_eq!(config.targets["store"].addressing, Addressing::VirtualHost);
-    assert_eq!(config.targets["store"].profile, Profile::Plain);
+    assert_eq!(
+        config.targets["store"].profile,
+        Profile::Plain,
+        "until it is found out"
+    );
+    assert!(config.targets["store"].finds_profile);
+    let canary = Canary {
+        bucket: BucketName::parse("acme-probe").unwrap(),
+        prefix: "a/b".into(),
+    };
+    assert_eq!(config.targets["store"].canary, Some(canary));
+    assert_eq!(config.buckets["lake"].checksum, ChecksumRule::Passthrough);
     assert_eq!(config.targets["store"].response_timeout, Duration::from_secs(300));
     assert_eq!(
         config.buckets["lake"].time_zone.iana_name(),

@@ -21,7 +21,7 @@ pub use api::{Api, Scope};
 pub use bucket::{BucketName, BucketNameError};
 pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row};
 pub use key::{KeyError, ObjectKey};
-pub use payload::{Checksum, ChecksumAlgorithm, DeclaredPayload, PayloadMode};
+pub use payload::{Checksum, ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced, PayloadMode};
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,
 };

@@ -1,4 +1,6 @@
-//! What a caller declares about the bytes it sends. Every declaration is verified while the bytes pass.
+//! What a caller declares about the bytes it sends, and who holds the bytes against it.
+//!
+//! Every declaration is verified while the bytes pass, except those that are left to a target which enforces them.
 
 /// How the payload is framed and authenticated: the value of `x-amz-content-sha256`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ impl PayloadMode {
     }
 }
 
-/// The checksums that S3 clients send and Tidegate verifies.
+/// The checksums that S3 knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChecksumAlgorithm {
     /// CRC-32 (ISO-HDLC), 4 bytes.
@@ -57,11 +59,35 @@ pub enum ChecksumAlgorithm {
     Sha1,
     /// SHA-256, 32 bytes.
     Sha256,
+    /// SHA-512, 64 bytes.
+    Sha512,
+    /// MD5, 16 bytes, as `x-amz-checksum-md5`.
+    AmzMd5,
+    /// XXH64, 8 bytes. Not computed here.
+    XxHash64,
+    /// XXH3 of 64 bits, 8 bytes. Not computed here.
+    XxHash3,
+    /// XXH3 of 128 bits, 16 bytes. Not computed here.
+    XxHash128,
     /// MD5, 16 bytes: `Content-MD5` only, never a trailer.
     Md5,
 }
 
 impl ChecksumAlgorithm {
+    /// Those with a `x-amz-checksum-…` header, by age.
+    pub const AMZ: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64Nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha512,
+        Self::AmzMd5,
+        Self::XxHash64,
+        Self::XxHash3,
+        Self::XxHash128,
+    ];
+
     /// The header or trailer that carries it.
     pub fn header(self) -> &'static str {
         match self {
@@ -70,31 +96,145 @@ impl ChecksumAlgorithm {
             Self::Crc64Nvme => "x-amz-checksum-crc64nvme",
             Self::Sha1 => "x-amz-checksum-sha1",
             Self::Sha256 => "x-amz-checksum-sha256",
+            Self::Sha512 => "x-amz-checksum-sha512",
+            Self::AmzMd5 => "x-amz-checksum-md5",
+            Self::XxHash64 => "x-amz-checksum-xxhash64",
+            Self::XxHash3 => "x-amz-checksum-xxhash3",
+            Self::XxHash128 => "x-amz-checksum-xxhash128",
             Self::Md5 => "content-md5",
+        }
+    }
+
+    /// The element that carries it in the documents of multipart uploads; `None` for `Content-MD5`.
+    pub fn element(self) -> Option<&'static str> {
+        match self {
+            Self::Crc32 => Some("ChecksumCRC32"),
+            Self::Crc32c => Some("ChecksumCRC32C"),
+            Self::Crc64Nvme => Some("ChecksumCRC64NVME"),
+            Self::Sha1 => Some("ChecksumSHA1"),
+            Self::Sha256 => Some("ChecksumSHA256"),
+            Self::Sha512 => Some("ChecksumSHA512"),
+            Self::AmzMd5 => Some("ChecksumMD5"),
+            Self::XxHash64 => Some("ChecksumXXHASH64"),
+            Self::XxHash3 => Some("ChecksumXXHASH3"),
+            Self::XxHash128 => Some("ChecksumXXHASH128"),
+            Self::Md5 => None,
         }
     }
 
     /// The algorithm of a `x-amz-checksum-…` name in lower case; `None` for any other name.
     pub fn from_header(name: &str) -> Option<Self> {
-        [
-            Self::Crc32,
-            Self::Crc32c,
-            Self::Crc64Nvme,
-            Self::Sha1,
-            Self::Sha256,
-        ]
-        .into_iter()
-        .find(|algorithm| algorithm.header() == name)
+        Self::AMZ.into_iter().find(|algorithm| algorithm.header() == name)
     }
 
     /// Bytes of the checksum.
     pub fn length(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64Nvme => 8,
-            Self::Md5 => 16,
+            Self::Crc64Nvme | Self::XxHash64 | Self::XxHash3 => 8,
+            Self::Md5 | Self::AmzMd5 | Self::XxHash128 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Whether Tidegate can compute it. What it cannot, only a target can hold a payload against.
+    pub fn is_computed(self) -> bool {
+        match self {
+            Self::Crc32
+            | Self::Crc32c
+            | Self::Crc64Nvme
+            | Self::Sha1
+            | Self::Sha256
+            | Self::Sha512
+            | Self::AmzMd5
+            | Self::Md5 => true,
+            Self::XxHash64 | Self::XxHash3 | Self::XxHash128 => false,
+        }
+    }
+
+    fn bit(self) -> u16 {
+        match self {
+            Self::Crc32 => 1,
+            Self::Crc32c => 1 << 1,
+            Self::Crc64Nvme => 1 << 2,
+            Self::Sha1 => 1 << 3,
+            Self::Sha256 => 1 << 4,
+            Self::Sha512 => 1 << 5,
+            Self::AmzMd5 => 1 << 6,
+            Self::XxHash64 => 1 << 7,
+            Self::XxHash3 => 1 << 8,
+            Self::XxHash128 => 1 << 9,
+            Self::Md5 => 1 << 10,
+        }
+    }
+}
+
+/// Something that a caller says about its payload and that can be held against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// The SHA-256 in `x-amz-content-sha256`.
+    Literal,
+    /// A checksum in a header.
+    Header(ChecksumAlgorithm),
+    /// A checksum in a trailer.
+    Trailer(ChecksumAlgorithm),
+}
+
+/// The declarations that a target holds a payload against by itself: one that does not hold makes no object there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Enforced {
+    literal: bool,
+    trailers: bool,
+    /// One bit for each algorithm.
+    algorithms: u16,
+}
+
+impl Enforced {
+    /// None: everything is verified on the way.
+    pub const NONE: Self = Self {
+        literal: false,
+        trailers: false,
+        algorithms: 0,
+    };
+
+    /// What S3 enforced for years, and stores that are like it do.
+    pub fn by_s3() -> Self {
+        use ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
+        let headers = [Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256].map(Declaration::Header);
+        headers
+            .into_iter()
+            .chain([Declaration::Literal, Declaration::Trailer(Crc32)])
+            .fold(Self::NONE, Self::with)
+    }
+
+    /// The same and one more. Trailers are enforced for every algorithm that is enforced in headers.
+    pub fn with(mut self, declaration: Declaration) -> Self {
+        match declaration {
+            Declaration::Literal => self.literal = true,
+            Declaration::Header(algorithm) => self.algorithms |= algorithm.bit(),
+            Declaration::Trailer(_) => self.trailers = true,
+        }
+        self
+    }
+
+    /// Whether it is among them.
+    pub fn holds(self, declaration: Declaration) -> bool {
+        match declaration {
+            Declaration::Literal => self.literal,
+            Declaration::Header(algorithm) => self.algorithms & algorithm.bit() != 0,
+            Declaration::Trailer(algorithm) => self.trailers && self.algorithms & algorithm.bit() != 0,
+        }
+    }
+
+    /// Those of them that Tidegate cannot verify.
+    pub fn beyond_us(self) -> Self {
+        let kept = ChecksumAlgorithm::AMZ.into_iter().filter(|a| !a.is_computed());
+        Self {
+            literal: false,
+            trailers: self.trailers,
+            algorithms: kept.fold(0, |bits, algorithm| bits | algorithm.bit()) & self.algorithms,
         }
     }
 }
@@ -122,6 +262,15 @@ pub struct DeclaredPayload {
 }
 
 impl DeclaredPayload {
+    /// Everything that the payload can be held against.
+    pub fn declarations(&self) -> impl Iterator<Item = Declaration> + '_ {
+        let literal = matches!(self.mode, PayloadMode::Literal(_)).then_some(Declaration::Literal);
+        let headers = self.checksums.iter().map(|c| Declaration::Header(c.algorithm));
+        headers
+            .chain(literal)
+            .chain(self.trailer.map(Declaration::Trailer))
+    }
+
     /// A request without a payload.
     pub fn none() -> Self {
         Self {
@@ -130,5 +279,44 @@ impl DeclaredPayload {
             checksums: Vec::new(),
             trailer: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_algorithm_has_a_name_and_a_bit_of_its_own() {
+        let all = || ChecksumAlgorithm::AMZ.into_iter().chain([ChecksumAlgorithm::Md5]);
+        for one in all() {
+            for other in all().filter(|other| *other != one) {
+                assert_ne!(one.bit(), other.bit());
+                assert_ne!(one.header(), other.header());
+            }
+        }
+        for one in ChecksumAlgorithm::AMZ {
+            assert_eq!(ChecksumAlgorithm::from_header(one.header()), Some(one));
+            assert!(one.element().is_some());
+        }
+        assert_eq!(ChecksumAlgorithm::from_header("content-md5"), None);
+        assert_eq!(ChecksumAlgorithm::from_header("x-amz-checksum-rot13"), None);
+    }
+
+    #[test]
+    fn a_trailer_is_enforced_where_trailers_are_and_its_algorithm_is() {
+        use ChecksumAlgorithm::{Crc32, XxHash3};
+        let headers = Enforced::NONE.with(Declaration::Header(Crc32));
+        assert!(headers.holds(Declaration::Header(Crc32)));
+        assert!(!headers.holds(Declaration::Trailer(Crc32)));
+        let both = headers.with(Declaration::Trailer(Crc32));
+        assert!(both.holds(Declaration::Trailer(Crc32)));
+        assert!(!both.holds(Declaration::Trailer(XxHash3)));
+        assert!(!both.holds(Declaration::Literal));
+        assert!(Enforced::by_s3().holds(Declaration::Literal));
+        assert!(!Enforced::by_s3().holds(Declaration::Header(XxHash3)));
+        assert!(!Enforced::by_s3().beyond_us().holds(Declaration::Header(Crc32)));
+        let newer = Enforced::by_s3().with(Declaration::Header(XxHash3));
+        assert!(newer.beyond_us().holds(Declaration::Trailer(XxHash3)));
     }
 }

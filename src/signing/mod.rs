@@ -1,20 +1,24 @@
 //! Signing: the caller's signature stopped, the target's begins.
 //!
 //! The only place a [`SignedRequest`] is made, and the only kind of request that `upstream` sends. It is put
-//! together from a [`Permit`] alone: nothing that the parser did not understand can be in it.
+//! together from a [`Permit`] alone: nothing that the parser did not understand can be in it. What Tidegate asks of a
+//! target on its own account (see `own`) has nothing of a caller in it.
 
+mod own;
 mod request;
 mod signature;
 
+pub(crate) use own::OwnRequest;
+
 use crate::authz::Permit;
 use crate::body::Body;
-use crate::config::Target;
+use crate::config::{Profile, Target};
 use crate::credentials::Credential;
 use http::HeaderValue;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// A request that carries the target's signature. Made from a permit alone.
+/// A request that carries the target's signature. Made from a permit, or for a canary of our own.
 pub struct SignedRequest {
     request: http::Request<Body>,
     target: Arc<Target>,
@@ -64,7 +68,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Builds the target's request and signs it.
+    /// Builds the target's request, in the dialect that `profile` names, and signs it.
     ///
     /// # Errors
     /// [`SigningError`]; nothing has been sent then.
@@ -72,11 +76,12 @@ impl Signer {
         &self,
         permit: &Permit,
         payload: OutgoingPayload,
+        profile: Profile,
         credential: &Arc<Credential>,
         now: Timestamp,
     ) -> Result<SignedRequest, SigningError> {
         let hash = payload.hash.header()?;
-        let (mut request, target) = request::build(permit, payload)?;
+        let (mut request, target) = request::build(permit, payload, profile)?;
         signature::sign(&mut request, hash, &self.keys, credential, &target.region, now)?;
         Ok(SignedRequest { request, target })
     }

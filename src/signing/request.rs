@@ -3,18 +3,19 @@
 use super::{OutgoingPayload, PayloadHash, SigningError};
 use crate::authz::Permit;
 use crate::body::Body;
-use crate::config::{Addressing, Bucket, Target};
+use crate::config::{Addressing, Bucket, Profile, Target};
 use crate::dialect::s3::uri;
 use crate::operation::{Api, Handling, Operation};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use std::sync::Arc;
 
-const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
+pub(super) const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
 /// Builds the unsigned request in origin form.
 pub(super) fn build(
     permit: &Permit,
     payload: OutgoingPayload,
+    profile: Profile,
 ) -> Result<(http::Request<Body>, Arc<Target>), SigningError> {
     let operation = permit.operation();
     let name = operation.api().name();
@@ -38,7 +39,7 @@ pub(super) fn build(
     // The payload's own headers speak last: framing is ours to say.
     let framed = payload.hash == PayloadHash::UnsignedTrailer;
     for (name, value) in operation.headers() {
-        if !(framed && name == "content-encoding") {
+        if !(framed && name == "content-encoding") && crosses(profile, name) {
             request = request.header(&**name, &**value);
         }
     }
@@ -66,6 +67,17 @@ pub(super) fn build(
         request = request.header(CONTENT_LENGTH, length);
     }
     Ok((request.body(payload.body)?, target))
+}
+
+/// Whether a header of the operation means something in the target's dialect.
+///
+/// A multipart upload that is begun with `x-amz-checksum-algorithm` wants a checksum with every part, and a target that
+/// is not spoken to in checksums gets none: they are agreed upon from the beginning to the end, or not at all.
+fn crosses(profile: Profile, name: &str) -> bool {
+    match profile {
+        Profile::Aws => true,
+        Profile::Plain | Profile::Gcs => !name.starts_with("x-amz-checksum-"),
+    }
 }
 
 fn place(operation: &Operation, bucket: &Bucket) -> (String, String) {

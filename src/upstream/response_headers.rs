@@ -20,7 +20,7 @@ pub fn relayed(api: Api, headers: &HeaderMap) -> HeaderMap {
 fn crosses(api: Api, name: &HeaderName) -> bool {
     let name = name.as_str();
     COMMON.contains(&name)
-        || is_checksum(name)
+        || ChecksumAlgorithm::from_header(name).is_some()
         || (reads_object(api) && (OBJECT.contains(&name) || name.starts_with("x-amz-meta-")))
 }
 
@@ -64,11 +64,6 @@ const OBJECT: [&str; 14] = [
     "x-amz-restore",
     "x-amz-tagging-count",
 ];
-
-fn is_checksum(name: &str) -> bool {
-    name.strip_prefix("x-amz-checksum-")
-        .is_some_and(|algorithm| matches!(algorithm, "crc32" | "crc32c" | "crc64nvme" | "sha1" | "sha256"))
-}
 
 fn reads_object(api: Api) -> bool {
     api.row().answer == Answer::Object

@@ -11,6 +11,7 @@
 )]
 
 mod audit;
+mod bridge;
 mod buckets;
 mod chunks;
 mod copies;
@@ -19,6 +20,7 @@ mod deletions;
 mod drain;
 mod framing;
 mod keys;
+mod limits;
 mod listings;
 mod multipart;
 mod objects;
@@ -26,6 +28,7 @@ mod operations;
 mod operations_of_process;
 mod payloads;
 mod presigned;
+mod profiles;
 mod quickstart;
 mod reload;
 mod sessions;

@@ -49,6 +49,7 @@ impl Files {
             policy: policy.clone(),
             create: false,
             time_zone: jiff::tz::TimeZone::get(time_zone).unwrap(),
+            checksum: crate::config::ChecksumRule::Verify,
         };
         self.buckets.insert(name, Arc::new(bucket));
         policy
@@ -89,6 +90,8 @@ fn target(name: &str) -> Target {
         addressing: Addressing::Path,
         ca: None,
         profile: crate::config::Profile::Plain,
+        finds_profile: false,
+        canary: None,
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         credentials: CredentialSource::Static(StaticKeys {

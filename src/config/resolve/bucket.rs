@@ -1,7 +1,7 @@
 //! Virtual buckets.
 
 use super::super::raw::Section;
-use super::super::{Bucket, Server, Target};
+use super::super::{Bucket, ChecksumRule, Profile, Server, Target};
 use crate::operation::BucketName;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -107,6 +107,20 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
         TimeZone::get(text).map_err(|_| "not a time zone")
     });
     let create = section.flag("create");
+    let checksum = section.parsed("checksum", "\"verify\" or \"passthrough\"", |text| match text {
+        "verify" => Ok(ChecksumRule::Verify),
+        "passthrough" => Ok(ChecksumRule::Passthrough),
+        _ => Err("not a rule for checksums"),
+    });
+    if let (Some(ChecksumRule::Passthrough), Some(Some(target))) = (checksum, target)
+        && target.profile != Profile::Aws
+        && !target.finds_profile
+    {
+        section.site_of("checksum").warning(format!(
+            "a target of profile `{}` enforces no checksum, so that all are verified here",
+            target.profile.name()
+        ));
+    }
     section.finish();
     Some(Bucket {
         name: parsed?,
@@ -115,6 +129,7 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
         policy,
         create: create.unwrap_or(false),
         time_zone: time_zone.unwrap_or(TimeZone::UTC),
+        checksum: checksum.unwrap_or_default(),
     })
 }
 

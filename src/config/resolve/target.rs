@@ -1,8 +1,11 @@
 //! Stores, and what signs towards them.
 
 use super::super::raw::Section;
-use super::super::{Addressing, CredentialSource, Endpoint, Profile, SecretRef, StaticKeys, Target, units};
+use super::super::{
+    Addressing, Canary, CredentialSource, Endpoint, Profile, SecretRef, StaticKeys, Target, units,
+};
 use super::{HOUR, MINUTE, SECOND};
+use crate::operation::BucketName;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +13,10 @@ use std::time::Duration;
 
 const ENDPOINT: &str =
     "an `https` or `http` URL of scheme, host and port, such as \"https://127.0.0.1:9000\"";
-const PROFILES: &str = "\"aws\", \"plain\" or \"gcs\"";
+const PROFILES: &str = "\"aws\", \"plain\", \"gcs\" or \"auto\"";
+const CANARY: &str = "\"BUCKET/PREFIX\" as the target names it, such as \"acme-lake-prod/.tidegate-canary\"";
+/// Before the random part of a canary's key.
+const CANARY_PREFIX: &str = ".tidegate-canary";
 const REGION: &str = "a region, such as \"us-east-1\"";
 
 /// Every `[targets.NAME]`; `None` for one that is wrong, so that buckets may refer to it all the same.
@@ -46,17 +52,21 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
     });
     let ca = section.path("ca");
     let profile = section.parsed("profile", PROFILES, |text| match text {
-        "aws" => Ok(Profile::Aws),
-        "plain" => Ok(Profile::Plain),
-        "gcs" => Ok(Profile::Gcs),
+        "aws" => Ok((Profile::Aws, false)),
+        "plain" => Ok((Profile::Plain, false)),
+        "gcs" => Ok((Profile::Gcs, false)),
+        // What every target understands, until more is known.
+        "auto" => Ok((Profile::Plain, true)),
         _ => Err("not a profile of targets"),
     });
+    let canary = section.parsed("canary", CANARY, canary);
     let connect_timeout = section.duration("connect_timeout", SECOND..=5 * MINUTE);
     let response_timeout = section.duration("response_timeout", SECOND..=HOUR);
     let credentials = section
         .section("credentials", "a table `credentials` in the target")
         .and_then(|s| credentials(s.private(), region.as_deref()));
     section.finish();
+    let (profile, finds_profile) = profile.unwrap_or((Profile::Aws, false));
     kind?;
     Some(Target {
         name: name.into(),
@@ -64,7 +74,9 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
         region: region?,
         addressing: addressing.unwrap_or(Addressing::Path),
         ca,
-        profile: profile.unwrap_or(Profile::Aws),
+        profile,
+        finds_profile,
+        canary,
         connect_timeout: connect_timeout.unwrap_or(5 * SECOND),
         response_timeout: response_timeout.unwrap_or(MINUTE),
         credentials: credentials?,
@@ -236,6 +248,22 @@ fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
         site.problem("a secret does not belong in this file", SECRET);
     }
     None
+}
+
+fn canary(text: &str) -> Result<Canary, String> {
+    let (bucket, prefix) = text.split_once('/').unwrap_or((text, CANARY_PREFIX));
+    let bucket = BucketName::parse(bucket).map_err(|wrong| wrong.to_string())?;
+    let prefix = prefix.trim_end_matches('/');
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./!".contains(&b);
+    let plain = (1..=512).contains(&prefix.len()) && prefix.bytes().all(allowed);
+    let steps = prefix.split('/').any(|part| matches!(part, "" | "." | ".."));
+    match plain && !steps {
+        true => Ok(Canary {
+            bucket,
+            prefix: prefix.into(),
+        }),
+        false => Err("not a prefix for keys".to_owned()),
+    }
 }
 
 fn region(text: &str) -> Result<Box<str>, &'static str> {

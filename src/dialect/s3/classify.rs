@@ -6,7 +6,7 @@
 use super::claim::PRESIGN_PARAMETERS;
 use super::error::S3Error;
 use super::query::Query;
-use crate::operation::{Api, Handling, Resource, Row, Scope};
+use crate::operation::{Api, ChecksumAlgorithm, Handling, Resource, Row, Scope};
 use http::HeaderMap;
 use std::borrow::Cow;
 
@@ -35,13 +35,6 @@ const CONSUMED: [&str; 9] = [
     "x-amz-te",
     "x-amz-trailer",
     "x-amz-user-agent",
-];
-const CHECKSUMS: [&str; 5] = [
-    "x-amz-checksum-crc32",
-    "x-amz-checksum-crc32c",
-    "x-amz-checksum-crc64nvme",
-    "x-amz-checksum-sha1",
-    "x-amz-checksum-sha256",
 ];
 /// Prefixes with which storage systems give headers a meaning of their own.
 const VENDOR_PREFIXES: [&str; 4] = ["x-amz-", "x-goog-", "x-minio-", "x-rustfs-"];
@@ -221,7 +214,7 @@ fn crossing_headers(headers: &HeaderMap, row: &Row) -> Result<Headers, S3Error> 
             }
         } else if VENDOR_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
             && !CONSUMED.contains(&name)
-            && !CHECKSUMS.contains(&name)
+            && ChecksumAlgorithm::from_header(name).is_none()
         {
             // CLS-02
             return Err(S3Error::not_implemented(format!(

@@ -98,6 +98,11 @@ fn payload(error: &PayloadError) -> S3Error {
         PayloadError::ChunkSize(bytes) => {
             S3Error::invalid_chunk_size(format!("A chunk of {bytes} bytes is not accepted"))
         }
+        PayloadError::Unverifiable(header) => S3Error::not_implemented(format!(
+            "A header you provided implies functionality that is not implemented: {header} cannot be verified here. \
+             Use CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512 or MD5, or ask the operator for `checksum = \"passthrough\"` \
+             on this bucket and `profile = \"auto\"` on its target."
+        )),
         PayloadError::TooLarge(limit) => {
             S3Error::max_message_length(format!("Your request was too big: {limit} bytes at most"))
         }

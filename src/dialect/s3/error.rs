@@ -35,6 +35,7 @@ codes! {
     bad_digest "BadDigest" 400;
     bad_gateway "ServiceUnavailable" 503;
     bucket_already_owned_by_you "BucketAlreadyOwnedByYou" 409;
+    entity_too_large "EntityTooLarge" 400;
     expired_token "ExpiredToken" 400;
     incomplete_body "IncompleteBody" 400;
     internal_error "InternalError" 500;
@@ -50,6 +51,7 @@ codes! {
     malformed_trailer "MalformedTrailerError" 400;
     malformed_xml "MalformedXML" 400;
     max_message_length "MaxMessageLengthExceeded" 400;
+    metadata_too_large "MetadataTooLarge" 400;
     method_not_allowed "MethodNotAllowed" 405;
     missing_content_length "MissingContentLength" 411;
     not_implemented "NotImplemented" 501;

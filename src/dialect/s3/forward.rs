@@ -1,19 +1,29 @@
 //! From what the caller declared to what the target understands.
 //!
-//! | in | out |
-//! |---|---|
-//! | literal SHA-256 | the same literal, so that the target enforces it too |
-//! | `UNSIGNED-PAYLOAD` | `UNSIGNED-PAYLOAD` |
-//! | trailer modes | re-framed with the verified trailer, or decoded with its length, by profile of the target |
-//! | signed chunks | decoded, `UNSIGNED-PAYLOAD` with the decoded length |
+//! | in | out to `aws` | out to `plain` and `gcs` |
+//! |---|---|---|
+//! | literal SHA-256 | the same literal, so that the target enforces it too | the same |
+//! | `UNSIGNED-PAYLOAD` | the same | the same |
+//! | unsigned trailer | framed anew with the caller's trailer | decoded, `UNSIGNED-PAYLOAD` with the decoded length |
+//! | signed chunks | decoded, `UNSIGNED-PAYLOAD` with the decoded length | the same |
+//! | signed chunks with trailer | framed with the caller's trailer, unsigned | decoded, as above |
+//! | `x-amz-checksum-*` | kept | left out, as everything that is about such checksums |
+//! | `Content-MD5` | kept | kept |
+//!
+//! Frames are never passed on as they came: S3 refuses chunks of less than 8 KiB, which some clients send, and a target
+//! gets a `Content-Length` whether or not the caller gave one. A trailer cannot be turned into a header, which would
+//! have to go first; towards a target that takes none it is enforced here, by the withheld last byte. A plain target
+//! gets no `x-amz-checksum-*` because it would ignore it at best, and refuse it or half understand it at worst;
+//! `Content-MD5` is as old as S3 and enforced everywhere.
 
 use super::documents;
 use super::payload::{self, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{self, Body, BodyError, PayloadError};
+use crate::bridge::Bridge;
 use crate::config::{Profile, Target};
 use crate::operation::{
-    Api, BodyRule, Checksum, ChecksumAlgorithm, DeclaredPayload, Detail, Operation,
+    Api, BodyRule, Checksum, ChecksumAlgorithm, CompletedPart, DeclaredPayload, Detail, Enforced, Operation,
     PayloadMode,
 };
 use crate::signing::{OutgoingPayload, PayloadHash};
@@ -66,16 +76,17 @@ impl IncomingPayload {
         self,
         operation: &Operation,
         target: &Target,
+        bridge: Bridge,
     ) -> Result<OutgoingPayload, BodyError> {
         match operation.api().row().body {
-            BodyRule::Object => self.object(target).await,
-            BodyRule::Document { .. } => document(operation, target),
+            BodyRule::Object => self.object(bridge).await,
+            BodyRule::Document { .. } => document(operation, target, bridge.profile),
             // A form becomes an upload before it gets here.
             BodyRule::Form => Err(PayloadError::Incomplete.into()),
             BodyRule::Empty => {
                 // A declared hash of nothing must be that of nothing.
                 if !self.is_plainly_empty() {
-                    Box::pin(self.verify_empty(Outgoing::Raw)).await?;
+                    Box::pin(self.verify_empty(Enforced::NONE, Outgoing::Raw)).await?;
                 }
                 Ok(nothing(operation))
             }
@@ -100,15 +111,11 @@ impl IncomingPayload {
             && declared.trailer.is_none()
     }
 
-    async fn object(self, target: &Target) -> Result<OutgoingPayload, BodyError> {
+    async fn object(self, bridge: Bridge) -> Result<OutgoingPayload, BodyError> {
         let length = self.declared.length;
-        let (carries_checksums, carries_trailers) = match target.profile {
-            Profile::Aws => (true, true),
-            Profile::Plain => (true, false),
-            Profile::Gcs => (false, false),
-        };
-        // `Content-MD5` is of HTTP: every target knows it.
-        let carried = |c: &&Checksum| carries_checksums || c.algorithm == ChecksumAlgorithm::Md5;
+        payload::verifiable(&self.declared, bridge.left)?;
+        let speaks_checksums = speaks_checksums(bridge.profile);
+        let carried = |c: &&Checksum| speaks_checksums || c.algorithm == ChecksumAlgorithm::Md5;
         let mut headers: Vec<(&'static str, String)> = self
             .declared
             .checksums
@@ -116,7 +123,7 @@ impl IncomingPayload {
             .filter(carried)
             .map(|c| (c.algorithm.header(), BASE64.encode(&c.value)))
             .collect();
-        let trailer = self.declared.trailer.filter(|_| carries_trailers);
+        let trailer = self.declared.trailer.filter(|_| speaks_checksums);
         let (hash, framing, wire_length) = match (self.declared.mode, trailer) {
             (PayloadMode::Literal(sha256), _) => (
                 PayloadHash::Literal(HEXLOWER.encode(&sha256)),
@@ -143,9 +150,9 @@ impl IncomingPayload {
         };
         // No byte can be withheld from an empty body: it is verified before anything is sent.
         let body = if length == 0 {
-            Box::pin(self.verify_empty(framing)).await?
+            Box::pin(self.verify_empty(bridge.left.beyond_us(), framing)).await?
         } else {
-            self.verified(framing)?
+            self.verified(bridge.left, framing)?
         };
         Ok(OutgoingPayload {
             body,
@@ -155,11 +162,12 @@ impl IncomingPayload {
         })
     }
 
-    fn verified(self, framing: Outgoing) -> Result<Body, BodyError> {
+    fn verified(self, left: Enforced, framing: Outgoing) -> Result<Body, BodyError> {
         let body = self.body.ok_or(PayloadError::Incomplete)?;
         Ok(payload::verified(
             body,
             self.declared,
+            left,
             self.chunk_signing,
             framing,
             self.stall,
@@ -167,10 +175,26 @@ impl IncomingPayload {
         ))
     }
 
-    async fn verify_empty(self, framing: Outgoing) -> Result<Body, BodyError> {
+    async fn verify_empty(self, left: Enforced, framing: Outgoing) -> Result<Body, BodyError> {
         let body = self.body.ok_or(PayloadError::Incomplete)?;
-        payload::verify_empty(body, self.declared, self.chunk_signing, framing, self.stall).await
+        payload::verify_empty(body, self.declared, left, self.chunk_signing, framing, self.stall).await
     }
+}
+
+/// Whether `x-amz-checksum-*` means anything to a target, in headers, trailers and documents.
+fn speaks_checksums(profile: Profile) -> bool {
+    match profile {
+        Profile::Aws => true,
+        Profile::Plain | Profile::Gcs => false,
+    }
+}
+
+fn without_checksums(parts: &[CompletedPart]) -> Vec<CompletedPart> {
+    let bare = parts.iter().map(|part| CompletedPart {
+        checksums: Vec::new(),
+        ..part.clone()
+    });
+    bare.collect()
 }
 
 /// The payload of a call that has none, as often as it is wanted; `None` for all others.
@@ -191,10 +215,12 @@ fn nothing(operation: &Operation) -> OutgoingPayload {
 }
 
 /// A rebuilt document with its own hash and MD5: what the caller declared was true of other bytes.
-fn document(operation: &Operation, target: &Target) -> Result<OutgoingPayload, BodyError> {
+fn document(operation: &Operation, target: &Target, profile: Profile) -> Result<OutgoingPayload, BodyError> {
     let bytes = match operation.detail() {
         Detail::Deletions { objects, quiet } => documents::write_delete(objects, *quiet),
-        Detail::Parts(parts) => documents::write_complete(parts),
+        Detail::Parts(parts) if speaks_checksums(profile) => documents::write_complete(parts),
+        // Each part was verified when it came, and its ETag binds it.
+        Detail::Parts(parts) => documents::write_complete(&without_checksums(parts)),
         Detail::Tags(tags) => documents::write_tags(tags),
         Detail::Document(bytes) => bytes.clone(),
         Detail::None if operation.api() == Api::CreateBucket => documents::write_new_bucket(&target.region),

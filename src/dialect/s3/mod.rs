@@ -11,6 +11,7 @@ pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod error_xml;
 pub(crate) mod forward;
+pub(crate) mod limits;
 pub(crate) mod payload;
 mod query;
 pub(crate) mod response;
@@ -85,6 +86,7 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -
     let found = classify::classify(head.method.as_str(), &address.resource, &query, headers)?;
     let presigned = query.get("X-Amz-Signature").is_some();
     let declared = declared::read(found.api, headers, read.payload.as_deref(), presigned)?;
+    limits::check(found.api, headers, &declared)?;
     let detail = match headers.get("x-amz-copy-source") {
         None => Detail::None,
         Some(source) => Detail::Copy(copy_source::parse(source.to_str().map_err(|_| {

@@ -133,6 +133,8 @@ pub(super) fn target(port: u16, ca: Option<PathBuf>) -> Arc<Target> {
         addressing: Addressing::Path,
         ca,
         profile: crate::config::Profile::Plain,
+        finds_profile: false,
+        canary: None,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),
         credentials: CredentialSource::Static(StaticKeys {

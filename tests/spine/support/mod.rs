@@ -5,6 +5,7 @@ pub mod client;
 mod config;
 mod evidence;
 pub mod fake_target;
+pub mod picky_target;
 pub mod raw;
 pub mod transport;
 pub mod world;

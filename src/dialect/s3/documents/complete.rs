@@ -3,21 +3,13 @@
 use super::DocumentError;
 use super::reader::{Reader, Source};
 use super::writer::Xml;
-use crate::operation::CompletedPart;
+use crate::operation::{ChecksumAlgorithm, CompletedPart};
 use bytes::Bytes;
 
 /// As at S3.
 const PART_LIMIT: usize = 10_000;
 /// ETags are 32 hex digits in quotes at S3; other stores have longer ones. Checksums are shorter.
 const TEXT_LIMIT: usize = 1024;
-
-const CHECKSUMS: [&str; 5] = [
-    "ChecksumCRC32",
-    "ChecksumCRC32C",
-    "ChecksumCRC64NVME",
-    "ChecksumSHA1",
-    "ChecksumSHA256",
-];
 
 /// Parses the body of a CompleteMultipartUpload request: 1 to 10,000 parts, in the order in which they were sent.
 ///
@@ -50,7 +42,8 @@ fn part(reader: &mut Reader<'_>) -> Result<CompletedPart, DocumentError> {
     let (mut number, mut etag) = (None, None);
     let mut checksums: Vec<(&'static str, Box<str>)> = Vec::new();
     while let Some(name) = reader.child()? {
-        let known = CHECKSUMS.into_iter().find(|known| *known == name);
+        let mut elements = ChecksumAlgorithm::AMZ.into_iter().filter_map(ChecksumAlgorithm::element);
+        let known = elements.find(|known| *known == name);
         let again = match (&*name, known) {
             ("PartNumber", _) => number.replace(part_number(&reader.text()?)?).is_some(),
             ("ETag", _) => etag.replace(short(reader.text()?)?).is_some(),

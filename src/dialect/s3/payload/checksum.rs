@@ -1,6 +1,7 @@
-//! Sums over the payload, updated while it passes: each algorithm runs once, however often it was declared.
+//! Sums over the payload, updated while it passes: each algorithm runs once, however often it was declared, and not
+//! at all if everything that needs it is left to the target.
 
-use crate::operation::{ChecksumAlgorithm, DeclaredPayload, PayloadMode};
+use crate::operation::{ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced};
 use aws_lc_rs::digest;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
@@ -16,14 +17,20 @@ enum Sum {
 }
 
 impl Sums {
-    /// Everything that was declared, and `extra` for what is sent on.
-    pub(super) fn new(declared: &DeclaredPayload, extra: Option<ChecksumAlgorithm>) -> Self {
-        let literal = matches!(declared.mode, PayloadMode::Literal(_)).then_some(ChecksumAlgorithm::Sha256);
-        let in_headers = declared.checksums.iter().map(|checksum| checksum.algorithm);
+    /// Everything that was declared and is not `left` to the target, and `extra` for what is sent on. What cannot be
+    /// computed has no sum, and so never matches.
+    pub(super) fn new(declared: &DeclaredPayload, left: Enforced, extra: Option<ChecksumAlgorithm>) -> Self {
+        let ours = declared
+            .declarations()
+            .filter(|declaration| !left.holds(*declaration));
+        let algorithms = ours.map(|declaration| match declaration {
+            Declaration::Literal => ChecksumAlgorithm::Sha256,
+            Declaration::Header(algorithm) | Declaration::Trailer(algorithm) => algorithm,
+        });
         let mut sums: Vec<(ChecksumAlgorithm, Sum)> = Vec::new();
-        for algorithm in in_headers.chain(literal).chain(declared.trailer).chain(extra) {
+        for algorithm in algorithms.chain(extra) {
             if !sums.iter().any(|(known, _)| *known == algorithm) {
-                sums.push((algorithm, Sum::new(algorithm)));
+                sums.extend(Sum::new(algorithm).map(|sum| (algorithm, sum)));
             }
         }
         Self(sums)
@@ -53,21 +60,26 @@ impl Sums {
 }
 
 impl Sum {
-    fn new(algorithm: ChecksumAlgorithm) -> Self {
-        match algorithm {
+    fn new(algorithm: ChecksumAlgorithm) -> Option<Self> {
+        Some(match algorithm {
             ChecksumAlgorithm::Crc32 => Self::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32IsoHdlc)),
             ChecksumAlgorithm::Crc32c => Self::Crc32(crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi)),
             ChecksumAlgorithm::Crc64Nvme => Self::Crc64(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme)),
             ChecksumAlgorithm::Sha1 => Self::Sha(digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY)),
             ChecksumAlgorithm::Sha256 => Self::Sha(digest::Context::new(&digest::SHA256)),
-            ChecksumAlgorithm::Md5 => Self::Md5(Md5::new()),
-        }
+            ChecksumAlgorithm::Sha512 => Self::Sha(digest::Context::new(&digest::SHA512)),
+            ChecksumAlgorithm::Md5 | ChecksumAlgorithm::AmzMd5 => Self::Md5(Md5::new()),
+            ChecksumAlgorithm::XxHash64 | ChecksumAlgorithm::XxHash3 | ChecksumAlgorithm::XxHash128 => {
+                return None;
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::operation::PayloadMode;
     use data_encoding::HEXLOWER;
 
     // The check values of the CRC catalogue, and of FIPS 180 and RFC 1321, over `123456789`.
@@ -85,9 +97,15 @@ mod tests {
                 ChecksumAlgorithm::Sha256,
                 "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
             ),
+            (
+                ChecksumAlgorithm::Sha512,
+                "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274a\
+                 d27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+            ),
             (ChecksumAlgorithm::Md5, "25f9e794323b453885f5181f1b624d0b"),
+            (ChecksumAlgorithm::AmzMd5, "25f9e794323b453885f5181f1b624d0b"),
         ] {
-            let mut sums = Sums::new(&DeclaredPayload::none(), Some(algorithm));
+            let mut sums = Sums::new(&DeclaredPayload::none(), Enforced::NONE, Some(algorithm));
             sums.update(b"1234");
             sums.update(b"56789");
             let value = sums.value(algorithm).unwrap();
@@ -103,6 +121,29 @@ mod tests {
             trailer: Some(ChecksumAlgorithm::Sha256),
             ..DeclaredPayload::none()
         };
-        assert_eq!(Sums::new(&declared, Some(ChecksumAlgorithm::Sha256)).0.len(), 1);
+        let sums = |left| {
+            Sums::new(&declared, left, Some(ChecksumAlgorithm::Sha256))
+                .0
+                .len()
+        };
+        assert_eq!(sums(Enforced::NONE), 1);
+        let left = |left| Sums::new(&declared, left, None).0.len();
+        assert_eq!(
+            left(Enforced::NONE.with(Declaration::Literal)),
+            1,
+            "the trailer needs it"
+        );
+        assert_eq!(left(Enforced::by_s3()), 0);
+    }
+
+    #[test]
+    fn exactly_the_algorithms_that_say_so_are_computed() {
+        for algorithm in ChecksumAlgorithm::AMZ.into_iter().chain([ChecksumAlgorithm::Md5]) {
+            assert_eq!(
+                Sum::new(algorithm).is_some(),
+                algorithm.is_computed(),
+                "{algorithm:?}"
+            );
+        }
     }
 }

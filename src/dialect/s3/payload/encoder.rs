@@ -5,7 +5,7 @@
 //! there: nothing is gathered and no payload byte is copied.
 
 use crate::operation::ChecksumAlgorithm;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
 
 /// Payload bytes of every chunk but the last, and its header with and without the end of the chunk before.
@@ -24,6 +24,18 @@ pub(crate) fn encoded_length(decoded: u64, algorithm: ChecksumAlgorithm) -> u64 
     let value = BASE64.encode_len(algorithm.length());
     let end = "0\r\n".len() + algorithm.header().len() + ":".len() + value + "\r\n\r\n".len();
     full.saturating_add(last).saturating_add(end as u64)
+}
+
+/// A payload that is there as a whole, framed with `value` in the trailer.
+pub(crate) fn framed(payload: &Bytes, algorithm: ChecksumAlgorithm, value: &[u8]) -> Bytes {
+    let mut encoder = Encoder::new(payload.len() as u64, algorithm);
+    let mut rest = payload.clone();
+    let mut wire = BytesMut::new();
+    while let Some(piece) = encoder.next(&mut rest) {
+        wire.extend_from_slice(&piece);
+    }
+    wire.extend_from_slice(&encoder.finish(value));
+    wire.freeze()
 }
 
 /// Interleaves payload slices with chunk headers.
@@ -89,7 +101,6 @@ impl Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::BytesMut;
 
     fn encode(payload: &Bytes, frame: usize) -> BytesMut {
         let algorithm = ChecksumAlgorithm::Crc32;

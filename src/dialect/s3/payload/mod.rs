@@ -18,9 +18,9 @@ mod verify;
 
 use crate::authn::ChunkSigning;
 use crate::body::{Body, BodyError, PayloadError, full};
-use crate::operation::{ChecksumAlgorithm, DeclaredPayload};
+use crate::operation::{ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced};
 use bytes::{Bytes, BytesMut};
-pub(crate) use encoder::encoded_length;
+pub(crate) use encoder::{encoded_length, framed};
 use http_body_util::BodyExt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -52,7 +52,37 @@ impl<B> Incoming for B where
 {
 }
 
+/// Whether everything that is declared and not `left` to the target can be verified here. To be asked before anything
+/// is sent.
+///
+/// # Errors
+/// [`PayloadError::Unverifiable`] with the header that cannot.
+pub(crate) fn verifiable(declared: &DeclaredPayload, left: Enforced) -> Result<(), PayloadError> {
+    let ours = declared
+        .declarations()
+        .filter(|declaration| !left.holds(*declaration));
+    for declaration in ours {
+        match declaration {
+            Declaration::Header(algorithm) | Declaration::Trailer(algorithm) if !algorithm.is_computed() => {
+                return Err(PayloadError::Unverifiable(algorithm.header()));
+            }
+            Declaration::Literal | Declaration::Header(_) | Declaration::Trailer(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The checksum of bytes that are there as a whole; `None` for one that is not computed here.
+pub(crate) fn checksum_of(algorithm: ChecksumAlgorithm, bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut sums = checksum::Sums::new(&DeclaredPayload::none(), Enforced::NONE, Some(algorithm));
+    sums.update(bytes);
+    sums.value(algorithm)
+}
+
 /// The body for the target: decoded, verified against `declared`, framed as `outgoing`.
+///
+/// What is `left` to the target is carried over and not verified here, except what the target cannot know: lengths,
+/// framing and the signatures of chunks.
 ///
 /// `chunks` is the signature chain that authentication gave; without it no signed chunk verifies. `stall` bounds
 /// the time without a frame from the caller. `received` counts decoded payload bytes for the audit record.
@@ -65,12 +95,13 @@ impl<B> Incoming for B where
 pub(crate) fn verified<B: Incoming>(
     inner: B,
     declared: DeclaredPayload,
+    left: Enforced,
     chunks: Option<ChunkSigning>,
     outgoing: Outgoing,
     stall: Duration,
     received: Arc<AtomicU64>,
 ) -> Body {
-    Verified::new(inner, declared, chunks, outgoing, stall, received).boxed_unsync()
+    Verified::new(inner, declared, left, chunks, outgoing, stall, received).boxed_unsync()
 }
 
 /// Verifies a payload of declared length 0 to its end and gives the (complete) body for the target.
@@ -83,6 +114,7 @@ pub(crate) fn verified<B: Incoming>(
 pub(crate) async fn verify_empty<B: Incoming>(
     inner: B,
     declared: DeclaredPayload,
+    left: Enforced,
     chunks: Option<ChunkSigning>,
     outgoing: Outgoing,
     stall: Duration,
@@ -90,7 +122,8 @@ pub(crate) async fn verify_empty<B: Incoming>(
     if declared.length != 0 {
         return Err(PayloadError::Incomplete.into());
     }
-    let body = Verified::new(inner, declared, chunks, outgoing, stall, Arc::default());
+    verifiable(&declared, left)?;
+    let body = Verified::new(inner, declared, left, chunks, outgoing, stall, Arc::default());
     // Only a framing without payload can come out of it.
     gather(body, 256).await.map(full)
 }
@@ -110,7 +143,17 @@ pub(crate) async fn read_document<B: Incoming>(
     if declared.length > limit as u64 {
         return Err(PayloadError::TooLarge(limit).into());
     }
-    let body = Verified::new(inner, declared.clone(), chunks, Outgoing::Raw, stall, received);
+    verifiable(declared, Enforced::NONE)?;
+    let declared = declared.clone();
+    let body = Verified::new(
+        inner,
+        declared,
+        Enforced::NONE,
+        chunks,
+        Outgoing::Raw,
+        stall,
+        received,
+    );
     gather(body, limit).await
 }
 

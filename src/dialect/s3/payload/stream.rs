@@ -5,7 +5,7 @@ use super::verify::Verifier;
 use super::{Incoming, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{BodyError, PayloadError};
-use crate::operation::DeclaredPayload;
+use crate::operation::{DeclaredPayload, Enforced};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future;
@@ -48,23 +48,26 @@ impl<B: Incoming> Verified<B> {
     pub(super) fn new(
         inner: B,
         declared: DeclaredPayload,
+        left: Enforced,
         chunks: Option<ChunkSigning>,
         outgoing: Outgoing,
         stall: Duration,
         received: Arc<AtomicU64>,
     ) -> Self {
         let length = declared.length;
-        let (extra, remaining) = match outgoing {
+        let (trailer, remaining) = match outgoing {
             Outgoing::Raw => (None, length),
             Outgoing::UnsignedTrailer(algorithm) => (Some(algorithm), encoded_length(length, algorithm)),
         };
+        // The caller's own trailer goes on as it came.
+        let extra = trailer.filter(|algorithm| declared.trailer != Some(*algorithm));
         Self {
             inner,
-            verifier: Verifier::new(declared, chunks, extra),
+            verifier: Verifier::new(declared, left, chunks, extra),
             input: Bytes::new(),
             withheld: Bytes::new(),
             length,
-            encoder: extra.map(|algorithm| Encoder::new(length, algorithm)),
+            encoder: trailer.map(|algorithm| Encoder::new(length, algorithm)),
             framing: Bytes::new(),
             stall: Stall::new(stall),
             received,

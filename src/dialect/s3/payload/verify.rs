@@ -11,19 +11,20 @@ use super::aws_chunked::{Decoder, Event, Signature, TRAILER_SIGNATURE};
 use super::checksum::Sums;
 use crate::authn::ChunkSigning;
 use crate::body::PayloadError;
-use crate::operation::{ChecksumAlgorithm, DeclaredPayload, PayloadMode};
+use crate::operation::{Checksum, ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced, PayloadMode};
 use aws_lc_rs::digest;
 use bytes::Bytes;
 use data_encoding::BASE64;
 
 /// The largest signed chunk, as in MinIO: a signature should come before much was sent on for nothing.
 const SIGNED_CHUNK_LIMIT: u64 = 16 << 20;
-/// The largest object that one request can carry at S3.
-const CHUNK_LIMIT: u64 = 5 << 30;
+const CHUNK_LIMIT: u64 = super::super::limits::LARGEST_UPLOAD;
 
 /// Checks one payload while it passes.
 pub(super) struct Verifier {
     declared: DeclaredPayload,
+    /// What the target holds the payload against, so that it is not done twice.
+    left: Enforced,
     sums: Sums,
     /// Payload bytes so far.
     passed: u64,
@@ -57,9 +58,11 @@ struct Trailer {
 }
 
 impl Verifier {
+    /// What is `left` to the target is not verified here, except signatures and lengths, which it cannot know.
     /// `extra` is summed besides what was declared.
     pub(super) fn new(
         declared: DeclaredPayload,
+        left: Enforced,
         chain: Option<ChunkSigning>,
         extra: Option<ChecksumAlgorithm>,
     ) -> Self {
@@ -80,8 +83,9 @@ impl Verifier {
             },
         });
         Self {
-            sums: Sums::new(&declared, extra),
+            sums: Sums::new(&declared, left, extra),
             declared,
+            left,
             passed: 0,
             chunks,
         }
@@ -137,15 +141,16 @@ impl Verifier {
             return Err(PayloadError::ChunkSignature);
         }
         if let Some(algorithm) = self.declared.trailer {
-            let came = self.chunks.as_ref().and_then(|c| c.trailer.value.as_deref());
-            self.check(algorithm, came.ok_or(PayloadError::UnexpectedTrailer)?)?;
+            let came = self.came().ok_or(PayloadError::UnexpectedTrailer)?;
+            self.check(Declaration::Trailer(algorithm), algorithm, came)?;
         }
-        for checksum in &self.declared.checksums {
-            self.check(checksum.algorithm, &checksum.value)?;
+        for Checksum { algorithm, value } in &self.declared.checksums {
+            self.check(Declaration::Header(*algorithm), *algorithm, value)?;
         }
         match self.declared.mode {
+            PayloadMode::Literal(_) if self.left.holds(Declaration::Literal) => Ok(()),
             PayloadMode::Literal(expected)
-                if self.sum(ChecksumAlgorithm::Sha256).as_deref() != Some(&expected[..]) =>
+                if self.sums.value(ChecksumAlgorithm::Sha256).as_deref() != Some(&expected[..]) =>
             {
                 Err(PayloadError::Sha256Mismatch)
             }
@@ -153,9 +158,16 @@ impl Verifier {
         }
     }
 
-    /// The computed sum of what was declared or asked for as extra.
+    /// The checksum for a trailer of our own: the caller's, or else the computed sum of what was declared or asked for
+    /// as extra.
     pub(super) fn sum(&self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
-        self.sums.value(algorithm)
+        let came = self.came().filter(|_| self.declared.trailer == Some(algorithm));
+        came.map(<[u8]>::to_vec).or_else(|| self.sums.value(algorithm))
+    }
+
+    /// What came in the trailer.
+    fn came(&self) -> Option<&[u8]> {
+        self.chunks.as_ref().and_then(|c| c.trailer.value.as_deref())
     }
 
     fn pass(&mut self, bytes: Bytes) -> Result<Bytes, PayloadError> {
@@ -167,8 +179,13 @@ impl Verifier {
         Ok(bytes)
     }
 
-    fn check(&self, algorithm: ChecksumAlgorithm, declared: &[u8]) -> Result<(), PayloadError> {
-        match self.sum(algorithm).as_deref() == Some(declared) {
+    fn check(
+        &self,
+        declaration: Declaration,
+        algorithm: ChecksumAlgorithm,
+        declared: &[u8],
+    ) -> Result<(), PayloadError> {
+        match self.left.holds(declaration) || self.sums.value(algorithm).as_deref() == Some(declared) {
             true => Ok(()),
             false => Err(PayloadError::ChecksumMismatch(algorithm.header())),
         }

@@ -83,6 +83,7 @@ async fn the_last_byte_waits_for_the_end_and_the_others_do_not() {
     let mut body = verified(
         silent,
         declared(PayloadMode::Unsigned, 10),
+        Enforced::NONE,
         None,
         Outgoing::Raw,
         STALL,
@@ -104,6 +105,7 @@ async fn a_caller_that_breaks_off_or_stands_still_is_told_apart() {
         drain(verified(
             frames,
             declared,
+            Enforced::NONE,
             None,
             Outgoing::Raw,
             stall,
@@ -125,7 +127,15 @@ async fn trailers_of_http_are_dropped() {
     trailers.insert("x-amz-meta-a", http::HeaderValue::from_static("b"));
     frames.frames.push_back(Frame::trailers(trailers));
     let declared = declared(PayloadMode::Unsigned, 5);
-    let body = verified(frames, declared, None, Outgoing::Raw, STALL, Arc::default());
+    let body = verified(
+        frames,
+        declared,
+        Enforced::NONE,
+        None,
+        Outgoing::Raw,
+        STALL,
+        Arc::default(),
+    );
     let (seen, end) = drain(body).await;
     assert!(end.is_ok() && seen == b"hello");
 }
@@ -140,6 +150,7 @@ async fn received_bytes_are_counted_without_framing() {
     drain(verified(
         frames,
         upload.declared,
+        Enforced::NONE,
         chain,
         Outgoing::Raw,
         STALL,
@@ -157,7 +168,15 @@ async fn raw_frames_and_large_chunks_are_not_copied() {
     let mut frames = caller([]);
     frames.frames.push_back(Frame::data(payload.clone()));
     let declared = declared(PayloadMode::Unsigned, 4096);
-    let mut body = verified(frames, declared, None, Outgoing::Raw, STALL, Arc::default());
+    let mut body = verified(
+        frames,
+        declared,
+        Enforced::NONE,
+        None,
+        Outgoing::Raw,
+        STALL,
+        Arc::default(),
+    );
     let frame = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut body), cx)).await;
     assert_eq!(
         frame.unwrap().unwrap().into_data().unwrap().as_ptr(),
@@ -170,7 +189,16 @@ async fn an_empty_payload_is_verified_before_anything_is_sent() {
     let run = async |upload: &Upload, outgoing| {
         let chain = Signer::new(SEED).chain();
         let frames = caller(upload.wire.chunks(3));
-        match verify_empty(frames, upload.declared.clone(), chain, outgoing, STALL).await {
+        match verify_empty(
+            frames,
+            upload.declared.clone(),
+            Enforced::NONE,
+            chain,
+            outgoing,
+            STALL,
+        )
+        .await
+        {
             Ok(body) => Ok(drain(body).await.0),
             Err(error) => Err(error),
         }
@@ -288,7 +316,7 @@ fn block_on<F: std::future::Future>(future: F) -> F::Output {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    // 256 cases each, or as many as `PROPTEST_CASES` says.
 
     // STR-06
     #[test]
@@ -312,6 +340,15 @@ proptest! {
             let (wire, end) = drain(upload.body(caller(upload.wire.chunks(frame)), outgoing)).await;
             prop_assert!(end.is_ok());
             let (seen, end) = stored(wire, payload.len(), algorithm).await;
+            prop_assert!(end.is_ok());
+            prop_assert_eq!(&seen, &payload);
+            // And where verifying is left to the target: the same bytes, with the caller's own trailer.
+            let trailer = upload.declared.trailer.unwrap_or(algorithm);
+            let outgoing = Outgoing::UnsignedTrailer(trailer);
+            let left = upload.left(Enforced::by_s3(), caller(upload.wire.chunks(frame)), outgoing);
+            let (wire, end) = drain(left).await;
+            prop_assert!(end.is_ok());
+            let (seen, end) = stored(wire, payload.len(), trailer).await;
             prop_assert!(end.is_ok());
             prop_assert_eq!(seen, payload);
             Ok(())

@@ -148,7 +148,7 @@ fn declared(mode: PayloadMode, length: usize) -> DeclaredPayload {
 }
 
 fn sum(algorithm: ChecksumAlgorithm, payload: &[u8]) -> Vec<u8> {
-    let mut sums = checksum::Sums::new(&DeclaredPayload::none(), Some(algorithm));
+    let mut sums = checksum::Sums::new(&DeclaredPayload::none(), Enforced::NONE, Some(algorithm));
     sums.update(payload);
     sums.value(algorithm).unwrap()
 }
@@ -201,11 +201,16 @@ impl Upload {
     }
 
     fn body(&self, frames: Caller, outgoing: Outgoing) -> Body {
+        self.left(Enforced::NONE, frames, outgoing)
+    }
+
+    fn left(&self, left: Enforced, frames: Caller, outgoing: Outgoing) -> Body {
         let chain = Signer::new(self.seed).chain();
         let chain = chain.filter(|_| self.declared.mode.is_signed_chunks());
         verified(
             frames,
             self.declared.clone(),
+            left,
             chain,
             outgoing,
             STALL,

@@ -88,6 +88,7 @@ async fn chunks_that_are_not_the_signed_ones_are_refused() {
     }
 }
 
+// STR-01
 #[tokio::test]
 async fn without_a_chain_no_signed_chunk_verifies() {
     for payload in [&b"hello"[..], b""] {
@@ -96,6 +97,7 @@ async fn without_a_chain_no_signed_chunk_verifies() {
         let body = verified(
             body,
             upload.declared.clone(),
+            Enforced::NONE,
             None,
             Outgoing::Raw,
             STALL,
@@ -209,6 +211,7 @@ async fn a_signed_trailer_needs_its_signature() {
     assert!(minio.run(1).await.1.is_ok());
 }
 
+// STR-04
 #[tokio::test]
 async fn a_trailer_in_a_mode_without_one_is_refused() {
     let upload = Upload::new(PayloadMode::SignedChunks, b"hello", 5);
@@ -333,6 +336,7 @@ async fn a_claimed_size_is_held_against_what_may_come() {
     }
 }
 
+// STR-03
 #[tokio::test]
 async fn a_signed_chunk_in_an_unsigned_upload_is_refused() {
     let upload = Upload::new(PayloadMode::UnsignedTrailer, b"hello", 5);
