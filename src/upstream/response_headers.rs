@@ -3,7 +3,7 @@
 //! A list of what may, because what may not is open-ended: cookies, `Alt-Svc` (a way around the proxy), `Location`
 //! and `x-amz-bucket-region` (they make clients turn to the target), and whatever is invented next. LEK-04, LEK-05.
 
-use crate::operation::{Answer, Api};
+use crate::operation::{Answer, Api, ChecksumAlgorithm};
 use http::{HeaderMap, HeaderName, header};
 
 /// The response headers of `api` that cross. Framing and `Date` are the listener's own, except `Content-Length`.

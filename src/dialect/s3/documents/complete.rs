@@ -42,7 +42,9 @@ fn part(reader: &mut Reader<'_>) -> Result<CompletedPart, DocumentError> {
     let (mut number, mut etag) = (None, None);
     let mut checksums: Vec<(&'static str, Box<str>)> = Vec::new();
     while let Some(name) = reader.child()? {
-        let mut elements = ChecksumAlgorithm::AMZ.into_iter().filter_map(ChecksumAlgorithm::element);
+        let mut elements = ChecksumAlgorithm::AMZ
+            .into_iter()
+            .filter_map(ChecksumAlgorithm::element);
         let known = elements.find(|known| *known == name);
         let again = match (&*name, known) {
             ("PartNumber", _) => number.replace(part_number(&reader.text()?)?).is_some(),
