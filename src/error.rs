@@ -78,7 +78,7 @@ impl Error {
 /// The audit record's word for a denial.
 pub(crate) fn denied_reason(denied: &Denied) -> Reason {
     match denied.reason {
-        DenyReason::NoPermit | DenyReason::NoPolicyFile => Reason::NoPermit,
+        DenyReason::NoPermit | DenyReason::NoPolicyFile | DenyReason::NotOffered => Reason::NoPermit,
         DenyReason::Forbid => Reason::Forbid,
         DenyReason::EvaluationError => Reason::EvalError,
         DenyReason::UnknownBucket => Reason::NoSuchBucket,

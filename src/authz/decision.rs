@@ -224,6 +224,14 @@ impl Policies {
         let determining = index.sorted(diagnostics.reason().map(AsRef::as_ref));
         match (response.decision(), determining.first()) {
             (Decision::Allow, _) => Ok(determining),
+            // No oracle: who has no rights here learns nothing of what others have. AUZ-15
+            (Decision::Deny, None)
+                if access.action.is_setting()
+                    && !index.grants_by_name(access.action)
+                    && index.mentions(facts.principal) =>
+            {
+                Err(deny(DenyReason::NotOffered, determining, &no_policy))
+            }
             (Decision::Deny, None) => Err(deny(DenyReason::NoPermit, determining, &no_policy)),
             (Decision::Deny, Some(id)) => {
                 let mut why = format!("with an explicit deny in policy {id}");

@@ -7,10 +7,11 @@
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use crate::authn::{Principal, PrincipalKind};
+use crate::operation::Action;
 use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PolicySet, PolicySetError, PrincipalConstraint,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Slices kept for one bucket. Principals who share their groups share a slice, so this is far above what real files
@@ -34,6 +35,8 @@ pub(super) struct Index {
     slices: Slices,
     /// For actions that a `permit` must name.
     managed_slices: Slices,
+    /// Those of them that one does name, for whomever.
+    granted_by_name: HashSet<Action>,
 }
 
 type Slices = RwLock<HashMap<Box<[usize]>, Arc<Slice>>>;
@@ -77,6 +80,7 @@ impl Index {
             groups: HashMap::new(),
             slices: Slices::default(),
             managed_slices: Slices::default(),
+            granted_by_name: HashSet::new(),
         };
         for (policy, needs) in policies {
             index.add(vocabulary, policy, needs);
@@ -105,6 +109,16 @@ impl Index {
         }
         self.positions
             .insert(AsRef::<str>::as_ref(policy.id()).into(), position);
+        let named = match (policy.effect(), policy.action_constraint()) {
+            (Effect::Forbid, _) | (_, ActionConstraint::Any) => Vec::new(),
+            (Effect::Permit, ActionConstraint::Eq(uid)) => vec![uid],
+            (Effect::Permit, ActionConstraint::In(uids)) => uids,
+        };
+        let managed = Action::ALL.iter().copied().filter(|action| action.is_managed());
+        self.granted_by_name.extend(managed.filter(|action| {
+            let is_named = |uid: &EntityUid| [action.name(), "manage"].contains(&uid.id().unescaped());
+            named.iter().any(is_named)
+        }));
         let permits_any_action =
             policy.effect() == Effect::Permit && policy.action_constraint() == ActionConstraint::Any;
         self.policies.push(Indexed {
@@ -199,6 +213,11 @@ impl Index {
             indexed.policy.effect() == Effect::Permit
                 && indexed.kind.is_none_or(|kind| kind == principal.kind())
         })
+    }
+
+    /// Whether some `permit` names this managed action, or `manage`, for whomever.
+    pub(super) fn grants_by_name(&self, action: Action) -> bool {
+        self.granted_by_name.contains(&action)
     }
 
     /// Ids in the order of the file, whatever order they come in.

@@ -103,6 +103,8 @@ pub enum DenyReason {
     UnknownBucket,
     /// The bucket has no policy file.
     NoPolicyFile,
+    /// A setting that no policy of the bucket grants to anybody, asked for by somebody who has rights there.
+    NotOffered,
 }
 
 impl DenyReason {
@@ -114,6 +116,7 @@ impl DenyReason {
             Self::EvaluationError => "eval-error",
             Self::UnknownBucket => "unknown-bucket",
             Self::NoPolicyFile => "no-policy-file",
+            Self::NotOffered => "not-offered",
         }
     }
 }

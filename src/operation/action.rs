@@ -165,4 +165,15 @@ impl Action {
     pub fn is_managed(self) -> bool {
         self.group() == ActionGroup::Manage
     }
+
+    /// Whether it is about a setting. Tools try some of these as a matter of course and go on where they are not
+    /// implemented, but not where they are denied.
+    pub(crate) fn is_setting(self) -> bool {
+        let more_than_a_setting = [
+            Self::BypassGovernanceRetention,
+            Self::CreateBucket,
+            Self::DeleteBucket,
+        ];
+        self.is_managed() && !more_than_a_setting.contains(&self)
+    }
 }

@@ -76,7 +76,7 @@ async fn the_document_is_verified_and_bounded() {
         let answer = etl
             .send(etl.sign("PUT", "/lake", &[(name, "true")], b"", Payload::Literal))
             .await;
-        answer.refused(name, 403, "AccessDenied");
+        answer.refused(name, 501, "NotImplemented");
         assert!(answer.text().contains(action), "{}", answer.text());
     }
     assert_eq!(world.target_requests(), Vec::<String>::new());

@@ -179,18 +179,34 @@ async fn headers_that_give_data_away_need_the_right_to_manage() {
     ] {
         let signed = etl.sign("PUT", "/lake/tmp/a", &[(name, value)], b"x", Payload::Literal);
         let answer = etl.send(signed).await;
-        answer.refused(name, 403, "AccessDenied");
+        answer.refused(name, 501, "NotImplemented");
         let message = answer.element("Message").unwrap();
         assert!(
             message.contains(action) && message.contains("`manage`, by name"),
             "{message}"
         );
         let presigned = etl.presign("PUT", "/lake/tmp/a", &[(name, value)], b"x", 60);
-        etl.send(presigned).await.refused(name, 403, "AccessDenied");
+        etl.send(presigned).await.refused(name, 501, "NotImplemented");
     }
     let hoisted = etl.presign("PUT", "/lake/tmp/a?x-amz-acl=public-read", &[], b"x", 60);
-    etl.send(hoisted).await.refused("hoisted", 403, "AccessDenied");
+    etl.send(hoisted).await.refused("hoisted", 501, "NotImplemented");
     world.untouched("headers that give data away");
+    // Where somebody has the right, it is a matter of policy.
+    let world = World::with(settings(
+        "permit (principal, action, resource);
+         permit (principal == Tidegate::User::\"idp:boss\", action in Tidegate::Action::\"manage\", resource);",
+    ))
+    .await;
+    let etl = world.client("etl").await;
+    let request = etl.sign(
+        "PUT",
+        "/lake/tmp/a",
+        &[("x-amz-acl", "public-read")],
+        b"x",
+        Payload::Literal,
+    );
+    etl.send(request).await.refused("of others", 403, "AccessDenied");
+    world.untouched("the rights of others");
 
     let target = FakeTarget::saying("HTTP/1.1 200 OK\r\netag: \"e\"\r\ncontent-length: 0\r\n\r\n").await;
     let world = World::with(Settings {

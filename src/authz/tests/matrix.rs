@@ -559,6 +559,19 @@ fn a_permit_of_every_action_does_not_grant_to_manage() {
         why.ends_with("because no policy grants this action, or `manage`, by name"),
         "{why}"
     );
+    // Who has rights in the bucket is told that nobody has this one; who has none learns nothing.
+    let reason = |text: &str, api| {
+        let policies = Files::new(&[("lake", text)]).load();
+        denied(&policies, &etl(), call(api, "lake", &[])).reason
+    };
+    let somebody = "permit(principal == Tidegate::User::\"idp:boss\", action in Tidegate::Action::\"manage\", resource);";
+    assert_eq!(reason(everything, Api::PutBucketCors), DenyReason::NotOffered);
+    assert_eq!(
+        reason(&(everything.to_owned() + somebody), Api::PutBucketCors),
+        DenyReason::NoPermit
+    );
+    assert_eq!(reason("", Api::PutBucketCors), DenyReason::NoPermit);
+    assert_eq!(reason(everything, Api::DeleteBucket), DenyReason::NoPermit);
     // A prohibition of every action does prohibit it.
     let text = "permit(principal, action in Tidegate::Action::\"manage\", resource);\nforbid(principal, action, resource);";
     let policies = Files::new(&[("lake", text)]).load();

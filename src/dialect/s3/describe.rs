@@ -4,7 +4,7 @@
 //! `ExpiredToken`, a denial a 403, and whatever is not the caller's fault a 503.
 
 use super::error::S3Error;
-use crate::authz::NotPermitted;
+use crate::authz::{DenyReason, NotPermitted};
 use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
 use crate::error::Error;
@@ -17,6 +17,9 @@ pub(crate) fn describe(error: &Error) -> S3Error {
         Error::Malformed(violation) => malformed(*violation),
         Error::Refused(refusal) => refusal.clone(),
         Error::Unauthenticated(error) => super::authn_error::describe(error),
+        Error::NotPermitted(NotPermitted::Denied(denied)) if denied.reason == DenyReason::NotOffered => {
+            S3Error::not_implemented(denied.message.clone())
+        }
         Error::NotPermitted(NotPermitted::Denied(denied)) => S3Error::access_denied(denied.message.clone()),
         Error::NotPermitted(NotPermitted::Tagging(error)) => S3Error::invalid_argument(error.to_string()),
         Error::NotPermitted(refusal @ NotPermitted::CrossTarget { .. }) => S3Error::not_implemented(refusal.to_string()),
