@@ -21,10 +21,11 @@ use data_encoding::{BASE64, HEXLOWER};
 use http_body_util::BodyExt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// For everything, and then for the deletions. A target that takes longer is tried again later.
 const PATIENCE: Duration = Duration::from_secs(30);
-const PATIENCE_TO_DELETE: Duration = Duration::from_secs(10);
+const PATIENCE_TO_DELETE: Duration = Duration::from_secs(5);
 /// More than one chunk of our framing, and not a whole number of them.
 const LARGE: usize = 70_000;
 const SMALL: &[u8] = b"tidegate canary";
@@ -74,6 +75,9 @@ pub(crate) enum CanaryError {
     /// It cannot be recorded.
     #[error("it cannot be recorded")]
     Unrecorded(#[from] AuditUnavailable),
+    /// We are told to stop.
+    #[error("there was no time left for it")]
+    Stopped,
     /// All of it took too long.
     #[error("it takes longer than {0:?}")]
     TimedOut(Duration),
@@ -108,11 +112,16 @@ pub(crate) struct Line<'a> {
     pub(crate) clock: &'a Clock,
 }
 
-/// Finds out what the target understands, and deletes what was stored for that.
+/// Finds out what the target understands, and deletes what was stored for that. Once `stop` is cancelled it only
+/// deletes.
 ///
 /// # Errors
 /// [`CanaryError`] if it could not be found out; what was stored is deleted then, too, as far as that is possible.
-pub(crate) async fn run(line: Line<'_>, place: &Place) -> Result<Finding, CanaryError> {
+pub(crate) async fn run(
+    line: Line<'_>,
+    place: &Place,
+    stop: &CancellationToken,
+) -> Result<Finding, CanaryError> {
     let mut canary = Canary {
         place,
         id: crate::audit::new_id(line.clock).to_string(),
@@ -121,9 +130,10 @@ pub(crate) async fn run(line: Line<'_>, place: &Place) -> Result<Finding, Canary
         stored: Vec::new(),
         doubtful: None,
     };
-    let found = match tokio::time::timeout(PATIENCE, canary.examine()).await {
-        Ok(found) => found,
-        Err(_) => Err(CanaryError::TimedOut(PATIENCE)),
+    let found = tokio::select! {
+        found = canary.examine() => found,
+        () = tokio::time::sleep(PATIENCE) => Err(CanaryError::TimedOut(PATIENCE)),
+        () = stop.cancelled() => Err(CanaryError::Stopped),
     };
     let clearing = tokio::time::timeout(PATIENCE_TO_DELETE, canary.clear()).await;
     let left_behind: Vec<String> = canary.stored.iter().map(|stored| stored.key.clone()).collect();

@@ -8,6 +8,7 @@ use crate::error::with_causes;
 use crate::generation::TargetSide;
 use std::io;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// What came out for one target.
 pub(super) struct Examined {
@@ -34,6 +35,14 @@ pub(super) fn examine(config: &Config) -> io::Result<Vec<Examined>> {
 
 async fn of_target(target: &Arc<Target>, config: &Config) -> Examined {
     let place = format!("targets.{}", target.name);
+    if target.profile == Profile::Gcs {
+        return Examined {
+            found: Some(format!(
+                "{place}: profile `gcs`: the API is known, and nothing is tried"
+            )),
+            findings: Vec::new(),
+        };
+    }
     let clock = Clock::system();
     let outcome = match (
         TargetSide::new(target, config, &clock),
@@ -41,7 +50,7 @@ async fn of_target(target: &Arc<Target>, config: &Config) -> Examined {
     ) {
         (Err(problem), _) => Err(problem),
         (_, Err(error)) => Err(with_causes(&error)),
-        (Ok(side), Ok(at)) => canary::run(side.line(&clock), &at)
+        (Ok(side), Ok(at)) => canary::run(side.line(&clock), &at, &CancellationToken::new())
             .await
             .map_err(|error| with_causes(&error)),
     };

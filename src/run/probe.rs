@@ -93,7 +93,7 @@ impl Prober {
             }
             let place = canary::place(&generation.config, &side.target);
             let outcome = match &place {
-                Ok(place) => self.attempt(&side, place).await,
+                Ok(place) => self.attempt(&side, place, &end).await,
                 Err(_) => Err(CanaryError::NoPlace),
             };
             match outcome {
@@ -102,6 +102,7 @@ impl Prober {
                     tracing::info!(%store, "found out what the target understands: {found}");
                     return;
                 }
+                Err(CanaryError::Stopped) => return,
                 Err(error) => {
                     let why = with_causes(&error);
                     if why != said {
@@ -123,7 +124,12 @@ impl Prober {
     }
 
     /// One canary and its record.
-    async fn attempt(&self, side: &TargetSide, place: &Canary) -> Result<Finding, CanaryError> {
+    async fn attempt(
+        &self,
+        side: &TargetSide,
+        place: &Canary,
+        end: &CancellationToken,
+    ) -> Result<Finding, CanaryError> {
         let arrival = Arrival {
             // Nobody called.
             peer: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -143,7 +149,7 @@ impl Prober {
             region: side.target.region.clone(),
             ..crate::audit::TargetInfo::default()
         });
-        let outcome = canary::run(side.line(&self.clock), place).await;
+        let outcome = canary::run(side.line(&self.clock), place, end).await;
         match &outcome {
             Ok(_) => trail.close(200),
             Err(error) => {
