@@ -3,7 +3,7 @@
 use crate::audit::Reason;
 use crate::authn::AuthnError;
 use crate::authz::{Denied, DenyReason, NotPermitted};
-use crate::body::BodyError;
+use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
 use crate::dialect::s3::documents::DocumentError;
 use crate::dialect::s3::error::S3Error;
@@ -61,6 +61,7 @@ impl Error {
             Self::NotPermitted(NotPermitted::Denied(denied)) => denied_reason(denied),
             Self::NotPermitted(NotPermitted::Tagging(_)) => Reason::Malformed,
             Self::NotPermitted(NotPermitted::CrossTarget { .. }) => Reason::Unsupported,
+            Self::Payload(BodyError::Payload(PayloadError::Unverifiable(_))) => Reason::Unsupported,
             Self::Payload(BodyError::Payload(_))
             | Self::Upstream(UpstreamError::RequestBody(BodyError::Payload(_))) => Reason::BadPayload,
             Self::Payload(_) | Self::Upstream(UpstreamError::RequestBody(_)) => Reason::Aborted,

@@ -142,6 +142,64 @@ async fn what_a_target_understands_is_found_out_and_leaves_nothing_behind() {
     }
 }
 
+#[tokio::test]
+async fn what_the_embedded_store_understands_is_found_out() {
+    let world = World::with(Settings {
+        target_lines: "profile = \"auto\"".into(),
+        ..Settings::default()
+    })
+    .await;
+    let found = eventually("the finding", || {
+        let log = log(&world);
+        log.lines()
+            .find(|line| line.contains("found out"))
+            .map(str::to_owned)
+    })
+    .await;
+    assert!(
+        found.contains("profile `aws`: checksums in trailers are understood"),
+        "{found}"
+    );
+    assert!(found.contains("`If-None-Match` is honoured"), "{found}");
+    let folder = world.path("store/acme-lake-prod/.tidegate-canary");
+    let left: Vec<_> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(left, [""; 0].map(std::path::PathBuf::from));
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_named() {
+    let keeps = Habits {
+        keeps: true,
+        ..Habits::OLD
+    };
+    let target = PickyTarget::start(keeps).await;
+    let world = auto(target.address, "").await;
+    eventually("the finding", || log(&world).contains("found out").then_some(())).await;
+    let said = log(&world);
+    assert!(
+        said.contains("could not be deleted; delete them by hand"),
+        "{said}"
+    );
+    let left = target.objects();
+    assert!(!left.is_empty());
+    for path in left {
+        assert!(
+            said.contains(path.strip_prefix("/acme-lake-prod/").unwrap()),
+            "{path}: {said}"
+        );
+    }
+    let output = check(&world, &["--targets"]).await;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("warning: targets.store: these objects of the canary could not be deleted: "),
+        "{text}"
+    );
+}
+
 // Invariant 9: a target that takes a checksum and never looks at it is found out, and nothing is left to it.
 #[tokio::test]
 async fn nothing_is_left_to_a_target_that_was_seen_not_to_look() {

@@ -44,6 +44,8 @@ pub struct Habits {
     pub versions: bool,
     /// Whether it answers 403 to everything.
     pub forbids: bool,
+    /// Whether it answers 403 to deletions.
+    pub keeps: bool,
 }
 
 impl Habits {
@@ -56,6 +58,7 @@ impl Habits {
         conditions: true,
         versions: false,
         forbids: false,
+        keeps: false,
     };
     /// S3 itself.
     pub const AWS: Self = Self {
@@ -235,6 +238,7 @@ impl State {
                 let (_, bytes) = found.ok_or((404, "NoSuchKey"))?;
                 Ok(Response::new(Full::new(bytes.clone())))
             }
+            Method::DELETE if habits.keeps => Err((403, "AccessDenied")),
             Method::DELETE => {
                 match parameter("versionId") {
                     Some(version) => {
