@@ -8,6 +8,10 @@ quick:
 test:
     tests/run
 
+# The properties of framing, with many more cases than the everyday 256.
+properties cases="1000000":
+    PROPTEST_CASES={{cases}} cargo test --release --lib any_chunking
+
 # The embedded quickstart.
 dev:
     cargo run --release -- dev

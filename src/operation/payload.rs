@@ -186,6 +186,7 @@ pub enum Declaration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Enforced {
     literal: bool,
+    headers: bool,
     trailers: bool,
     /// One bit for each algorithm.
     algorithms: u16,
@@ -195,6 +196,7 @@ impl Enforced {
     /// None: everything is verified on the way.
     pub const NONE: Self = Self {
         literal: false,
+        headers: false,
         trailers: false,
         algorithms: 0,
     };
@@ -213,7 +215,10 @@ impl Enforced {
     pub fn with(mut self, declaration: Declaration) -> Self {
         match declaration {
             Declaration::Literal => self.literal = true,
-            Declaration::Header(algorithm) => self.algorithms |= algorithm.bit(),
+            Declaration::Header(algorithm) => {
+                self.headers = true;
+                self.algorithms |= algorithm.bit();
+            }
             Declaration::Trailer(_) => self.trailers = true,
         }
         self
@@ -223,8 +228,17 @@ impl Enforced {
     pub fn holds(self, declaration: Declaration) -> bool {
         match declaration {
             Declaration::Literal => self.literal,
-            Declaration::Header(algorithm) => self.algorithms & algorithm.bit() != 0,
-            Declaration::Trailer(algorithm) => self.trailers && self.algorithms & algorithm.bit() != 0,
+            Declaration::Header(algorithm) => self.headers && self.knows(algorithm),
+            Declaration::Trailer(algorithm) => self.trailers && self.knows(algorithm),
+        }
+    }
+
+    /// Those of them that are about a framed payload: what a target does with headers beside a trailer is not known.
+    pub fn of_framed(self) -> Self {
+        Self {
+            literal: false,
+            headers: false,
+            ..self
         }
     }
 
@@ -233,9 +247,14 @@ impl Enforced {
         let kept = ChecksumAlgorithm::AMZ.into_iter().filter(|a| !a.is_computed());
         Self {
             literal: false,
+            headers: self.headers,
             trailers: self.trailers,
             algorithms: kept.fold(0, |bits, algorithm| bits | algorithm.bit()) & self.algorithms,
         }
+    }
+
+    fn knows(self, algorithm: ChecksumAlgorithm) -> bool {
+        self.algorithms & algorithm.bit() != 0
     }
 }
 
@@ -316,6 +335,9 @@ mod tests {
         assert!(Enforced::by_s3().holds(Declaration::Literal));
         assert!(!Enforced::by_s3().holds(Declaration::Header(XxHash3)));
         assert!(!Enforced::by_s3().beyond_us().holds(Declaration::Header(Crc32)));
+        let framed = Enforced::by_s3().of_framed();
+        assert!(framed.holds(Declaration::Trailer(Crc32)));
+        assert!(!framed.holds(Declaration::Header(Crc32)) && !framed.holds(Declaration::Literal));
         let newer = Enforced::by_s3().with(Declaration::Header(XxHash3));
         assert!(newer.beyond_us().holds(Declaration::Trailer(XxHash3)));
     }

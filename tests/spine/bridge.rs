@@ -245,6 +245,17 @@ async fn a_wrong_upload_never_becomes_an_object_whoever_enforces_it() {
                 "{checksum} {what}: whole requests at the target"
             );
         }
+        // Nor are headers beside a trailer: who knows which of the two a target looks at.
+        let beside = Stream {
+            headers: &[NO_MD5],
+            ..Stream::of(UNSIGNED_TRAILER)
+        };
+        let before = target.asked_by_callers().len();
+        let beside = etl.stream("PUT", "/lake/tmp/a", beside, &PARTS).request();
+        etl.send(beside)
+            .await
+            .refused("digest beside a trailer", 400, "BadDigest");
+        assert_eq!(target.asked_by_callers().len(), before);
         // Lengths and framing are never left to anybody.
         let short = Stream {
             length: Some("10"),

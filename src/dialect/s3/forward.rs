@@ -113,7 +113,6 @@ impl IncomingPayload {
 
     async fn object(self, bridge: Bridge) -> Result<OutgoingPayload, BodyError> {
         let length = self.declared.length;
-        payload::verifiable(&self.declared, bridge.left)?;
         let speaks_checksums = speaks_checksums(bridge.profile);
         let carried = |c: &&Checksum| speaks_checksums || c.algorithm == ChecksumAlgorithm::Md5;
         let mut headers: Vec<(&'static str, String)> = self
@@ -148,11 +147,16 @@ impl IncomingPayload {
                 _,
             ) => (PayloadHash::Unsigned, Outgoing::Raw, length),
         };
+        let left = match framing {
+            Outgoing::Raw => bridge.left,
+            Outgoing::UnsignedTrailer(_) => bridge.left.of_framed(),
+        };
+        payload::verifiable(&self.declared, left)?;
         // No byte can be withheld from an empty body: it is verified before anything is sent.
         let body = if length == 0 {
-            Box::pin(self.verify_empty(bridge.left.beyond_us(), framing)).await?
+            Box::pin(self.verify_empty(left.beyond_us(), framing)).await?
         } else {
-            self.verified(bridge.left, framing)?
+            self.verified(left, framing)?
         };
         Ok(OutgoingPayload {
             body,
