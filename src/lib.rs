@@ -26,6 +26,7 @@ pub mod config;
 mod error;
 pub mod fetch;
 mod generation;
+mod json;
 pub mod secret;
 pub mod telemetry;
 

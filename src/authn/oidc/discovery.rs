@@ -7,7 +7,7 @@
 //!
 //! Spec: <https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig>
 
-use super::json::Object;
+use crate::json::Object;
 
 /// An `https` URL, looked at and not normalised: no `url::Url` here, it rewrites hosts and paths.
 #[derive(Clone, Debug, PartialEq, Eq)]

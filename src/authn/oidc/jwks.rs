@@ -7,10 +7,8 @@
 //!
 //! Spec: <https://www.rfc-editor.org/rfc/rfc7517>, <https://www.rfc-editor.org/rfc/rfc7518#section-6>
 
-use super::{
-    json::{Json, Object},
-    token::algorithm,
-};
+use super::token::algorithm;
+use crate::json::{Json, Object};
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey};

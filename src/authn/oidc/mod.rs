@@ -7,7 +7,6 @@
 
 mod discovery;
 mod documents;
-mod json;
 mod jwks;
 mod keys;
 mod token;

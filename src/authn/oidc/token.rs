@@ -7,11 +7,8 @@
 //!
 //! Spec: <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc8725>
 
-use super::{
-    TokenError,
-    json::{Json, Object},
-    jwks::Key,
-};
+use super::{TokenError, jwks::Key};
+use crate::json::{Json, Object};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::Algorithm;
 

@@ -4,8 +4,9 @@
 //! measured with jsonwebtoken 11: `aud: 5` is accepted). Here every claim that counts is required and typed, and
 //! whatever is not understood refuses the token (JWT-03, JWT-04, JWT-08).
 
-use super::{Identity, TokenError, json::Json, token::Claims};
+use super::{Identity, TokenError, token::Claims};
 use crate::config;
+use crate::json::Json;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::HashSet;
 

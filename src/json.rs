@@ -12,7 +12,7 @@ const MAX_DEPTH: usize = 8;
 
 /// A value as it was written.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(crate) enum Json {
     Null,
     Bool(bool),
     Integer(i64),
@@ -25,7 +25,7 @@ pub(super) enum Json {
 
 /// The members of an object, each name once.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Object(Vec<(Box<str>, Json)>);
+pub(crate) struct Object(Vec<(Box<str>, Json)>);
 
 impl Object {
     /// Reads a document whose outermost value is an object.
@@ -33,7 +33,7 @@ impl Object {
     /// # Errors
     /// Not JSON, not UTF-8, a duplicate member, too deep, something behind the end, or not an object. The
     /// message is serde's, with a position and without any value of the document.
-    pub(super) fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(document);
         let value = AtDepth(0).deserialize(&mut deserializer)?;
         deserializer.end()?;
@@ -44,18 +44,24 @@ impl Object {
     }
 
     /// The member with exactly this name.
-    pub(super) fn get(&self, name: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(n, _)| **n == *name).map(|(_, value)| value)
     }
 
+    /// The members in the order of the document.
+    pub(crate) fn members(&self) -> &[(Box<str>, Json)] {
+        &self.0
+    }
+
     /// The member with this name if it is a string.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Json::as_str)
     }
 }
 
 impl Json {
-    pub(super) fn as_str(&self) -> Option<&str> {
+    /// The text, if it is a string.
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
             _ => None,
