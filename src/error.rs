@@ -92,7 +92,9 @@ pub(crate) fn authn_reason(error: &AuthnError) -> Reason {
         AuthnError::Anonymous | AuthnError::InvalidAccessKeyId { .. } => Reason::Unauthenticated,
         AuthnError::MalformedScope { .. } => Reason::Malformed,
         AuthnError::RequestTimeTooSkewed { .. } | AuthnError::NotYetValid { .. } => Reason::ClockSkew,
-        AuthnError::Expired { .. } | AuthnError::ExpiredToken { .. } => Reason::Expired,
+        AuthnError::Expired { .. } | AuthnError::PolicyExpired { .. } | AuthnError::ExpiredToken { .. } => {
+            Reason::Expired
+        }
         AuthnError::InvalidToken { .. } => Reason::BadToken,
         AuthnError::SignatureDoesNotMatch { .. } => Reason::BadSignature,
     }

@@ -33,6 +33,8 @@ pub enum AuthMethod {
     SigV4Header,
     /// A signature in the query.
     Presigned,
+    /// The signed policy of a form.
+    PostPolicy,
     /// Not at all.
     Anonymous,
     /// An identity token.

@@ -2,7 +2,7 @@
 
 use super::file::{Open, Sink};
 use super::*;
-use crate::authn::{Claim, CredentialScope, Principal, PrincipalKind, SignatureClaim, SignatureForm};
+use crate::authn::{Claim, CredentialScope, Principal, PrincipalKind, SignatureClaim, SignatureForm, Signs};
 use crate::body::{Body, BodyError, PayloadError, full};
 use crate::operation::{Api, BucketName, Detail, ObjectKey, ObjectName, Operation, PayloadMode, Resource};
 use bytes::Bytes;
@@ -701,7 +701,7 @@ async fn no_secret_of_any_input_is_in_the_record() {
         signed_at: Timestamp::UNIX_EPOCH,
         signed_at_text: CANARY.into(),
         session_token: Some(CANARY.into()),
-        canonical_request_hash: [0xcc; 32],
+        signs: Signs::CanonicalRequest([0xcc; 32]),
         signature: [0xdd; 32],
     };
     trail.claim(

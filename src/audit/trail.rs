@@ -185,6 +185,7 @@ impl Trail {
                     client.auth = Some(match signature.form {
                         SignatureForm::Header => AuthMethod::SigV4Header,
                         SignatureForm::Presigned { .. } => AuthMethod::Presigned,
+                        SignatureForm::Form { .. } => AuthMethod::PostPolicy,
                     });
                     open.record.actor.access_key_id = Some(&signature.access_key_id)
                         .filter(|id| is_access_key_id(id))

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Who a request says it comes from. Nothing in it is true until authentication says so.
 #[derive(Clone, Debug)]
 pub enum Claim {
-    /// A SigV4 signature, in the header or in the query.
+    /// A SigV4 signature, in the header, in the query or in a form.
     Signature(Box<SignatureClaim>),
     /// No credentials at all.
     Anonymous,
@@ -17,7 +17,7 @@ pub enum Claim {
 /// Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html>
 #[derive(Clone, Debug)]
 pub struct SignatureClaim {
-    /// Header or presigned URL.
+    /// Header, presigned URL or form.
     pub form: SignatureForm,
     /// The access key id as sent.
     pub access_key_id: Box<str>,
@@ -27,12 +27,21 @@ pub struct SignatureClaim {
     pub signed_at: Timestamp,
     /// `x-amz-date` as sent: `yyyymmddThhmmssZ`.
     pub signed_at_text: Box<str>,
-    /// `x-amz-security-token`, header or query.
+    /// `x-amz-security-token`: header, query or field.
     pub session_token: Option<Box<str>>,
-    /// SHA-256 of the canonical request.
-    pub canonical_request_hash: [u8; 32],
+    /// What it covers.
+    pub signs: Signs,
     /// The signature as sent.
     pub signature: [u8; 32],
+}
+
+/// What a signature covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signs {
+    /// A request: the SHA-256 of its canonical form.
+    CanonicalRequest([u8; 32]),
+    /// The policy of a form: its base64 as sent, which is all that is signed.
+    Policy(Box<str>),
 }
 
 /// Where the signature was.
@@ -44,6 +53,11 @@ pub enum SignatureForm {
     Presigned {
         /// 1 second to 7 days.
         expires: Duration,
+    },
+    /// `x-amz-signature` in a form, valid until the `expiration` of its policy, for seven days at most.
+    Form {
+        /// By the policy.
+        expiration: Timestamp,
     },
 }
 

@@ -11,7 +11,7 @@ pub enum AuthnError {
     #[error("the request has no credentials")]
     Anonymous,
     /// The credential scope is not for this request. S3: 400 `AuthorizationHeaderMalformed`, or
-    /// `AuthorizationQueryParametersError` if presigned.
+    /// `AuthorizationQueryParametersError` if presigned, or `InvalidArgument` in a form.
     #[error("the credential scope is malformed: {reason}")]
     MalformedScope {
         /// Where it was.
@@ -29,7 +29,7 @@ pub enum AuthnError {
         /// Ours.
         server_time: Timestamp,
     },
-    /// A presigned URL from the future. S3: 403 `AccessDenied`, `Request is not valid yet`.
+    /// A presigned URL or a form from the future. S3: 403 `AccessDenied`, `Request is not valid yet`.
     #[error(
         "the presigned request is not valid before `{request_time}`; the server's time is `{server_time}`"
     )]
@@ -45,6 +45,14 @@ pub enum AuthnError {
         /// `X-Amz-Expires`.
         expires: Duration,
         /// `X-Amz-Date` and that.
+        expired_at: Timestamp,
+        /// Ours.
+        server_time: Timestamp,
+    },
+    /// A form whose policy is over. S3: 403 `AccessDenied`, `Invalid according to Policy: Policy expired.`
+    #[error("the policy of the form expired at `{expired_at}`; the server's time is `{server_time}`")]
+    PolicyExpired {
+        /// Its `expiration`, or seven days after `x-amz-date`.
         expired_at: Timestamp,
         /// Ours.
         server_time: Timestamp,
@@ -77,7 +85,8 @@ pub enum AuthnError {
     SignatureDoesNotMatch {
         /// As sent.
         access_key_id: Box<str>,
-        /// What was signed by our reading: time, scope and a hash, for the caller to compare with its own.
+        /// What was signed by our reading, for the caller to compare with its own. Empty for a form: its policy names
+        /// the session token.
         string_to_sign: String,
     },
 }

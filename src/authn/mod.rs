@@ -18,7 +18,7 @@ mod sigv4;
 mod sigv4_tests;
 
 pub use chunk_signing::ChunkSigning;
-pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm};
+pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs};
 pub use error::{AuthnError, ScopeFlaw};
 pub use key_ring::KeyRing;
 pub use principal::{Principal, PrincipalKind, SessionInfo};

@@ -12,7 +12,7 @@
 
 use super::{
     AuthnError, ChunkSigning, Claim, CredentialScope, KeyRing, Principal, ScopeFlaw, SignatureClaim,
-    SignatureForm,
+    SignatureForm, Signs,
     session::{self, SessionError},
     session_cache::{CachedSession, SessionCache},
 };
@@ -71,6 +71,7 @@ impl Authenticator {
         };
         check_scope(claim, service)?;
         check_time(claim, now)?;
+        check_policy(claim)?;
         let token = check_credential(claim)?;
 
         let hash = SessionCache::hash(token);
@@ -90,7 +91,10 @@ impl Authenticator {
         if hmac::verify(&key, string_to_sign.as_bytes(), &claim.signature).is_err() {
             return Err(AuthnError::SignatureDoesNotMatch {
                 access_key_id: claim.access_key_id.clone(),
-                string_to_sign,
+                string_to_sign: match claim.signs {
+                    Signs::CanonicalRequest(_) => string_to_sign,
+                    Signs::Policy(_) => String::new(),
+                },
             });
         }
 
@@ -158,7 +162,7 @@ fn check_scope(claim: &SignatureClaim, service: Service) -> Result<(), AuthnErro
     })
 }
 
-/// SIG-07: 15 minutes either way, or a presigned URL's own lifetime from its date on.
+/// SIG-07: 15 minutes either way, or from its date on a presigned URL's own lifetime or that of a form's policy.
 fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> {
     let ahead = claim.signed_at.duration_since(now);
     match claim.form {
@@ -167,10 +171,26 @@ fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> 
             server_time: now,
         }),
         SignatureForm::Header => Ok(()),
-        SignatureForm::Presigned { .. } if ahead > MAX_SKEW => Err(AuthnError::NotYetValid {
-            request_time: claim.signed_at_text.clone(),
-            server_time: now,
-        }),
+        SignatureForm::Presigned { .. } | SignatureForm::Form { .. } if ahead > MAX_SKEW => {
+            Err(AuthnError::NotYetValid {
+                request_time: claim.signed_at_text.clone(),
+                server_time: now,
+            })
+        }
+        SignatureForm::Form { expiration } => {
+            let longest = claim
+                .signed_at
+                .checked_add(FORM_LIFETIME)
+                .unwrap_or(Timestamp::MAX);
+            let expired_at = expiration.min(longest);
+            if now > expired_at {
+                return Err(AuthnError::PolicyExpired {
+                    expired_at,
+                    server_time: now,
+                });
+            }
+            Ok(())
+        }
         SignatureForm::Presigned { expires } => {
             let expired_at = claim.signed_at.checked_add(expires).unwrap_or(Timestamp::MAX);
             if now > expired_at {
@@ -182,6 +202,19 @@ fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> 
             }
             Ok(())
         }
+    }
+}
+
+/// INVARIANT: the policy of a form cannot be read as what another kind of signature covers. Those begin with
+/// `AWS4-HMAC-SHA256` and a line end; base64 has neither.
+fn check_policy(claim: &SignatureClaim) -> Result<(), AuthnError> {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    match &claim.signs {
+        Signs::Policy(policy) if !policy.bytes().all(base64) => Err(AuthnError::SignatureDoesNotMatch {
+            access_key_id: claim.access_key_id.clone(),
+            string_to_sign: String::new(),
+        }),
+        Signs::Policy(_) | Signs::CanonicalRequest(_) => Ok(()),
     }
 }
 
@@ -212,15 +245,19 @@ fn refused(claim: &SignatureClaim, cause: SessionError) -> AuthnError {
     }
 }
 
-/// Time, scope and hash; nothing secret.
+/// Time, scope and hash, nothing secret; of a form its policy alone, which names its session.
 pub(super) fn string_to_sign(claim: &SignatureClaim, scope: &str) -> String {
+    let hash = match &claim.signs {
+        Signs::CanonicalRequest(hash) => hash,
+        Signs::Policy(policy) => return String::from(&**policy),
+    };
     // Once per request: pushed, not formatted.
     let mut text = String::with_capacity(160);
     for line in ["AWS4-HMAC-SHA256", &claim.signed_at_text, scope] {
         text.push_str(line);
         text.push('\n');
     }
-    HEXLOWER.encode_append(&claim.canonical_request_hash, &mut text);
+    HEXLOWER.encode_append(hash, &mut text);
     text
 }
 
@@ -236,3 +273,6 @@ pub(super) fn signing_key(secret_access_key: &[u8], scope: &CredentialScope) -> 
 
 /// What S3 allows, and what its error document names.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
+
+/// As for presigned URLs: a signing key counts for no longer.
+const FORM_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -2,7 +2,7 @@
 
 use super::{
     Authenticated, Authenticator, AuthnError, Claim, CredentialScope, IssuedSession, KeyRing, ScopeFlaw,
-    Service, SessionError, SignatureClaim, SignatureForm, session, session_tests, sigv4,
+    Service, SessionError, SignatureClaim, SignatureForm, Signs, session, session_tests, sigv4,
 };
 use aws_lc_rs::{digest, hmac};
 use data_encoding::HEXLOWER;
@@ -38,7 +38,7 @@ fn claim(
         signed_at: Timestamp::from_second(at.as_second()).unwrap(),
         signed_at_text: text_of(at).into(),
         session_token: Some(session.session_token.expose_str().unwrap().into()),
-        canonical_request_hash: sha256(canonical_request.as_bytes()),
+        signs: Signs::CanonicalRequest(sha256(canonical_request.as_bytes())),
         signature: [0; 32],
     };
     sign(session, &mut claim);
@@ -86,6 +86,14 @@ impl Scene {
         )
     }
 
+    /// A form whose policy counts until `expiration`.
+    fn form(&self, policy: &str, expiration: Timestamp) -> SignatureClaim {
+        let mut claim = claim(&self.session, SignatureForm::Form { expiration }, self.now, "");
+        claim.signs = Signs::Policy(policy.into());
+        sign(&self.session, &mut claim);
+        claim
+    }
+
     fn verify(&self, claim: SignatureClaim) -> Result<Authenticated, AuthnError> {
         self.verify_at(claim, self.now)
     }
@@ -117,7 +125,7 @@ fn check_published(canonical_request: &str, expected: &str) {
         signed_at: "2013-05-24T00:00:00Z".parse().unwrap(),
         signed_at_text: "20130524T000000Z".into(),
         session_token: None,
-        canonical_request_hash: sha256(canonical_request.as_bytes()),
+        signs: Signs::CanonicalRequest(sha256(canonical_request.as_bytes())),
         signature: [0; 32],
     };
     assert_eq!(HEXLOWER.encode(&signature(DOC_SECRET, &claim)), expected);
@@ -215,6 +223,75 @@ fn a_verified_caller_is_the_session_principal_each_time() {
     }
 }
 
+// AUZ-14
+#[test]
+fn the_policy_of_a_form_is_what_its_signature_covers() {
+    let scene = Scene::new();
+    let later = scene.now + SignedDuration::from_mins(5);
+    let form = scene.form("eyJhIjoxfQ==", later);
+    let caller = scene.verify(form.clone()).unwrap();
+    assert_eq!(caller.principal.session(), scene.session.principal.session());
+    let check = |change: &dyn Fn(&mut SignatureClaim)| {
+        let mut claim = form.clone();
+        change(&mut claim);
+        let error = scene.verify(claim).unwrap_err();
+        let AuthnError::SignatureDoesNotMatch { string_to_sign, .. } = &error else {
+            panic!("{error}");
+        };
+        // The policy names the session token.
+        assert!(!string_to_sign.contains("eyJ"), "{string_to_sign}");
+    };
+    check(&|claim| claim.signs = Signs::Policy("eyJhIjoyfQ==".into()));
+    check(&|claim| claim.signs = Signs::CanonicalRequest(sha256(b"eyJhIjoxfQ==")));
+    check(&|claim| claim.scope.region = "us-east-2".into());
+    check(&|claim| claim.signature[0] ^= 1);
+    // A signature over a request is none over a policy that says the same.
+    let request = scene.header();
+    let said = sigv4::string_to_sign(&request, &request.scope.to_string());
+    let mut laundered = scene.form(&said, later);
+    assert_eq!(laundered.signature, request.signature);
+    laundered.session_token = request.session_token;
+    let error = scene.verify(laundered).unwrap_err();
+    assert!(
+        matches!(error, AuthnError::SignatureDoesNotMatch { .. }),
+        "{error}"
+    );
+}
+
+// SIG-07, SIG-08
+#[test]
+fn a_form_counts_until_its_policy_expires_and_for_seven_days_at_most() {
+    let scene = Scene::new();
+    let after = |minutes: i64| scene.now + SignedDuration::from_mins(minutes);
+    let form = |minutes: i64| scene.form("e30=", after(minutes));
+    let week = 7 * 24 * 60;
+    for (expires, now, accepted) in [(5, 0, true), (5, 5, true), (60 * 24, 40, true), (5, -15, true)] {
+        assert_eq!(
+            scene.verify_at(form(expires), after(now)).is_ok(),
+            accepted,
+            "{expires} {now}"
+        );
+    }
+    for (expires, now, end) in [(5, 6, 5), (-1, 0, -1), (2 * week, week + 1, week)] {
+        let error = scene.verify_at(form(expires), after(now)).unwrap_err();
+        assert!(
+            matches!(error, AuthnError::PolicyExpired { expired_at, .. } if expired_at == after(end)),
+            "{expires} {now}: {error}"
+        );
+    }
+    let early = scene.verify_at(form(60), after(-16)).unwrap_err();
+    assert!(matches!(early, AuthnError::NotYetValid { .. }), "{early}");
+    // The session behind it may end before the policy does. SES-07
+    let long = scene.form("e30=", scene.session.expires_at + SignedDuration::from_hours(1));
+    let late = scene.verify_at(long, scene.session.expires_at).unwrap_err();
+    assert!(matches!(late, AuthnError::ExpiredToken { .. }), "{late}");
+    let mut other_day = form(60);
+    other_day.scope.date = "20261121".into();
+    sign(&scene.session, &mut other_day);
+    let error = scene.verify(other_day).unwrap_err();
+    assert!(matches!(error, AuthnError::MalformedScope { .. }), "{error}");
+}
+
 #[test]
 fn the_chunk_chain_starts_at_the_verified_signature() {
     let scene = Scene::new();
@@ -252,7 +329,10 @@ fn every_flipped_bit_of_what_is_signed_is_noticed() {
                 let error = scene.verify(changed).unwrap_err();
                 assert!(matches!(error, AuthnError::SignatureDoesNotMatch { .. }));
                 let mut changed = good.clone();
-                changed.canonical_request_hash[bit / 8] ^= 1 << (bit % 8);
+                let Signs::CanonicalRequest(hash) = &mut changed.signs else {
+                    unreachable!("a request")
+                };
+                hash[bit / 8] ^= 1 << (bit % 8);
                 let error = scene.verify(changed).unwrap_err();
                 assert!(matches!(error, AuthnError::SignatureDoesNotMatch { .. }));
             }
@@ -300,7 +380,7 @@ fn a_wrong_signature_is_answered_with_what_was_to_sign_and_no_token() {
         *string_to_sign,
         format!(
             "AWS4-HMAC-SHA256\n20261122T030000Z\n20261122/us-east-1/s3/aws4_request\n{}",
-            HEXLOWER.encode(&claim.canonical_request_hash)
+            HEXLOWER.encode(&sha256(b"GET\n/lake/a\n"))
         )
     );
     let secrets = [&scene.session.session_token, &scene.session.secret_access_key];

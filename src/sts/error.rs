@@ -103,6 +103,7 @@ impl StsError {
                 | AuthnError::RequestTimeTooSkewed { .. }
                 | AuthnError::NotYetValid { .. }
                 | AuthnError::Expired { .. }
+                | AuthnError::PolicyExpired { .. }
                 | AuthnError::SignatureDoesNotMatch { .. } => "SignatureDoesNotMatch",
                 AuthnError::InvalidAccessKeyId { .. } | AuthnError::InvalidToken { .. } => {
                     "InvalidClientTokenId"
@@ -216,6 +217,10 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
             expired_at,
             server_time,
             ..
+        }
+        | AuthnError::PolicyExpired {
+            expired_at,
+            server_time,
         } => format!("Signature expired at {expired_at:.0}; the server's time is {server_time:.0}.").into(),
         AuthnError::InvalidAccessKeyId { .. } | AuthnError::InvalidToken { .. } => {
             "The security token included in the request is invalid.".into()

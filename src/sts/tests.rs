@@ -129,7 +129,9 @@ async fn a_token_is_traded_for_a_session_in_the_words_of_aws() {
 
 #[tokio::test]
 async fn issued_credentials_sign_requests() {
-    use crate::authn::{Authenticator, Claim, CredentialScope, Service, SignatureClaim, SignatureForm};
+    use crate::authn::{
+        Authenticator, Claim, CredentialScope, Service, SignatureClaim, SignatureForm, Signs,
+    };
     use aws_lc_rs::hmac;
     let answer = assume(&sts(verifier()), "").await.unwrap();
     let session = &answer.session;
@@ -156,7 +158,7 @@ async fn issued_credentials_sign_requests() {
         signed_at: "2026-11-22T03:00:00Z".parse().unwrap(),
         signed_at_text: "20261122T030000Z".into(),
         session_token: Some(session.session_token.expose_str().unwrap().into()),
-        canonical_request_hash: [0; 32],
+        signs: Signs::CanonicalRequest([0; 32]),
         signature: sign(&key, &text).try_into().unwrap(),
     }));
     let authenticator = Authenticator::new(KeyRing::for_test(1));

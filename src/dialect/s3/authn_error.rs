@@ -16,6 +16,15 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
         AuthnError::MalformedScope { form: SignatureForm::Presigned { .. }, reason } => {
             S3Error::authorization_query_parameters(format!("X-Amz-Credential is malformed; {reason}"))
         }
+        AuthnError::MalformedScope { form: SignatureForm::Form { .. }, reason } => {
+            S3Error::invalid_argument(format!("x-amz-credential is malformed; {reason}"))
+                .with("ArgumentName", "x-amz-credential")
+        }
+        AuthnError::PolicyExpired { expired_at, server_time } => {
+            S3Error::access_denied("Invalid according to Policy: Policy expired.")
+                .with("Expires", expired_at.to_string())
+                .with("ServerTime", server_time.to_string())
+        }
         AuthnError::RequestTimeTooSkewed { request_time, server_time } => S3Error::request_time_too_skewed(
             "The difference between the request time and the server's time is too large. Set the caller's clock.",
         )
@@ -39,10 +48,15 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
         AuthnError::ExpiredToken { .. } => {
             S3Error::expired_token("The provided token has expired. Get a new session.")
         }
-        AuthnError::SignatureDoesNotMatch { access_key_id, string_to_sign } => S3Error::signature_does_not_match(
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-        )
-        .with("AWSAccessKeyId", &**access_key_id)
-        .with("StringToSign", &**string_to_sign),
+        AuthnError::SignatureDoesNotMatch { access_key_id, string_to_sign } => {
+            let error = S3Error::signature_does_not_match(
+                "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+            )
+            .with("AWSAccessKeyId", &**access_key_id);
+            match &**string_to_sign {
+                "" => error,
+                text => error.with("StringToSign", text),
+            }
+        }
     }
 }

@@ -5,14 +5,14 @@
 
 use super::error::S3Error;
 use super::query::Query;
-use crate::authn::{Claim, CredentialScope, SignatureClaim, SignatureForm};
+use crate::authn::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs};
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 use http::HeaderMap;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use std::time::Duration;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The parameters of a presigned URL. Any other `x-amz-*` parameter is a header that a presigner hoisted.
@@ -132,7 +132,7 @@ fn from_header(signable: &Signable<'_>, value: &str) -> Result<ReadClaim, S3Erro
         signed_at,
         signed_at_text,
         session_token: header_text(signable.headers, "x-amz-security-token")?.map(Box::from),
-        canonical_request_hash: canonical_request_hash(signable, signed_headers, &payload)?,
+        signs: Signs::CanonicalRequest(canonical_request_hash(signable, signed_headers, &payload)?),
         signature,
     };
     Ok(ReadClaim {
@@ -194,11 +194,11 @@ fn from_query(signable: &Signable<'_>) -> Result<ReadClaim, S3Error> {
         signed_at,
         signed_at_text: signed_at_text.into(),
         session_token: query.get("X-Amz-Security-Token").map(Box::from),
-        canonical_request_hash: canonical_request_hash(
+        signs: Signs::CanonicalRequest(canonical_request_hash(
             signable,
             parameter("X-Amz-SignedHeaders")?,
             declared,
-        )?,
+        )?),
         signature,
     };
     Ok(ReadClaim {
@@ -314,7 +314,7 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>
 }
 
 /// `access-key-id/yyyymmdd/region/service/aws4_request`; the access key id may contain slashes.
-fn credential_scope(credential: &str) -> Option<(&str, CredentialScope)> {
+pub(super) fn credential_scope(credential: &str) -> Option<(&str, CredentialScope)> {
     let mut parts = credential.rsplitn(5, '/');
     let (terminator, service, region, date, access_key_id) = (
         parts.next()?,
@@ -357,7 +357,7 @@ fn header_date(headers: &HeaderMap) -> Result<(Timestamp, Box<str>), S3Error> {
 }
 
 /// `yyyymmddThhmmssZ`, exactly.
-fn basic_date(text: &str) -> Option<Timestamp> {
+pub(super) fn basic_date(text: &str) -> Option<Timestamp> {
     let shaped = text.len() == 16
         && text.bytes().enumerate().all(|(i, b)| match i {
             8 => b == b'T',
@@ -385,6 +385,6 @@ fn basic_date(text: &str) -> Option<Timestamp> {
     TimeZone::UTC.to_timestamp(civil).ok()
 }
 
-fn hex32(text: &str) -> Option<[u8; 32]> {
+pub(super) fn hex32(text: &str) -> Option<[u8; 32]> {
     HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
