@@ -41,6 +41,9 @@ pub enum PayloadError {
     /// Broken aws-chunked framing.
     #[error("the aws-chunked framing is broken: {0}")]
     Framing(&'static str),
+    /// A form that does not end with its file.
+    #[error("the form is malformed: {0}")]
+    Form(&'static str),
     /// The trailer is malformed.
     #[error("the trailer is malformed: {0}")]
     MalformedTrailer(&'static str),

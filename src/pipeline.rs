@@ -5,7 +5,7 @@
 //! [`Pipeline::proxy`] is a straight line.
 
 use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
-use crate::authn::{Authenticated, Service};
+use crate::authn::{Authenticated, Principal, Service};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
 use crate::clock::Clock;
@@ -14,7 +14,9 @@ use crate::credentials::Credential;
 use crate::dialect::s3::{
     self, Draft,
     error::S3Error,
+    form::is_form,
     forward::{self, IncomingPayload},
+    payload::CallerBody,
     response,
 };
 use crate::error::Error;
@@ -29,6 +31,7 @@ use hyper::body::Incoming;
 use std::sync::Arc;
 
 mod answers;
+mod forms;
 mod sts;
 
 /// The life of every request.
@@ -113,6 +116,9 @@ impl Pipeline {
             // Boxed, as are the other ways that few requests take: each makes the future of every request larger.
             return Box::pin(self.issue_session(generation, head, body, trail)).await;
         }
+        if is_form(&head, domains) {
+            return Box::pin(self.post_object(generation, connection, head, body, trail)).await;
+        }
         // Parse: what is being asked, and who says so?
         let mut glimpse = s3::Glimpse::default();
         let parsed = s3::parse(&head, domains, &mut glimpse);
@@ -132,22 +138,40 @@ impl Pipeline {
             chunk_signing: declared.mode.is_signed_chunks().then_some(chunk_signing),
             stall: generation.config.server.stall_timeout,
             counter: trail.bytes_in(),
-            body: Some(body),
+            body: Some(CallerBody::Request(body)),
             declared,
         };
         // Complete: some operations name their objects in a small document.
         let operation = complete(draft, &mut payload).await?;
         trail.operation(&operation);
+        let caller = Caller {
+            connection,
+            principal: &principal,
+        };
+        self.perform(generation, caller, operation, payload, &origin(&head), trail)
+            .await
+    }
+
+    /// What an authenticated caller asks for, once it is complete.
+    async fn perform(
+        &self,
+        generation: &Generation,
+        caller: Caller<'_>,
+        operation: Operation,
+        payload: IncomingPayload,
+        origin: &str,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
         // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
         let circumstances = Circumstances {
-            source_ip: connection.peer.ip(),
+            source_ip: caller.connection.peer.ip(),
             now: self.clock.now(),
             protocol: "s3",
         };
         let started = tokio::time::Instant::now();
         let decision = generation
             .policies
-            .authorize(&principal, operation, &circumstances);
+            .authorize(caller.principal, operation, &circumstances);
         answers::decided(trail, &decision, generation, started.elapsed(), &self.metrics);
         let permit = decision?;
         if let Some(answer) = answers::without_target(&permit, generation)? {
@@ -159,7 +183,7 @@ impl Pipeline {
         else {
             return Err(Error::Internal("a permit without a target"));
         };
-        self.forward(side, permit, payload, &origin(&head), trail).await
+        self.forward(side, permit, payload, origin, trail).await
     }
 
     /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.
@@ -248,6 +272,12 @@ async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operati
             Ok(draft.complete(&document)?)
         }
     }
+}
+
+/// On whose behalf something is done.
+struct Caller<'a> {
+    connection: &'a Connection,
+    principal: &'a Principal,
 }
 
 /// What rendering and the audit record need of a request that is about to be consumed.

@@ -264,7 +264,7 @@ impl Trail {
 
     /// What is called, on what.
     pub fn operation(&mut self, operation: &Operation) {
-        let api = operation.api();
+        let api = operation.called();
         self.call("s3", api.name(), api.is_read_only());
         self.edit(|open| {
             open.record.resource = Resource {

@@ -70,7 +70,7 @@ impl Policies {
                 message: format!(
                     "{} is not authorized to perform: s3:{}",
                     facts.principal,
-                    facts.operation.api().name()
+                    facts.operation.called().name()
                 ),
             });
         }

@@ -167,7 +167,7 @@ impl Facts<'_> {
             put("local", local(circumstances.now, bucket)?);
         }
         if needs.has(Needs::OPERATION) {
-            put("operation", text(self.operation.api().name()));
+            put("operation", text(self.operation.called().name()));
         }
         if needs.has(Needs::PROTOCOL) {
             put("protocol", text(circumstances.protocol));

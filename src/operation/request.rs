@@ -1,6 +1,6 @@
 //! One API call with everything that decides it and everything that crosses.
 
-use super::{Action, Api, BodyRule, BucketName, DocumentForm, ObjectKey, Scope};
+use super::{Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, Scope};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -89,6 +89,7 @@ pub enum Detail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
     api: Api,
+    called: Api,
     resource: Resource,
     parameters: Vec<(&'static str, Box<str>)>,
     headers: Vec<(Cow<'static, str>, Box<str>)>,
@@ -145,6 +146,7 @@ impl Operation {
         }
         Ok(Self {
             api,
+            called: api,
             resource,
             parameters,
             headers,
@@ -155,6 +157,23 @@ impl Operation {
     /// Which call it is.
     pub fn api(&self) -> Api {
         self.api
+    }
+
+    /// The call that the caller made, under which policies and records know it: PostObject for an upload by form,
+    /// which is a PutObject in everything else.
+    pub fn called(&self) -> Api {
+        self.called
+    }
+
+    /// The same, as what became of a call of `api`; see [`Handling::Becomes`].
+    ///
+    /// # Errors
+    /// [`OperationError`] if that is not what `api` becomes.
+    pub(crate) fn called_as(self, api: Api) -> Result<Self, OperationError> {
+        match api.row().handling {
+            Handling::Becomes(becomes) if becomes == self.api => Ok(Self { called: api, ..self }),
+            _ => Err(OperationError(api)),
+        }
     }
 
     /// What it acts on.

@@ -21,7 +21,7 @@ pub(super) fn build(
     let name = operation.api().name();
     let bucket = match operation.api().row().handling {
         Handling::Forwarded => permit.bucket().ok_or(SigningError::NotForwarded(name))?,
-        Handling::Answered | Handling::Refused(_) | Handling::SameRequestAs(_) => {
+        Handling::Answered | Handling::Refused(_) | Handling::Becomes(_) | Handling::SameRequestAs(_) => {
             return Err(SigningError::NotForwarded(name));
         }
     };

@@ -18,6 +18,7 @@ mod copies;
 mod credentials;
 mod deletions;
 mod drain;
+mod forms;
 mod framing;
 mod keys;
 mod limits;

@@ -82,6 +82,12 @@ pub(crate) fn classify(
             api.name()
         )));
     }
+    if let Handling::Becomes(_) = row.handling {
+        // The pipeline takes forms before they get here.
+        return Err(S3Error::precondition_failed(
+            "Bucket POST must be of the enclosure-type multipart/form-data",
+        ));
+    }
     let mut parameters = Parameters::new();
     for name in row.required.iter().chain(row.optional) {
         if let Some(value) = query.get(name) {
@@ -94,6 +100,19 @@ pub(crate) fn classify(
         parameters,
         headers: crossing_headers(headers, row)?,
     })
+}
+
+/// The headers of `headers` that cross in a call of `api`, however they came.
+///
+/// # Errors
+/// As [`classify`] for headers.
+pub(crate) fn crossing(api: Api, headers: &HeaderMap) -> Result<Headers, S3Error> {
+    crossing_headers(headers, api.row())
+}
+
+/// Whether a call of `api` takes a header of this name, in lower case.
+pub(crate) fn listed(api: Api, name: &str) -> bool {
+    api.row().headers.contains(&name)
 }
 
 /// Moves `x-amz-*` query parameters that a presigner hoisted back to where they came from; `None` if there are none.

@@ -92,6 +92,9 @@ fn payload(error: &PayloadError) -> S3Error {
         PayloadError::Framing(what) => {
             S3Error::incomplete_body(format!("The aws-chunked body is malformed: {what}"))
         }
+        PayloadError::Form(what) => S3Error::malformed_post_request(format!(
+            "The body of your POST request is not well-formed multipart/form-data: {what}"
+        )),
         PayloadError::MalformedTrailer(what) => {
             S3Error::malformed_trailer(format!("The trailer is malformed: {what}"))
         }

@@ -17,7 +17,7 @@
 //! `Content-MD5` is as old as S3 and enforced everywhere.
 
 use super::documents;
-use super::payload::{self, Outgoing};
+use super::payload::{self, CallerBody, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{self, Body, BodyError, PayloadError};
 use crate::bridge::Bridge;
@@ -30,7 +30,6 @@ use crate::signing::{OutgoingPayload, PayloadHash};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
-use hyper::body::Incoming;
 use md5::{Digest as _, Md5};
 use std::{sync::Arc, sync::atomic::AtomicU64, time::Duration};
 
@@ -39,7 +38,7 @@ const SHA256_OF_NOTHING: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934
 /// A caller's body with everything that verifies it.
 pub(crate) struct IncomingPayload {
     /// Taken when it is read.
-    pub(crate) body: Option<Incoming>,
+    pub(crate) body: Option<CallerBody>,
     pub(crate) declared: DeclaredPayload,
     pub(crate) chunk_signing: Option<ChunkSigning>,
     pub(crate) stall: Duration,

@@ -10,6 +10,7 @@ mod describe;
 pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod error_xml;
+pub(crate) mod form;
 pub(crate) mod forward;
 pub(crate) mod limits;
 pub(crate) mod payload;

@@ -45,6 +45,8 @@ pub(crate) enum Handling {
     Answered,
     /// Never served. The text says why and what to do instead.
     Refused(&'static str),
+    /// Read into another call, which is decided and forwarded in its place.
+    Becomes(Api),
     /// An older name of another call: the same request on the wire, so that only the other one is ever found.
     SameRequestAs(Api),
 }

@@ -72,7 +72,7 @@ impl Api {
             }),
             Self::PostObject => row!(Row {
                 body: BodyRule::Form,
-                handling: Handling::Refused("upload with PUT instead"),
+                handling: Handling::Becomes(Self::PutObject),
                 answer: Answer::None,
                 ..bucket("POST")
             }),

@@ -55,6 +55,10 @@ fn what_is_forwarded_or_answered_needs_a_right() {
                 );
             }
             Handling::Refused(why) => assert!(!why.is_empty() && row.rights.is_empty(), "{}", api.name()),
+            Handling::Becomes(other) => {
+                assert!(row.rights.is_empty(), "{}", api.name());
+                assert_eq!(other.row().handling, Handling::Forwarded, "{}", api.name());
+            }
             Handling::SameRequestAs(_) => assert!(row.rights.is_empty(), "{}", api.name()),
         }
         for right in row.rights {

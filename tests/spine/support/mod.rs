@@ -6,6 +6,7 @@ mod config;
 mod evidence;
 pub mod fake_target;
 pub mod picky_target;
+pub mod post_form;
 pub mod raw;
 pub mod transport;
 pub mod world;

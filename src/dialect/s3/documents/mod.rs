@@ -25,7 +25,7 @@ pub(crate) use control::{
 };
 pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
 pub(crate) use keep_alive::keep_alive_rewrite;
-pub(crate) use own::{list_buckets, location};
+pub(crate) use own::{list_buckets, location, post_response};
 pub(crate) use rewrite::{Rewritten, parse_target_error, rewrite_result};
 pub(crate) use writer::escape;
 

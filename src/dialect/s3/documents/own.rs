@@ -37,6 +37,22 @@ pub(crate) fn location(region: Option<&str>) -> Bytes {
     xml.finish()
 }
 
+/// The answer to a form that asked for a 201. S3 gives it no namespace.
+pub(crate) fn post_response(location: &str, bucket: &str, key: &str, etag: &str) -> Bytes {
+    let mut xml = Xml::document();
+    xml.open("PostResponse");
+    for (name, text) in [
+        ("Location", location),
+        ("Bucket", bucket),
+        ("Key", key),
+        ("ETag", etag),
+    ] {
+        xml.element(name, text);
+    }
+    xml.close("PostResponse");
+    xml.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,5 +82,16 @@ mod tests {
         check(None, "");
         check(Some("us-east-1"), "");
         check(Some("eu-central-1"), "eu-central-1");
+    }
+
+    #[test]
+    fn a_form_is_answered_with_where_its_file_is() {
+        assert_eq!(
+            post_response("https://s3.tidegate.test/lake/a", "lake", "a&b", "\"e\""),
+            format!(
+                "{HEAD}<PostResponse><Location>https://s3.tidegate.test/lake/a</Location><Bucket>lake</Bucket>\
+                 <Key>a&amp;b</Key><ETag>&quot;e&quot;</ETag></PostResponse>"
+            )
+        );
     }
 }

@@ -9,6 +9,7 @@
 //! - [`stream`] moves the bytes and withholds the last one, [`encoder`] frames them anew where the target wants it.
 
 mod aws_chunked;
+mod caller;
 mod checksum;
 mod encoder;
 mod stream;
@@ -20,6 +21,7 @@ use crate::authn::ChunkSigning;
 use crate::body::{Body, BodyError, PayloadError, full};
 use crate::operation::{ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced};
 use bytes::{Bytes, BytesMut};
+pub(crate) use caller::CallerBody;
 pub(crate) use encoder::{encoded_length, framed};
 use http_body_util::BodyExt;
 use std::future::poll_fn;
@@ -40,16 +42,56 @@ pub(crate) enum Outgoing {
 
 /// A caller's body, before anything about it is believed.
 pub(crate) trait Incoming:
-    http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static
+    http_body::Body<Data = Bytes, Error: BrokenOff> + Send + Unpin + 'static
 {
 }
 
-impl<B> Incoming for B where
-    B: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
-        + Send
-        + Unpin
-        + 'static
-{
+impl<B> Incoming for B where B: http_body::Body<Data = Bytes, Error: BrokenOff> + Send + Unpin + 'static {}
+
+/// What a caller's body fails with.
+pub(crate) trait BrokenOff {
+    /// Whose fault it is, if it can be told.
+    fn into_body_error(self) -> BodyError;
+}
+
+impl BrokenOff for hyper::Error {
+    fn into_body_error(self) -> BodyError {
+        BodyError::Caller(self.into())
+    }
+}
+
+impl BrokenOff for std::io::Error {
+    fn into_body_error(self) -> BodyError {
+        BodyError::Caller(self.into())
+    }
+}
+
+impl BrokenOff for BodyError {
+    fn into_body_error(self) -> BodyError {
+        self
+    }
+}
+
+/// The next data of a body that is not a payload yet; `None` at its end.
+///
+/// # Errors
+/// [`BodyError`] if it breaks off, or if nothing comes for `stall`.
+pub(crate) async fn next_frame<B: Incoming>(
+    body: &mut B,
+    stall: Duration,
+) -> Result<Option<Bytes>, BodyError> {
+    loop {
+        let frame = poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *body), cx));
+        let frame = tokio::time::timeout(stall, frame).await;
+        match frame.map_err(|_| BodyError::Stalled(stall))? {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(error.into_body_error()),
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) if !data.is_empty() => return Ok(Some(data)),
+                _ => {}
+            },
+        }
+    }
 }
 
 /// Whether everything that is declared and not `left` to the target can be verified here. To be asked before anything

@@ -2,7 +2,7 @@
 
 use super::encoder::{Encoder, encoded_length};
 use super::verify::Verifier;
-use super::{Incoming, Outgoing};
+use super::{BrokenOff as _, Incoming, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{BodyError, PayloadError};
 use crate::operation::{DeclaredPayload, Enforced};
@@ -99,7 +99,7 @@ impl<B: Incoming> Verified<B> {
                     // Trailers of HTTP are not those of aws-chunked: nothing announced or signed them.
                     self.input = frame.into_data().unwrap_or_default();
                 }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(BodyError::Caller(error.into()))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into_body_error())),
                 Poll::Ready(None) => {
                     self.verifier.finish()?;
                     self.state = State::Approved;

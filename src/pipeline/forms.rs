@@ -1,0 +1,71 @@
+//! Uploads by form: the one kind of request whose call, caller and key are all in its body.
+
+use super::{Caller, Pipeline, origin};
+use crate::audit::Trail;
+use crate::authn::{Authenticated, Service};
+use crate::body::Body;
+use crate::dialect::s3::{Glimpse, form, forward::IncomingPayload, payload::CallerBody};
+use crate::error::Error;
+use crate::generation::Generation;
+use crate::listener::Connection;
+use crate::operation::{Api, PayloadMode};
+use http::{Response, request::Parts};
+use hyper::body::Incoming;
+
+impl Pipeline {
+    /// One form, top to bottom: as any request, but that its claim and its operation are read from the body.
+    pub(super) async fn post_object(
+        &self,
+        generation: &Generation,
+        connection: &Connection,
+        head: Parts,
+        body: Incoming,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        trail.call("s3", Api::PostObject.name(), false);
+        let (domains, stall) = (
+            &generation.config.server.domains,
+            generation.config.server.stall_timeout,
+        );
+        // Parse: which bucket, which fields, and who signed for them?
+        let mut glimpse = Glimpse::default();
+        let request = form::Request::parse(&head, domains, &mut glimpse);
+        super::answers::glimpsed(trail, &glimpse, None);
+        let form = request?.read(body, stall).await?;
+        trail.claim(form.claim(), Some(PayloadMode::Unsigned));
+        // Authenticate: is the claim true?
+        let Authenticated { principal, .. } =
+            generation.authenticate(form.claim(), Service::S3, self.clock.now())?;
+        trail.principal(&principal);
+        // Complete: what does the signed policy leave of what was filled in?
+        let form::Upload {
+            operation,
+            declared,
+            file,
+            answer,
+        } = form.into_upload(stall).await?;
+        trail.operation(&operation);
+        let payload = IncomingPayload {
+            body: Some(CallerBody::File(Box::new(file))),
+            declared,
+            chunk_signing: None,
+            stall,
+            counter: trail.bytes_in(),
+        };
+        // From here on it is a PutObject like any other.
+        let origin = origin(&head);
+        let caller = Caller {
+            connection,
+            principal: &principal,
+        };
+        let uploaded = self
+            .perform(generation, caller, operation, payload, &origin, trail)
+            .await?;
+        let bucket_url = match head.uri.path() {
+            // The host names it.
+            "/" => origin,
+            _ => format!("{origin}/{}", answer.bucket()),
+        };
+        Ok(answer.to(uploaded, &bucket_url))
+    }
+}
