@@ -23,6 +23,8 @@ pub(crate) enum Error {
     Unauthenticated(#[from] AuthnError),
     #[error("policy: {0}")]
     NotPermitted(#[from] NotPermitted),
+    #[error("policy: {}; told as absent, as the caller may list there", .0.message)]
+    Absent(Denied),
     #[error("the payload is not accepted: {0}")]
     Payload(#[source] BodyError),
     #[error("the audit log takes no records")]
@@ -58,7 +60,7 @@ impl Error {
             Self::Refused(refusal) if refusal.status == 403 => Reason::Unauthenticated,
             Self::Refused(_) => Reason::Malformed,
             Self::Unauthenticated(error) => authn_reason(error),
-            Self::NotPermitted(NotPermitted::Denied(denied)) => denied_reason(denied),
+            Self::NotPermitted(NotPermitted::Denied(denied)) | Self::Absent(denied) => denied_reason(denied),
             Self::NotPermitted(NotPermitted::Tagging(_)) => Reason::Malformed,
             Self::NotPermitted(NotPermitted::CrossTarget { .. }) => Reason::Unsupported,
             Self::Payload(BodyError::Payload(PayloadError::Unverifiable(_))) => Reason::Unsupported,

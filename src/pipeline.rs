@@ -28,10 +28,12 @@ use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 use std::sync::Arc;
 
 mod answers;
 mod forms;
+mod probes;
 mod sts;
 
 /// The life of every request.
@@ -163,17 +165,20 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
-        let circumstances = Circumstances {
-            source_ip: caller.connection.peer.ip(),
-            now: self.clock.now(),
-            protocol: "s3",
-        };
+        let probed = probes::object(&operation);
+        let circumstances = caller.circumstances(self.clock.now());
         let started = tokio::time::Instant::now();
         let decision = generation
             .policies
             .authorize(caller.principal, operation, &circumstances);
         answers::decided(trail, &decision, generation, started.elapsed(), &self.metrics);
-        let permit = decision?;
+        let permit = match decision {
+            Ok(permit) => permit,
+            Err(denial) => {
+                let explained = self.explained(generation, caller, probed, denial, trail);
+                return Err(Box::pin(explained).await);
+            }
+        };
         if let Some(answer) = answers::without_target(&permit, generation)? {
             return Ok(answer);
         }
@@ -275,9 +280,20 @@ async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operati
 }
 
 /// On whose behalf something is done.
+#[derive(Clone, Copy)]
 struct Caller<'a> {
     connection: &'a Connection,
     principal: &'a Principal,
+}
+
+impl Caller<'_> {
+    fn circumstances(&self, now: Timestamp) -> Circumstances {
+        Circumstances {
+            source_ip: self.connection.peer.ip(),
+            now,
+            protocol: "s3",
+        }
+    }
 }
 
 /// What rendering and the audit record need of a request that is about to be consumed.

@@ -30,6 +30,7 @@ mod operations_of_process;
 mod payloads;
 mod presigned;
 mod profiles;
+mod probes;
 mod quickstart;
 mod reload;
 mod sessions;

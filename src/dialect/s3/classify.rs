@@ -416,7 +416,7 @@ mod tests {
             ("GET", Bucket, "delete", &[], "MethodNotAllowed"),
             ("GET", Bucket, "prefix=a&unknown=1", &[], "NotImplemented"),
             ("GET", Bucket, "max-keys=-1", &[], "InvalidArgument"),
-            ("POST", Bucket, "", &[], "NotImplemented"),
+            ("POST", Bucket, "", &[], "PreconditionFailed"),
             ("PATCH", Object, "", &[], "MethodNotAllowed"),
             ("OPTIONS", Bucket, "", &[], "MethodNotAllowed"),
             ("POST", Service, "", &[], "NotImplemented"),

@@ -21,6 +21,7 @@ pub(crate) fn describe(error: &Error) -> S3Error {
             S3Error::not_implemented(denied.message.clone())
         }
         Error::NotPermitted(NotPermitted::Denied(denied)) => S3Error::access_denied(denied.message.clone()),
+        Error::Absent(_) => S3Error::no_such_key("The specified key does not exist."),
         Error::NotPermitted(NotPermitted::Tagging(error)) => S3Error::invalid_argument(error.to_string()),
         Error::NotPermitted(refusal @ NotPermitted::CrossTarget { .. }) => S3Error::not_implemented(refusal.to_string()),
         Error::Payload(error) => body(error),

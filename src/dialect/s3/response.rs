@@ -144,6 +144,14 @@ fn with_headers(api: Api, head: &Parts, body: Body) -> Response<Body> {
     response
 }
 
+/// An answer read whole, for what Tidegate asks on its own.
+///
+/// # Errors
+/// [`Error::TargetBody`] if it breaks off or is larger than any document.
+pub(crate) async fn whole(body: Body) -> Result<Bytes, Error> {
+    read(body, LARGEST_DOCUMENT).await
+}
+
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, Error> {
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -11,6 +11,7 @@ mod complete;
 mod control;
 mod delete;
 mod keep_alive;
+mod listing;
 mod own;
 mod reader;
 mod rewrite;
@@ -25,6 +26,7 @@ pub(crate) use control::{
 };
 pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
 pub(crate) use keep_alive::keep_alive_rewrite;
+pub(crate) use listing::first_key;
 pub(crate) use own::{list_buckets, location, post_response};
 pub(crate) use rewrite::{Rewritten, parse_target_error, rewrite_result};
 pub(crate) use writer::escape;

@@ -108,7 +108,7 @@ impl Head {
                     self.state = State::Headers;
                 }
                 State::Headers => {
-                    let Some(end) = self.find(BLANK_LINE, HEADERS_LIMIT)? else {
+                    let Some(end) = find(&self.buffer, &mut self.scanned, BLANK_LINE, HEADERS_LIMIT)? else {
                         return Ok(None);
                     };
                     let lines = self.take(end + BLANK_LINE.len());
@@ -129,18 +129,21 @@ impl Head {
                     self.state = State::Value(part.name.into());
                 }
                 State::Value(name) => {
-                    let name = name.clone();
                     let policy = name.eq_ignore_ascii_case("policy");
                     let limit = if policy {
                         fields::POLICY_LIMIT
                     } else {
                         fields::LIMIT.saturating_sub(self.weight)
                     };
-                    let wanted = self.delimiter.clone();
-                    let Some(end) = self.find(wanted.bytes(), limit)? else {
+                    let wanted = self.delimiter.bytes();
+                    let Some(end) = find(&self.buffer, &mut self.scanned, wanted, limit)? else {
                         return Ok(None);
                     };
-                    let value = self.take(end + wanted.bytes().len());
+                    let length = end + wanted.len();
+                    let State::Value(name) = std::mem::replace(&mut self.state, State::Between) else {
+                        return Err(S3Error::internal_error("a value of no field"));
+                    };
+                    let value = self.take(length);
                     let value = std::str::from_utf8(value.get(..end).unwrap_or_default()).map_err(|_| {
                         S3Error::invalid_argument(format!("the form field `{name}` is not UTF-8"))
                     })?;
@@ -148,28 +151,9 @@ impl Head {
                         self.weight = self.weight.saturating_add(end);
                     }
                     self.fields.insert(&name, value)?;
-                    self.state = State::Between;
                 }
             }
         }
-    }
-
-    /// Where `wanted` begins in the buffer, at most `limit` bytes from its start; `None` if more must come.
-    fn find(&mut self, wanted: &[u8], limit: usize) -> Result<Option<usize>, S3Error> {
-        let unseen = self.buffer.get(self.scanned..).unwrap_or_default();
-        let found = unseen.windows(wanted.len()).position(|window| window == wanted);
-        let begins = match found {
-            Some(at) => self.scanned + at,
-            // As far as `wanted` cannot begin, even if the rest of it is still to come.
-            None => (self.buffer.len() + 1)
-                .saturating_sub(wanted.len())
-                .max(self.scanned),
-        };
-        if begins > limit {
-            return Err(fields::too_large());
-        }
-        self.scanned = begins;
-        Ok(found.map(|_| begins))
     }
 
     fn take(&mut self, length: usize) -> BytesMut {
@@ -178,6 +162,23 @@ impl Head {
         self.scanned = 0;
         self.buffer.split_to(length)
     }
+}
+
+/// Where `wanted` begins, at most `limit` bytes from the start; `None` if more must come. In the first `scanned` bytes
+/// it does not begin.
+fn find(buffer: &[u8], scanned: &mut usize, wanted: &[u8], limit: usize) -> Result<Option<usize>, S3Error> {
+    let unseen = buffer.get(*scanned..).unwrap_or_default();
+    let found = unseen.windows(wanted.len()).position(|window| window == wanted);
+    let begins = match found {
+        Some(at) => *scanned + at,
+        // As far as it cannot begin, even if the rest of it is still to come.
+        None => (buffer.len() + 1).saturating_sub(wanted.len()).max(*scanned),
+    };
+    if begins > limit {
+        return Err(fields::too_large());
+    }
+    *scanned = begins;
+    Ok(found.map(|_| begins))
 }
 
 /// What the header lines of a part say.
@@ -329,9 +330,9 @@ mod tests {
         let malformed = "MalformedPOSTRequest";
         let part = |lines: &str| format!("--b\r\n{lines}\r\n\r\n");
         let name = |rest: &str| part(&format!("Content-Disposition: {rest}"));
-        let large = field("a", &"v".repeat(fields::LIMIT + 1));
+        let large = field("a", &"v".repeat(fields::LIMIT + 1)) + "--b\r\n";
         let many: String = (0..500).map(|n| field(&format!("x-ignore-{n}"), "")).collect();
-        let policy = field("policy", &"v".repeat(fields::POLICY_LIMIT + 1));
+        let policy = field("policy", &"v".repeat(fields::POLICY_LIMIT + 1)) + "--b\r\n";
         let lines = part(&format!(
             "{DISPOSITION}\"a\"; filename=\"{}\"",
             "n".repeat(HEADERS_LIMIT)
@@ -397,7 +398,7 @@ mod tests {
                     found.map(|_| ()),
                     Err(code.to_owned()),
                     "{} by {size}",
-                    form.escape_debug()
+                    form.chars().take(120).collect::<String>().escape_debug()
                 );
             }
         }
