@@ -100,6 +100,15 @@ class FileSystem:
             names.append(found.next().getPath().toString().removeprefix(f"{url}/"))
         return sorted(names)
 
+    def exists(self, url: str) -> bool:
+        return self._system.exists(self._path(url))
+
+    def make_directory(self, url: str) -> bool:
+        return self._system.mkdirs(self._path(url))
+
+    def rename(self, url: str, to: str) -> bool:
+        return self._system.rename(self._path(url), self._path(to))
+
     def delete(self, url: str) -> bool:
         return self._system.delete(self._path(url), True)
 

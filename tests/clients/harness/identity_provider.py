@@ -29,6 +29,7 @@ WORKLOADS = [
     Workload("etl"),
     Workload("backup"),
     Workload("spark"),
+    Workload("team-a"),
     Workload("analyst", groups=["analysts"]),
 ]
 

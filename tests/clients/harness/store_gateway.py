@@ -23,6 +23,11 @@ GRANTS = {
     "analyst": [(LIST, LAKE), (READ, f"{LAKE}/published/*")],
     "backup": [(LIST, VAULT), (READ + WRITE, f"{VAULT}/*"), (DELETE, f"{VAULT}/restic/*/locks/*")],
     "spark": [(LIST, LAKE), (READ, f"{LAKE}/*"), (WRITE + DELETE, f"{LAKE}/warehouse/*")],
+    "team-a": [
+        (LIST, LAKE),
+        (READ + WRITE + DELETE, f"{LAKE}/team-a/*"),
+        (READ + WRITE + DELETE, f"{LAKE}/tenants/team-a/*"),
+    ],
 }
 
 
