@@ -11,7 +11,7 @@
 //! | only what is under `key/` | 404: the key is a parent of what it may use, and nothing else to it |
 //! | neither | the denial |
 
-use super::{Caller, Pipeline};
+use super::{Caller, Pipeline, Way};
 use crate::audit::Trail;
 use crate::authz::{DenyReason, NotPermitted, Permit};
 use crate::dialect::s3::{documents, forward, response};
@@ -71,9 +71,13 @@ impl Pipeline {
         };
         let listed = async {
             let credential = side.credentials.get().await?;
-            let answer = self
-                .exchange(side, &permit, outgoing, &credential, "", trail)
-                .await?;
+            let way = Way {
+                side,
+                profile: side.known.now().profile,
+                // No listing says where it is.
+                origin: "",
+            };
+            let answer = self.exchange(way, &permit, outgoing, &credential, trail).await?;
             response::whole(answer.into_body()).await
         };
         match listed.await {

@@ -2,7 +2,7 @@
 
 use super::super::classify;
 use super::super::error::S3Error;
-use super::super::{address, declared, documents};
+use super::super::{address, declared, documents, limits};
 use super::VENDOR_PREFIXES;
 use super::answer::Answer;
 use super::fields::Fields;
@@ -19,10 +19,11 @@ const OF_SIGNATURE: [&str; 5] = [
     "x-amz-signature",
 ];
 /// What other requests say of their framing and their source. A form has neither.
-const OF_REQUESTS: [&str; 5] = [
+const OF_REQUESTS: [&str; 6] = [
     "x-amz-content-sha256",
     "x-amz-copy-source",
     "x-amz-decoded-content-length",
+    "x-amz-te",
     "x-amz-trailer",
     "x-amz-user-agent",
 ];
@@ -76,6 +77,7 @@ fn put(
     headers.insert(header::CONTENT_LENGTH, length.into());
     // Of the payload rules, those of a presigned upload: a plain body that nothing signs.
     let declared = declared::read(Api::PutObject, &headers, None, true)?;
+    limits::check(Api::PutObject, &headers, &declared)?;
     let crossing = classify::crossing(Api::PutObject, &headers)?;
     let answer = Answer::read(fields, object.clone())?;
     let operation = Operation::new(
@@ -240,6 +242,10 @@ mod tests {
             (&[("key", "a"), ("x-amz-meta-a", "b\n")], "InvalidArgument"),
             (&[("key", "a"), ("x-amz-meta-a(b)", "c")], "InvalidArgument"),
             (&[("key", "a"), ("x-amz-unknown", "1")], "NotImplemented"),
+            (
+                &[("key", "a"), ("x-amz-meta-a", &"v".repeat(2048))],
+                "MetadataTooLarge",
+            ),
             (&[("key", "a"), ("tagging", "a=b")], "MalformedXML"),
             (
                 &[
