@@ -125,7 +125,7 @@ pub(super) fn authorities(config: &Config) -> Vec<Finding> {
     let of_issuers = config.issuers.iter().filter_map(|issuer| issuer.ca.as_deref());
     let of_targets = config.targets.values().flat_map(|target| {
         let sts = match &target.credentials {
-            CredentialSource::Static(_) => None,
+            CredentialSource::Static(_) | CredentialSource::AccessToken { .. } => None,
             CredentialSource::AssumeRole { sts_ca, .. }
             | CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => sts_ca.as_deref(),
         };
@@ -180,6 +180,12 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
                     findings.push(Finding::warning(format!("{place}.token_file"), message));
                 }
             }
+            CredentialSource::AccessToken { token } => {
+                if let Err(error) = token.resolve() {
+                    let finding = Finding::warning(format!("{place}.token"), super::describe(&error));
+                    findings.push(finding.expected("an access token by the time the first request comes"));
+                }
+            }
         }
     }
     findings
@@ -202,7 +208,9 @@ fn unavailable(place: &str, reference: &SecretRef) -> Option<Finding> {
         SecretRefError::Env(_) => {
             Finding::warning(place, message).expected("it in the environment of the service")
         }
-        SecretRefError::File { .. } | SecretRefError::Empty(_) => Finding::error(place, message),
+        SecretRefError::File { .. } | SecretRefError::Empty(_) | SecretRefError::TooLarge(_) => {
+            Finding::error(place, message)
+        }
     })
 }
 

@@ -14,6 +14,8 @@ mod secret_ref;
 mod units;
 
 #[cfg(test)]
+mod gcs_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::{ConfigErrors, ConfigProblem};
@@ -172,6 +174,8 @@ pub struct Target {
     pub finds_profile: bool,
     /// Where the canary is put, if not into the first bucket that is mapped to it.
     pub canary: Option<Canary>,
+    /// The Google Cloud project that new buckets of it belong to.
+    pub project: Option<Box<str>>,
     /// TCP and TLS connect deadline.
     pub connect_timeout: Duration,
     /// Deadline for the head of a response once the request body is sent.
@@ -187,6 +191,7 @@ impl Target {
             CredentialSource::Static(keys) => (None, Some(keys)),
             CredentialSource::AssumeRole { sts_ca, source, .. } => (sts_ca.as_deref(), Some(source)),
             CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => (sts_ca.as_deref(), None),
+            CredentialSource::AccessToken { .. } => (None, None),
         };
         let secrets = keys.into_iter().flat_map(|keys| {
             let references = [
@@ -325,6 +330,11 @@ pub enum CredentialSource {
         session_name: Box<str>,
         /// Read anew for each call.
         token_file: PathBuf,
+    },
+    /// An OAuth 2.0 access token that something else keeps fresh. Only for the profile [`Profile::Gcs`].
+    AccessToken {
+        /// A file is read anew every few seconds and when the target calls the token unknown.
+        token: SecretRef,
     },
 }
 

@@ -1,7 +1,11 @@
 //! References to secrets: the configuration says where a secret is, never what it is.
 
 use crate::secret::Secret;
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Longest secret, in bytes: tokens of identity platforms have up to 12 KiB.
+const LONGEST: u64 = 64 << 10;
 
 /// A key pair by reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +45,9 @@ pub enum SecretRefError {
     /// There is nothing in it.
     #[error("`{0}` is empty")]
     Empty(String),
+    /// There is far more in it than a secret has.
+    #[error("`{0}` is larger than {LONGEST} bytes")]
+    TooLarge(String),
 }
 
 impl SecretRef {
@@ -59,13 +66,16 @@ impl SecretRef {
                 (format!("env:{name}"), value.into_bytes())
             }
             Self::File(path) => {
-                let value = std::fs::read(path).map_err(|source| SecretRefError::File {
+                let value = read(path).map_err(|source| SecretRefError::File {
                     path: path.clone(),
                     source,
                 })?;
                 (format!("file:{}", path.display()), value)
             }
         };
+        if value.len() as u64 > LONGEST {
+            return Err(SecretRefError::TooLarge(name));
+        }
         let end = value
             .iter()
             .rposition(|b| !b.is_ascii_whitespace())
@@ -77,4 +87,13 @@ impl SecretRef {
             Ok(Secret::new(value))
         }
     }
+}
+
+/// One byte more than a secret may have, so that a longer one is seen and a device without end is not read for ever.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut value = Vec::new();
+    std::fs::File::open(path)?
+        .take(LONGEST + 1)
+        .read_to_end(&mut value)?;
+    Ok(value)
 }

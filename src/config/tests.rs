@@ -82,6 +82,7 @@ fn the_sample_loads_as_it_stands() {
         profile: Profile::Aws,
         finds_profile: false,
         canary: None,
+        project: None,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(60),
         credentials: CredentialSource::Static(StaticKeys {
@@ -407,7 +408,9 @@ fn mistakes_of_targets_are_located() {
     check(
         "kind       = \"s3\"",
         "kind = \"gcs\"",
-        &["tidegate.toml:27: targets.store.kind = \"gcs\": not a kind of target yet; expected \"s3\""],
+        &[
+            "tidegate.toml:27: targets.store.kind = \"gcs\": not a kind of target yet; expected \"s3\" or \"gcs-xml\"",
+        ],
     );
     for (written, shown, wrong) in [
         (

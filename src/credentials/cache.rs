@@ -4,8 +4,8 @@
 //! the answer away from the others. It starts ahead of expiry, at a moment that differs between replicas, and while
 //! it fails the old credential goes on until a minute before its end.
 
-use super::{Credential, CredentialError, SourceError, static_key};
-use crate::{clock::Clock, config::StaticKeys};
+use super::{Credential, CredentialError, SourceError, written::Written};
+use crate::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     fmt,
@@ -70,7 +70,7 @@ pub enum CredentialState {
 }
 
 enum Kind {
-    Static(StaticKeys),
+    Written(Written),
     Temporary(Source),
 }
 
@@ -93,6 +93,17 @@ struct Entry {
     refresh_at: Option<Timestamp>,
 }
 
+impl Entry {
+    fn of_written(credential: Credential, written: &Written, now: Timestamp) -> Self {
+        let again = written.look_again();
+        Self {
+            credential: Arc::new(credential),
+            fetched_at: now,
+            refresh_at: again.and_then(|after| now.checked_add(after).ok()),
+        }
+    }
+}
+
 /// How a call ended; `None` while it is under way.
 type Landing = Option<Result<Arc<Credential>, Duration>>;
 
@@ -105,14 +116,14 @@ const SHORTEST_REST: f64 = 1.0;
 const LONGEST_REST: f64 = 5.0;
 
 impl TargetCredentials {
-    /// Static keys, read now.
-    pub(super) fn fixed(name: &str, keys: StaticKeys, clock: Clock) -> Result<Self, SourceError> {
-        let entry = Entry {
-            credential: Arc::new(static_key::resolve(&keys)?),
-            fetched_at: clock.now(),
-            refresh_at: None,
+    /// Static keys or a token, read now.
+    pub(super) fn written(name: &str, written: Written, clock: Clock) -> Result<Self, SourceError> {
+        let entry = match written.read() {
+            Ok(credential) => Some(Entry::of_written(credential, &written, clock.now())),
+            Err(SourceError::Secret(_)) if written.may_come_later() => None,
+            Err(error) => return Err(error),
         };
-        Ok(Self::with(name, Kind::Static(keys), clock, Some(entry)))
+        Ok(Self::with(name, Kind::Written(written), clock, entry))
     }
 
     /// Temporary credentials from `source`, first fetched when first wanted.
@@ -174,10 +185,10 @@ impl TargetCredentials {
         {
             let mut state = self.0.state();
             let Some(entry) = &state.current else { return true };
-            if !is_same(&entry.credential, used) {
+            if !entry.credential.is_same(used) {
                 return true;
             }
-            // Static keys are only read again, which asks nobody.
+            // What is written is only read again, which asks nobody.
             if let Kind::Temporary(_) = self.0.source {
                 if now.duration_since(entry.fetched_at) < YOUNGEST {
                     return false;
@@ -189,36 +200,31 @@ impl TargetCredentials {
         self.refresh().is_ok_and(|changed| changed)
     }
 
-    /// Reads static keys again, after they were rotated; gives whether they changed. If they cannot be read the old
-    /// ones stay. Temporary credentials look after themselves.
+    /// Reads static keys or a token again, after they were rotated; gives whether they changed. If they cannot be
+    /// read the old ones stay. Temporary credentials look after themselves.
     ///
     /// # Errors
     /// [`SourceError`] says which reference cannot be read.
     pub fn refresh(&self) -> Result<bool, SourceError> {
-        let Kind::Static(keys) = &self.0.source else {
+        let Kind::Written(written) = &self.0.source else {
             return Ok(false);
         };
-        let read = static_key::resolve(keys);
+        let read = written.read();
         self.0.count(&read);
         let mut state = self.0.state();
         state.cause = read.as_ref().err().map(|error| chain(error));
         let credential = read.inspect_err(|error| {
-            tracing::warn!(store = %self.0.name, error = %chain(error), "static keys were not read again");
+            tracing::warn!(store = %self.0.name, error = %chain(error), "the credential was not read again");
         })?;
         let fetched_at = self.0.clock.now();
-        let changed = match &mut state.current {
-            Some(entry) if is_same(&entry.credential, &credential) => {
-                entry.fetched_at = fetched_at;
-                return Ok(false);
-            }
-            _ => true,
-        };
-        state.current = Some(Entry {
-            credential: Arc::new(credential),
-            fetched_at,
-            refresh_at: None,
-        });
-        Ok(changed)
+        if let Some(entry) = &mut state.current
+            && entry.credential.is_same(&credential)
+        {
+            entry.fetched_at = fetched_at;
+            return Ok(false);
+        }
+        state.current = Some(Entry::of_written(credential, written, fetched_at));
+        Ok(true)
     }
 
     /// How the credential is.
@@ -276,7 +282,7 @@ impl Shared {
             let grounded = Grounded(shared.clone());
             let outcome = match &shared.source {
                 Kind::Temporary(source) => source().await,
-                Kind::Static(keys) => static_key::resolve(keys),
+                Kind::Written(written) => written.read(),
             };
             let landing = shared.land(outcome);
             drop(grounded);
@@ -297,16 +303,18 @@ impl Shared {
         let mut state = self.state();
         match outcome {
             Ok(credential) => {
-                let credential = Arc::new(credential);
                 state.failures = 0;
                 state.cause = None;
                 state.rest_until = None;
-                state.current = Some(Entry {
-                    refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
-                    fetched_at: now,
-                    credential: credential.clone(),
-                });
-                Ok(credential)
+                let entry = match &self.source {
+                    Kind::Written(written) => Entry::of_written(credential, written, now),
+                    Kind::Temporary(_) => Entry {
+                        refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
+                        fetched_at: now,
+                        credential: Arc::new(credential),
+                    },
+                };
+                Ok(state.current.insert(entry).credential.clone())
             }
             Err(error) => {
                 let rest = rest(state.failures, jitter());
@@ -383,13 +391,6 @@ fn jitter() -> f64 {
         Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
         Err(_) => 0.0,
     }
-}
-
-fn is_same(a: &Credential, b: &Credential) -> bool {
-    let token = |c: &Credential| c.session_token.as_ref().map(|t| t.expose().to_vec());
-    a.access_key_id == b.access_key_id
-        && a.secret_access_key.expose() == b.secret_access_key.expose()
-        && token(a) == token(b)
 }
 
 /// An error with its causes, for one line of the log.

@@ -1,5 +1,6 @@
+use super::super::{AccessKey, Material};
 use super::*;
-use crate::{config::SecretRef, secret::Secret};
+use crate::{config::SecretRef, config::StaticKeys, secret::Secret};
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
@@ -41,9 +42,11 @@ fn scripted(answers: Vec<Result<Credential, SourceError>>) -> (Arc<Script>, Targ
 fn credential(id: &str, life: SignedDuration) -> Credential {
     let start: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
     Credential {
-        access_key_id: id.into(),
-        secret_access_key: Secret::new("secret"),
-        session_token: Some(Secret::new("token")),
+        material: Material::AccessKey(AccessKey {
+            id: id.into(),
+            secret: Secret::new("secret"),
+            session_token: Some(Secret::new("token")),
+        }),
         expires_at: Some(start + life),
     }
 }
@@ -66,7 +69,8 @@ async fn settled(credentials: &TargetCredentials) {
 }
 
 async fn id(credentials: &TargetCredentials) -> String {
-    credentials.get().await.unwrap().access_key_id.to_string()
+    let credential = credentials.get().await.unwrap();
+    credential.access_key().unwrap().id.to_string()
 }
 
 // CRD-03
@@ -254,12 +258,10 @@ async fn static_keys_are_read_again_on_demand() {
         session_token: None,
     };
     let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let credentials = TargetCredentials::fixed("store", keys, clock.clone()).unwrap();
+    let credentials = TargetCredentials::written("store", Written::Keys(keys), clock.clone()).unwrap();
     let first = credentials.get().await.unwrap();
-    assert_eq!(
-        (&*first.access_key_id, first.secret_access_key.expose()),
-        ("AKIDONE", &b"secret-one"[..])
-    );
+    let key = first.access_key().unwrap();
+    assert_eq!((&*key.id, key.secret.expose()), ("AKIDONE", &b"secret-one"[..]));
     assert!(credentials.expires_in().is_none());
     assert!(!credentials.refresh().unwrap());
 
@@ -275,6 +277,52 @@ async fn static_keys_are_read_again_on_demand() {
     ));
     assert_eq!(id(&credentials).await, "AKIDTWO");
     assert!(!format!("{credentials:?} {first:?}").contains("secret-one"));
+}
+
+// CRD-03, 7.4
+#[tokio::test]
+async fn a_token_in_a_file_is_followed_by_itself_and_at_once_when_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
+    let written = Written::Token(SecretRef::File(path.clone()));
+    // Its writer may start after us.
+    let credentials = TargetCredentials::written("store", written, clock.clone()).unwrap();
+    assert_eq!(credentials.state(), CredentialState::Unused);
+    assert!(credentials.get().await.is_err());
+    assert!(matches!(credentials.state(), CredentialState::Unavailable { .. }));
+    let token = async || {
+        let credential = credentials.get().await.unwrap();
+        let Material::BearerToken(token) = &credential.material else {
+            panic!("{credential:?}");
+        };
+        (token.expose_str().unwrap().to_owned(), credential)
+    };
+    clock.advance(SignedDuration::from_secs(6));
+    std::fs::write(&path, " ya29.one\n").unwrap();
+    assert_eq!(token().await.0, "ya29.one");
+    std::fs::write(&path, "ya29.two").unwrap();
+    let (text, used) = token().await;
+    assert_eq!(text, "ya29.one", "it was read a moment ago");
+    clock.advance(SignedDuration::from_secs(10));
+    // The old one serves while the file is read.
+    let _ = token().await;
+    settled(&credentials).await;
+    let (text, newer) = token().await;
+    assert_eq!(text, "ya29.two");
+    assert!(credentials.invalidate(&used), "that was not the current one");
+    assert!(!credentials.invalidate(&newer), "there is no other one yet");
+    std::fs::write(&path, "ya29.three").unwrap();
+    assert!(credentials.invalidate(&newer));
+    assert_eq!(token().await.0, "ya29.three");
+
+    std::fs::write(&path, "{}").unwrap();
+    clock.advance(SignedDuration::from_secs(10));
+    let _ = token().await;
+    settled(&credentials).await;
+    assert_eq!(token().await.0, "ya29.three", "the last good one stays");
+    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
+    assert!(!format!("{credentials:?} {used:?} {newer:?}").contains("ya29"));
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub enum SourceError {
     #[error("a key of the target cannot be read")]
     Secret(#[from] SecretRefError),
     /// A part of the credential cannot be one.
-    #[error("the {0} is malformed: it must be visible ASCII without spaces")]
+    #[error("the {0} is malformed: it must be one word of visible ASCII and nothing else")]
     Malformed(&'static str),
     /// The identity token's file cannot be read.
     #[error("cannot read the identity token from `{path}`")]

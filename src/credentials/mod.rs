@@ -6,9 +6,9 @@
 
 mod cache;
 mod error;
-mod static_key;
 mod sts;
 mod sts_xml;
+mod written;
 
 pub use cache::{Attempts, CredentialState, TargetCredentials};
 pub use error::{CredentialError, SourceError};
@@ -21,18 +21,60 @@ use crate::{
 use cache::Source;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, sync::Arc};
+use written::Written;
 
 /// A credential of a target.
 #[derive(Clone, Debug)]
 pub struct Credential {
+    /// What it is.
+    pub material: Material,
+    /// When it stops working; `None` for static keys, and for a token of which nobody says so.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What makes a target believe us.
+#[derive(Clone, Debug)]
+pub enum Material {
+    /// Signs each request and is itself never sent.
+    AccessKey(AccessKey),
+    /// Is sent with each request as it is: `Authorization: Bearer`.
+    BearerToken(Secret),
+}
+
+/// A key that signs.
+#[derive(Clone, Debug)]
+pub struct AccessKey {
     /// Access key id; not secret, but never shown to callers.
-    pub access_key_id: Box<str>,
+    pub id: Box<str>,
     /// Secret access key.
-    pub secret_access_key: Secret,
+    pub secret: Secret,
     /// For temporary credentials.
     pub session_token: Option<Secret>,
-    /// When it stops working; `None` for static keys.
-    pub expires_at: Option<Timestamp>,
+}
+
+impl Credential {
+    /// The key, if it is one that signs.
+    pub fn access_key(&self) -> Option<&AccessKey> {
+        match &self.material {
+            Material::AccessKey(key) => Some(key),
+            Material::BearerToken(_) => None,
+        }
+    }
+
+    /// Whether `other` would make no difference to the target.
+    fn is_same(&self, other: &Self) -> bool {
+        let exposed = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_vec());
+        match (&self.material, &other.material) {
+            (Material::AccessKey(a), Material::AccessKey(b)) => {
+                a.id == b.id
+                    && a.secret.expose() == b.secret.expose()
+                    && exposed(&a.session_token) == exposed(&b.session_token)
+            }
+            (Material::BearerToken(a), Material::BearerToken(b)) => a.expose() == b.expose(),
+            (Material::AccessKey(_), Material::BearerToken(_))
+            | (Material::BearerToken(_), Material::AccessKey(_)) => false,
+        }
+    }
 }
 
 /// The credentials of all targets. Two targets never share one, also where their sources look alike.
@@ -86,7 +128,10 @@ impl TargetCredentials {
     /// [`SourceError`] for keys or a CA file that cannot be read.
     pub fn for_source(name: &str, source: &CredentialSource, clock: Clock) -> Result<Self, SourceError> {
         Ok(match source {
-            CredentialSource::Static(keys) => Self::fixed(name, keys.clone(), clock)?,
+            CredentialSource::Static(keys) => Self::written(name, Written::Keys(keys.clone()), clock)?,
+            CredentialSource::AccessToken { token } => {
+                Self::written(name, Written::Token(token.clone()), clock)?
+            }
             CredentialSource::AssumeRole { .. } | CredentialSource::AssumeRoleWithWebIdentity { .. } => {
                 let call = Arc::new(sts::Call::new(source, clock.clone())?);
                 let source: Source = Box::new(move || {
@@ -100,8 +145,8 @@ impl TargetCredentials {
 }
 
 /// Access key id and secret of the kind that fits into a signature and a header.
-fn check(credential: Credential) -> Result<Credential, SourceError> {
-    let id = credential.access_key_id.as_bytes();
+fn check(key: AccessKey) -> Result<AccessKey, SourceError> {
+    let id = key.id.as_bytes();
     if id.is_empty() || id.len() > 128 || !id.iter().all(|b| b.is_ascii_graphic() && *b != b'/') {
         return Err(SourceError::Malformed("access key id"));
     }
@@ -109,15 +154,15 @@ fn check(credential: Credential) -> Result<Credential, SourceError> {
         let bytes = secret.expose();
         !bytes.is_empty() && bytes.len() <= longest && bytes.iter().all(u8::is_ascii_graphic)
     };
-    if !is_plain(&credential.secret_access_key, 256) {
+    if !is_plain(&key.secret, 256) {
         return Err(SourceError::Malformed("secret access key"));
     }
-    if credential
-        .session_token
-        .as_ref()
-        .is_some_and(|token| !is_plain(token, 16 << 10))
-    {
+    let token = key.session_token.as_ref();
+    if token.is_some_and(|token| !is_plain(token, LONGEST_TOKEN)) {
         return Err(SourceError::Malformed("session token"));
     }
-    Ok(credential)
+    Ok(key)
 }
+
+/// It goes into a header of every request, where 12 KiB is what Google allows itself.
+const LONGEST_TOKEN: usize = 16 << 10;

@@ -3,7 +3,7 @@
 //! What signs the call, key pair or identity token, is read anew for each call, so that whoever rotates it needs no
 //! reload. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
 
-use super::{Credential, SourceError, check, static_key, sts_xml};
+use super::{AccessKey, Credential, Material, SourceError, check, sts_xml, written};
 use crate::{
     clock::Clock,
     config::{CredentialSource, Endpoint, StaticKeys},
@@ -67,7 +67,7 @@ impl Call {
                 source: keys,
             } => {
                 // Keys that are missing are better found at start than with the first request.
-                static_key::resolve(keys)?;
+                written::access_key(keys)?;
                 let proof = Proof::Signature {
                     keys: keys.clone(),
                     region: sts_region.clone(),
@@ -102,7 +102,9 @@ impl Call {
                     clock,
                 )
             }
-            CredentialSource::Static(_) => Err(SourceError::Answer("static keys have no token service")),
+            CredentialSource::Static(_) | CredentialSource::AccessToken { .. } => {
+                Err(SourceError::Answer("what is written down has no token service"))
+            }
         }
     }
 
@@ -144,7 +146,7 @@ impl Call {
             } => {
                 let extra = external_id.as_deref().map(|id| ("ExternalId", id));
                 let body = self.form("AssumeRole", extra);
-                let headers = self.sign(&static_key::resolve(keys)?, region, &body)?;
+                let headers = self.sign(&written::access_key(keys)?, region, &body)?;
                 (
                     "AssumeRole",
                     self.fetcher.post_form(&self.url, body, &headers).await?,
@@ -178,14 +180,14 @@ impl Call {
     /// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
     fn sign(
         &self,
-        keys: &Credential,
+        keys: &AccessKey,
         region: &str,
         body: &str,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
         let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
         let identity: Identity = Credentials::new(
-            &*keys.access_key_id,
-            text(&keys.secret_access_key),
+            &*keys.id,
+            text(&keys.secret),
             keys.session_token.as_ref().map(text),
             None,
             "tidegate",
@@ -242,17 +244,17 @@ impl Call {
         if !is_xml {
             return Err(SourceError::Answer("its content type is not XML"));
         }
-        let credential = check(sts_xml::credentials(action, text).map_err(SourceError::Answer)?)?;
-        let now = self.clock.now();
-        match credential.expires_at.map(|end| end.duration_since(now)) {
-            None => Err(SourceError::Answer("it has no expiry")),
-            Some(left) if !left.is_positive() => {
+        let (key, end) = sts_xml::credentials(action, text).map_err(SourceError::Answer)?;
+        let key = check(key)?;
+        match end.duration_since(self.clock.now()) {
+            left if !left.is_positive() => {
                 Err(SourceError::Answer("it has expired already: check the clocks"))
             }
-            Some(left) if left > LONGEST => {
-                Err(SourceError::Answer("it claims to be good for more than 36 hours"))
-            }
-            Some(_) => Ok(credential),
+            left if left > LONGEST => Err(SourceError::Answer("it claims to be good for more than 36 hours")),
+            _ => Ok(Credential {
+                material: Material::AccessKey(key),
+                expires_at: Some(end),
+            }),
         }
     }
 }

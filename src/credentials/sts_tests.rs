@@ -80,9 +80,10 @@ async fn a_web_identity_token_is_sent_trimmed_and_unsigned() {
     let (endpoint, requests) = service("200 OK", "text/xml", xml).await;
     let token = file(&format!("{TOKEN}\r\n"));
     let credential = web_identity(endpoint, token.path()).fetch().await.unwrap();
-    assert_eq!(&*credential.access_key_id, "ASIAEXAMPLE");
-    assert_eq!(credential.secret_access_key.expose(), b"se/cr+et=");
-    assert_eq!(credential.session_token.unwrap().expose(), b"tok/en+=");
+    let key = credential.access_key().unwrap();
+    assert_eq!(&*key.id, "ASIAEXAMPLE");
+    assert_eq!(key.secret.expose(), b"se/cr+et=");
+    assert_eq!(key.session_token.as_ref().unwrap().expose(), b"tok/en+=");
     assert_eq!(credential.expires_at.unwrap().to_string(), "2026-11-22T01:00:00Z");
     let requests = requests.lock().unwrap();
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
@@ -254,7 +255,7 @@ async fn entities_comments_and_sections_are_read_as_text() {
     .await;
     let token = file(TOKEN);
     let credential = web_identity(endpoint, token.path()).fetch().await.unwrap();
-    assert_eq!(credential.secret_access_key.expose(), b"a/b&c");
+    assert_eq!(credential.access_key().unwrap().secret.expose(), b"a/b&c");
 }
 
 // AUD-05

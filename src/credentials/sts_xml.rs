@@ -4,8 +4,9 @@
 //! once, has no children, and nothing that a parser could be led astray with (document types, processing
 //! instructions, entities of one's own) is accepted.
 
-use super::Credential;
+use super::AccessKey;
 use crate::secret::Secret;
+use jiff::Timestamp;
 use quick_xml::{Reader, events::Event};
 use zeroize::Zeroizing;
 
@@ -14,10 +15,10 @@ pub(super) const MAX_DOCUMENT: usize = 64 << 10;
 /// Elements inside each other.
 const MAX_DEPTH: usize = 8;
 
-/// Reads the answer to `action`.
+/// Reads the answer to `action`: a key and when it ends.
 ///
 /// Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
-pub(super) fn credentials(action: &str, document: &str) -> Result<Credential, &'static str> {
+pub(super) fn credentials(action: &str, document: &str) -> Result<(AccessKey, Timestamp), &'static str> {
     let (response, result) = (format!("{action}Response"), format!("{action}Result"));
     let path = |name| [&*response, &*result, "Credentials", name];
     let names = [
@@ -33,12 +34,12 @@ pub(super) fn credentials(action: &str, document: &str) -> Result<Credential, &'
     let secret = found(secret, "it has no secret access key")?;
     let token = found(token, "it has no session token")?;
     let expiration = found(expiration, "it has no expiry")?;
-    Ok(Credential {
-        access_key_id: id.as_str().into(),
-        secret_access_key: Secret::new(secret.as_bytes()),
+    let key = AccessKey {
+        id: id.as_str().into(),
+        secret: Secret::new(secret.as_bytes()),
         session_token: Some(Secret::new(token.as_bytes())),
-        expires_at: Some(expiration.parse().map_err(|_| "its expiry is not a time")?),
-    })
+    };
+    Ok((key, expiration.parse().map_err(|_| "its expiry is not a time")?))
 }
 
 /// Reads code and message of an error; `None` if it is something else.

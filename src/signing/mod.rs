@@ -13,10 +13,13 @@ pub(crate) use own::OwnRequest;
 use crate::authz::Permit;
 use crate::body::Body;
 use crate::config::{Profile, Target};
-use crate::credentials::Credential;
+use crate::credentials::{Credential, Material};
+use crate::secret::Secret;
 use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// A request that carries the target's signature. Made from a permit, or for a canary of our own.
 pub struct SignedRequest {
@@ -57,7 +60,7 @@ pub enum SigningError {
     #[error("the request cannot be put together")]
     Request(#[from] http::Error),
     /// The credential is not text.
-    #[error("the target's credential is not printable text")]
+    #[error("the target's credential is not of the kind that it takes, or not printable text")]
     Credential,
 }
 
@@ -82,9 +85,29 @@ impl Signer {
     ) -> Result<SignedRequest, SigningError> {
         let hash = payload.hash.header()?;
         let (mut request, target) = request::build(permit, payload, profile)?;
-        signature::sign(&mut request, hash, &self.keys, credential, &target.region, now)?;
+        let scheme = match (profile, &credential.material) {
+            (Profile::Aws | Profile::Plain, _) => &signature::AWS4,
+            (Profile::Gcs, Material::AccessKey(_)) => &signature::GOOG4,
+            (Profile::Gcs, Material::BearerToken(token)) => {
+                bear(&mut request, token)?;
+                return Ok(SignedRequest { request, target });
+            }
+        };
+        let region = &target.region;
+        signature::sign(scheme, &mut request, hash, &self.keys, credential, region, now)?;
         Ok(SignedRequest { request, target })
     }
+}
+
+/// `Authorization: Bearer`.
+fn bear(request: &mut http::Request<Body>, token: &Secret) -> Result<(), SigningError> {
+    let mut value = Zeroizing::new(b"Bearer ".to_vec());
+    value.extend_from_slice(token.expose());
+    let mut value = HeaderValue::from_bytes(&value).map_err(|_| SigningError::Credential)?;
+    // Neither shown in a debugging line nor put into the tables of header compression.
+    value.set_sensitive(true);
+    request.headers_mut().insert(AUTHORIZATION, value);
+    Ok(())
 }
 
 impl PayloadHash {

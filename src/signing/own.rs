@@ -38,7 +38,8 @@ impl Signer {
     ) -> Result<SignedRequest, SigningError> {
         let hash = own.payload.hash.header()?;
         let mut request = build(target, own)?;
-        signature::sign(&mut request, hash, &self.keys, credential, &target.region, now)?;
+        let scheme = &signature::AWS4;
+        signature::sign(scheme, &mut request, hash, &self.keys, credential, &target.region, now)?;
         Ok(SignedRequest {
             request,
             target: Arc::clone(target),

@@ -1,17 +1,21 @@
-//! SigV4 towards a target, in the header form.
+//! SigV4 towards a target, in the header form, and its twin at Google.
 //!
 //! A general signer parses the URL again, copies all headers and derives its key anew for each request, which costs
 //! more than the rest of a small request. What is signed here was put together a moment ago by `request`: paths and
 //! parameters are encoded the one way already. So the canonical form is written straight into the hash, and the key
-//! is derived once a day. The cryptography of keys and signatures is `aws-sigv4`'s, and a test holds every signature
-//! against its general signer.
+//! is derived once a day. A test holds every signature against the general signer of `aws-sigv4`.
 //!
-//! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+//! `GOOG4-HMAC-SHA256` is the same with other names. Google also takes `AWS4-HMAC-SHA256`, but then refuses every
+//! `x-goog-*` header, and with them the only conditions on writes that it knows.
+//!
+//! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>,
+//! <https://cloud.google.com/storage/docs/authentication/signatures>
 
 use super::SigningError;
 use crate::credentials::Credential;
+use crate::secret::Secret;
 use aws_lc_rs::digest::{Context, SHA256};
-use aws_sigv4::sign::v4;
+use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use jiff::{Timestamp, tz::TimeZone};
@@ -19,10 +23,40 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-const DATE: HeaderName = HeaderName::from_static("x-amz-date");
-const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
-const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+/// The names that tell one kind of signature from the other.
+pub(super) struct Scheme {
+    algorithm: &'static str,
+    /// Goes before the secret.
+    prefix: &'static str,
+    terminator: &'static str,
+    service: &'static str,
+    date: HeaderName,
+    content_sha256: HeaderName,
+    /// Where it knows temporary credentials.
+    security_token: Option<HeaderName>,
+}
+
+/// That of AWS.
+pub(super) const AWS4: Scheme = Scheme {
+    algorithm: "AWS4-HMAC-SHA256",
+    prefix: "AWS4",
+    terminator: "aws4_request",
+    service: "s3",
+    date: HeaderName::from_static("x-amz-date"),
+    content_sha256: HeaderName::from_static("x-amz-content-sha256"),
+    security_token: Some(HeaderName::from_static("x-amz-security-token")),
+};
+
+/// That of Google, for its HMAC keys.
+pub(super) const GOOG4: Scheme = Scheme {
+    algorithm: "GOOG4-HMAC-SHA256",
+    prefix: "GOOG4",
+    terminator: "goog4_request",
+    service: "storage",
+    date: HeaderName::from_static("x-goog-date"),
+    content_sha256: HeaderName::from_static("x-goog-content-sha256"),
+    security_token: None,
+};
 
 /// What proxies between here and the target may change.
 const UNSIGNED: [HeaderName; 3] = [
@@ -45,11 +79,11 @@ struct Derived {
 }
 
 impl Keys {
-    /// The key for a day, remembered or derived.
+    /// The key for a day, remembered or derived. One target has one scheme.
     fn key(
         &self,
+        scheme: &Scheme,
         credential: &Arc<Credential>,
-        now: Timestamp,
         date: &str,
         region: &str,
     ) -> Result<Arc<Derived>, SigningError> {
@@ -61,29 +95,42 @@ impl Keys {
         }) {
             return Ok(Arc::clone(derived));
         }
-        let secret = credential.secret_access_key.expose_str();
-        let secret = secret.ok_or(SigningError::Credential)?;
-        let key = v4::generate_signing_key(secret, now.into(), region, SERVICE);
+        let secret = &credential.access_key().ok_or(SigningError::Credential)?.secret;
         let derived = Arc::new(Derived {
             credential: Arc::clone(credential),
             date: date.into(),
             region: region.into(),
-            key: Zeroizing::new(key.as_ref().to_vec()),
+            key: scheme.derive(secret, date, region),
         });
         *last = Some(Arc::clone(&derived));
         Ok(derived)
     }
 }
 
-const SERVICE: &str = "s3";
+impl Scheme {
+    fn derive(&self, secret: &Secret, date: &str, region: &str) -> Zeroizing<Vec<u8>> {
+        let mut key = Zeroizing::new(Vec::with_capacity(64));
+        key.extend_from_slice(self.prefix.as_bytes());
+        key.extend_from_slice(secret.expose());
+        for part in [date, region, self.service, self.terminator] {
+            key = Zeroizing::new(hmac(&key, part.as_bytes()).as_ref().to_vec());
+        }
+        key
+    }
+}
+
+fn hmac(key: &[u8], message: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message)
+}
 
 /// Adds the signature to `request`, whose target is in origin form and canonically encoded.
 ///
-/// `payload` is the value of `x-amz-content-sha256`.
+/// `payload` is the value of `x-amz-content-sha256` or its twin.
 ///
 /// # Errors
-/// [`SigningError::Credential`] for a credential that is not text.
+/// [`SigningError::Credential`] for a credential that is no key, or not text.
 pub(super) fn sign<B>(
+    scheme: &Scheme,
     request: &mut Request<B>,
     payload: HeaderValue,
     keys: &Keys,
@@ -94,31 +141,38 @@ pub(super) fn sign<B>(
     let time = basic_date(now);
     let date = time.get(..8).unwrap_or_default();
     let unprintable = |_| SigningError::Credential;
+    let access_key = credential.access_key().ok_or(SigningError::Credential)?;
     let headers = request.headers_mut();
-    headers.insert(DATE, HeaderValue::from_str(&time).map_err(unprintable)?);
-    headers.insert(CONTENT_SHA256, payload.clone());
-    if let Some(token) = &credential.session_token {
+    headers.insert(
+        scheme.date.clone(),
+        HeaderValue::from_str(&time).map_err(unprintable)?,
+    );
+    headers.insert(scheme.content_sha256.clone(), payload.clone());
+    if let Some(token) = &access_key.session_token {
+        // A scheme without sessions cannot make anything of half a credential.
+        let name = scheme.security_token.clone().ok_or(SigningError::Credential)?;
         let mut token = HeaderValue::from_bytes(token.expose()).map_err(unprintable)?;
         token.set_sensitive(true);
-        headers.insert(SECURITY_TOKEN, token);
+        headers.insert(name, token);
     }
 
     let names = signed_names(request.headers());
     let signed_headers = names.join(";");
     let hash = canonical_hash(request, &names, &signed_headers, &payload);
-    let scope = format!("{date}/{region}/{SERVICE}/aws4_request");
+    let algorithm = scheme.algorithm;
+    let scope = format!("{date}/{region}/{}/{}", scheme.service, scheme.terminator);
     let mut to_sign = String::with_capacity(192);
-    for line in [ALGORITHM, &time, &scope] {
+    for line in [algorithm, &time, &scope] {
         to_sign.push_str(line);
         to_sign.push('\n');
     }
     HEXLOWER.encode_append(&hash, &mut to_sign);
-    let key = keys.key(credential, now, date, region)?;
-    let signature = v4::calculate_signature(&*key.key, to_sign.as_bytes());
+    let key = keys.key(scheme, credential, date, region)?;
+    let signature = HEXLOWER.encode(hmac(&key.key, to_sign.as_bytes()).as_ref());
 
-    let id = &credential.access_key_id;
+    let id = &access_key.id;
     let authorization =
-        format!("{ALGORITHM} Credential={id}/{scope}, SignedHeaders={signed_headers}, Signature={signature}");
+        format!("{algorithm} Credential={id}/{scope}, SignedHeaders={signed_headers}, Signature={signature}");
     let authorization = HeaderValue::try_from(authorization).map_err(unprintable)?;
     request.headers_mut().insert(header::AUTHORIZATION, authorization);
     Ok(())
@@ -200,18 +254,20 @@ fn basic_date(now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::{AccessKey, Material};
     use crate::dialect::s3::uri;
-    use crate::secret::Secret;
     use aws_credential_types::Credentials;
-    use aws_sigv4::http_request as aws;
+    use aws_sigv4::{http_request as aws, sign::v4};
     use proptest::prelude::*;
     use std::borrow::Cow;
 
     fn credential(secret: &str, token: Option<&str>) -> Arc<Credential> {
         Arc::new(Credential {
-            access_key_id: "TARGETKEY".into(),
-            secret_access_key: Secret::new(secret),
-            session_token: token.map(Secret::new),
+            material: Material::AccessKey(AccessKey {
+                id: "TARGETKEY".into(),
+                secret: Secret::new(secret),
+                session_token: token.map(Secret::new),
+            }),
             expires_at: None,
         })
     }
@@ -219,10 +275,11 @@ mod tests {
     /// What the general signer adds, with S3's settings: paths encoded once and never normalised.
     fn reference(request: &Request<()>, payload: &str, credential: &Credential, now: Timestamp) -> String {
         let text = |secret: &Secret| secret.expose_str().unwrap().to_owned();
+        let key = credential.access_key().unwrap();
         let identity = Credentials::new(
-            &*credential.access_key_id,
-            text(&credential.secret_access_key),
-            credential.session_token.as_ref().map(text),
+            &*key.id,
+            text(&key.secret),
+            key.session_token.as_ref().map(text),
             None,
             "test",
         )
@@ -296,10 +353,59 @@ mod tests {
             let mut request = request(&path, &query, &headers);
             let expected = reference(&request, "UNSIGNED-PAYLOAD", &credential, now);
             let payload = HeaderValue::from_static("UNSIGNED-PAYLOAD");
-            sign(&mut request, payload, &Keys::default(), &credential, "us-east-1", now).unwrap();
+            sign(&AWS4, &mut request, payload, &Keys::default(), &credential, "us-east-1", now).unwrap();
             prop_assert_eq!(request.headers().get("authorization").unwrap(), &expected);
             prop_assert_eq!(request.headers().get("x-amz-security-token").is_some(), token.is_some());
         }
+    }
+
+    #[test]
+    fn keys_are_derived_as_by_the_general_signer() {
+        let derived = AWS4.derive(&Secret::new("secret"), "20261122", "eu-west-1");
+        let now = Timestamp::from_second(1_795_348_800).unwrap();
+        let expected = v4::generate_signing_key("secret", now.into(), "eu-west-1", "s3");
+        assert_eq!(&**derived, expected.as_ref());
+    }
+
+    #[test]
+    fn the_twin_at_google_has_its_own_names_throughout() {
+        let now = Timestamp::from_second(1_795_348_800).unwrap();
+        let payload = || HeaderValue::from_static("UNSIGNED-PAYLOAD");
+        let mut google = request(b"key", &[], &[]);
+        let credential = credential("secret", None);
+        sign(
+            &GOOG4,
+            &mut google,
+            payload(),
+            &Keys::default(),
+            &credential,
+            "auto",
+            now,
+        )
+        .unwrap();
+        let headers = google.headers();
+        assert_eq!(headers["x-goog-date"], "20261122T120000Z");
+        assert_eq!(headers["x-goog-content-sha256"], "UNSIGNED-PAYLOAD");
+        let authorization = headers["authorization"].to_str().unwrap();
+        let expected = "GOOG4-HMAC-SHA256 Credential=TARGETKEY/20261122/auto/storage/goog4_request, \
+                        SignedHeaders=host;x-goog-content-sha256;x-goog-date, Signature=";
+        assert!(authorization.starts_with(expected), "{authorization}");
+        assert!(
+            !headers.keys().any(|name| name.as_str().starts_with("x-amz-")),
+            "{headers:?}"
+        );
+        // It has no sessions.
+        let session = self::credential("secret", Some("token"));
+        let signed = sign(
+            &GOOG4,
+            &mut google,
+            payload(),
+            &Keys::default(),
+            &session,
+            "auto",
+            now,
+        );
+        assert!(matches!(signed, Err(SigningError::Credential)));
     }
 
     // CRD-01
@@ -312,7 +418,7 @@ mod tests {
         let authorization = |keys: &Keys, credential: &Arc<Credential>, region: &str, now| {
             let mut request = request(b"key", &[], &[]);
             let payload = HeaderValue::from_static("UNSIGNED-PAYLOAD");
-            sign(&mut request, payload, keys, credential, region, now).unwrap();
+            sign(&AWS4, &mut request, payload, keys, credential, region, now).unwrap();
             request.headers().get("authorization").unwrap().clone()
         };
         for credential in [&one, &other, &one] {

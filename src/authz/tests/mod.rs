@@ -92,6 +92,7 @@ fn target(name: &str) -> Target {
         profile: crate::config::Profile::Plain,
         finds_profile: false,
         canary: None,
+        project: None,
         connect_timeout: Duration::from_secs(1),
         response_timeout: Duration::from_secs(1),
         credentials: CredentialSource::Static(StaticKeys {

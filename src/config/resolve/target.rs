@@ -13,7 +13,6 @@ use std::time::Duration;
 
 const ENDPOINT: &str =
     "an `https` or `http` URL of scheme, host and port, such as \"https://127.0.0.1:9000\"";
-const PROFILES: &str = "\"aws\", \"plain\", \"gcs\" or \"auto\"";
 const CANARY: &str = "\"BUCKET/PREFIX\" as the target names it, such as \"acme-lake-prod/.tidegate-canary\"";
 /// Before the random part of a canary's key.
 const CANARY_PREFIX: &str = ".tidegate-canary";
@@ -35,38 +34,40 @@ pub(super) fn targets(root: &Section<'_>) -> BTreeMap<Box<str>, Option<Arc<Targe
 }
 
 fn target(name: &str, section: Section<'_>) -> Option<Target> {
-    let kind = section.required("kind", "\"s3\"", |text| match text {
-        "s3" => Ok(()),
+    let kind = section.required("kind", "\"s3\" or \"gcs-xml\"", |text| match text {
+        "s3" => Ok(TargetKind::S3),
+        "gcs-xml" => Ok(TargetKind::GcsXml),
         "gcs" | "azure" => Err("not a kind of target yet"),
         _ => Err("not a kind of target"),
     });
-    let endpoint = section.required("endpoint", ENDPOINT, units::endpoint);
-    if let Some(endpoint) = &endpoint {
-        in_clear(&section, "endpoint", endpoint);
-    }
-    let region = section.required("region", REGION, self::region);
+    // What is asked of the rest depends on it, and one mistake should not be reported as many.
+    let assumed = kind.unwrap_or(TargetKind::S3);
+    let (endpoint, region) = place(&section, assumed);
     let addressing = section.parsed("addressing", "\"path\" or \"virtual-host\"", |text| match text {
         "path" => Ok(Addressing::Path),
         "virtual-host" => Ok(Addressing::VirtualHost),
         _ => Err("not a way to address buckets"),
     });
     let ca = section.path("ca");
-    let profile = section.parsed("profile", PROFILES, |text| match text {
-        "aws" => Ok((Profile::Aws, false)),
-        "plain" => Ok((Profile::Plain, false)),
-        "gcs" => Ok((Profile::Gcs, false)),
-        // What every target understands, until more is known.
-        "auto" => Ok((Profile::Plain, true)),
-        _ => Err("not a profile of targets"),
-    });
-    let canary = section.parsed("canary", CANARY, canary);
+    let (profile, finds_profile) = profile(&section, assumed);
+    let (canary, project) = match assumed {
+        TargetKind::S3 => (section.parsed("canary", CANARY, self::canary), None),
+        TargetKind::GcsXml => (None, section.parsed("project", PROJECT, self::project)),
+    };
     let connect_timeout = section.duration("connect_timeout", SECOND..=5 * MINUTE);
     let response_timeout = section.duration("response_timeout", SECOND..=HOUR);
     let credentials = section
         .section("credentials", "a table `credentials` in the target")
-        .and_then(|s| credentials(s.private(), region.as_deref()));
+        .and_then(|s| credentials(s.private(), assumed, region.as_deref()));
+    if let (Some(endpoint), Some(CredentialSource::AccessToken { .. })) = (&endpoint, &credentials)
+        && !endpoint.tls
+        && !is_local(endpoint)
+    {
+        // Whoever reads a signature has one request of ours; whoever reads a token has all of them.
+        let site = section.site_of("endpoint");
+        site.problem("an access token does not travel without TLS", "an `https` URL");
+    }
     section.finish();
-    let (profile, finds_profile) = profile.unwrap_or((Profile::Aws, false));
     kind?;
     Some(Target {
         name: name.into(),
@@ -77,16 +78,105 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
         profile,
         finds_profile,
         canary,
+        project,
         connect_timeout: connect_timeout.unwrap_or(5 * SECOND),
         response_timeout: response_timeout.unwrap_or(MINUTE),
         credentials: credentials?,
     })
 }
 
-fn credentials(section: Section<'_>, region: Option<&str>) -> Option<CredentialSource> {
-    const KINDS: &str = "\"static\", \"assume-role\" or \"assume-role-with-web-identity\"";
-    let source = match section.required("kind", KINDS, kind)? {
-        Kind::Static => static_keys(&section).map(CredentialSource::Static),
+/// What a target speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TargetKind {
+    S3,
+    /// Google Cloud Storage, by its XML API.
+    GcsXml,
+}
+
+const GCS: &str = "storage.googleapis.com";
+/// Buckets of Google's are signed for without a region.
+const NO_REGION: &str = "auto";
+
+fn place(section: &Section<'_>, kind: TargetKind) -> (Option<Endpoint>, Option<Box<str>>) {
+    let (endpoint, region) = match kind {
+        TargetKind::S3 => (
+            section.required("endpoint", ENDPOINT, units::endpoint),
+            section.required("region", REGION, self::region),
+        ),
+        TargetKind::GcsXml => {
+            let endpoint = section.parsed("endpoint", ENDPOINT, units::endpoint);
+            let google = || Endpoint {
+                tls: true,
+                host: GCS.into(),
+                port: 443,
+            };
+            let region = section.parsed("region", REGION, self::region);
+            (
+                // One that is written and wrong is not replaced by another.
+                endpoint.or_else(|| (!section.has("endpoint")).then(google)),
+                region.or_else(|| (!section.has("region")).then(|| NO_REGION.into())),
+            )
+        }
+    };
+    if let Some(endpoint) = endpoint.as_ref().filter(|_| section.has("endpoint")) {
+        in_clear(section, "endpoint", endpoint);
+    }
+    (endpoint, region)
+}
+
+/// The profile, and whether it is to be found out.
+fn profile(section: &Section<'_>, kind: TargetKind) -> (Profile, bool) {
+    let (accepted, default) = match kind {
+        TargetKind::S3 => ("\"aws\", \"plain\" or \"auto\"", Profile::Aws),
+        TargetKind::GcsXml => ("\"gcs\", or nothing", Profile::Gcs),
+    };
+    let profile = section.parsed("profile", accepted, |text| match (text, kind) {
+        ("aws", TargetKind::S3) => Ok((Profile::Aws, false)),
+        ("plain", TargetKind::S3) => Ok((Profile::Plain, false)),
+        // What every target understands, until more is known.
+        ("auto", TargetKind::S3) => Ok((Profile::Plain, true)),
+        ("gcs", TargetKind::GcsXml) => Ok((Profile::Gcs, false)),
+        ("gcs", TargetKind::S3) => Err("a target of kind \"gcs-xml\" has it, and this one is of kind \"s3\""),
+        ("aws" | "plain" | "auto", TargetKind::GcsXml) => Err("targets of kind \"gcs-xml\" have one profile"),
+        _ => Err("not a profile of targets"),
+    });
+    profile.unwrap_or((default, false))
+}
+
+const PROJECT: &str = "the id or the number of a Google Cloud project, such as \"acme-data-1\"";
+
+fn project(text: &str) -> Result<Box<str>, &'static str> {
+    // `domain.com:project` is how the oldest ones are named.
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:".contains(&b);
+    match (1..=63).contains(&text.len()) && text.bytes().all(allowed) {
+        true => Ok(text.into()),
+        false => Err("not the id of a project"),
+    }
+}
+
+fn credentials(section: Section<'_>, target: TargetKind, region: Option<&str>) -> Option<CredentialSource> {
+    let kinds = match target {
+        TargetKind::S3 => "\"static\", \"assume-role\" or \"assume-role-with-web-identity\"",
+        TargetKind::GcsXml => "\"access-token\" or \"static\"",
+    };
+    let source = match section.required("kind", kinds, |text| kind(text, target))? {
+        Kind::Static => {
+            let keys = static_keys(&section);
+            // The HMAC keys of Google have no session token.
+            let session_token = match target {
+                TargetKind::S3 => secret(&section, "session_token"),
+                TargetKind::GcsXml => None,
+            };
+            keys.map(|keys| {
+                CredentialSource::Static(StaticKeys {
+                    session_token,
+                    ..keys
+                })
+            })
+        }
+        Kind::AccessToken => {
+            required_secret(&section, "token").map(|token| CredentialSource::AccessToken { token })
+        }
         Kind::AssumeRole => {
             let sts_region = section.parsed("sts_region", REGION, self::region);
             let sts_region = sts_region.or_else(|| region.map(Box::from));
@@ -95,6 +185,11 @@ fn credentials(section: Section<'_>, region: Option<&str>) -> Option<CredentialS
             });
             let role = role(&section, sts_region.as_deref());
             let source = static_keys(&section);
+            let session_token = secret(&section, "session_token");
+            let source = source.map(|keys| StaticKeys {
+                session_token,
+                ..keys
+            });
             role.zip(source).and_then(|(role, source)| {
                 Some(CredentialSource::AssumeRole {
                     role_arn: role.arn,
@@ -130,13 +225,19 @@ enum Kind {
     Static,
     AssumeRole,
     WebIdentity,
+    AccessToken,
 }
 
-fn kind(text: &str) -> Result<Kind, &'static str> {
-    match text {
-        "static" => Ok(Kind::Static),
-        "assume-role" => Ok(Kind::AssumeRole),
-        "assume-role-with-web-identity" => Ok(Kind::WebIdentity),
+fn kind(text: &str, target: TargetKind) -> Result<Kind, &'static str> {
+    match (text, target) {
+        ("static", _) => Ok(Kind::Static),
+        ("assume-role", TargetKind::S3) => Ok(Kind::AssumeRole),
+        ("assume-role-with-web-identity", TargetKind::S3) => Ok(Kind::WebIdentity),
+        ("access-token", TargetKind::GcsXml) => Ok(Kind::AccessToken),
+        ("assume-role" | "assume-role-with-web-identity", TargetKind::GcsXml) => {
+            Err("Google Cloud has no such role; only targets of kind \"s3\" have these credentials")
+        }
+        ("access-token", TargetKind::S3) => Err("only targets of kind \"gcs-xml\" take an access token"),
         _ => Err("not a kind of credentials"),
     }
 }
@@ -207,21 +308,22 @@ fn regional_sts(region: &str) -> Endpoint {
     }
 }
 
+/// Without a session token, which not all of them may have.
 fn static_keys(section: &Section<'_>) -> Option<StaticKeys> {
-    let required = |key| {
-        if !section.has(key) {
-            section.missing(key, SECRET);
-        }
-        secret(section, key)
-    };
-    let access_key_id = required("access_key_id");
-    let secret_access_key = required("secret_access_key");
-    let session_token = secret(section, "session_token");
+    let access_key_id = required_secret(section, "access_key_id");
+    let secret_access_key = required_secret(section, "secret_access_key");
     Some(StaticKeys {
         access_key_id: access_key_id?,
         secret_access_key: secret_access_key?,
-        session_token,
+        session_token: None,
     })
+}
+
+fn required_secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
+    if !section.has(key) {
+        section.missing(key, SECRET);
+    }
+    secret(section, key)
 }
 
 const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
@@ -274,14 +376,16 @@ fn region(text: &str) -> Result<Box<str>, &'static str> {
     }
 }
 
-fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {
-    let local = endpoint
+fn is_local(endpoint: &Endpoint) -> bool {
+    let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
+    endpoint
         .host
         .parse()
-        .map_or(&*endpoint.host == "localhost", |ip: std::net::IpAddr| {
-            ip.is_loopback()
-        });
-    if !endpoint.tls && !local {
+        .map_or(&*endpoint.host == "localhost", is_loopback)
+}
+
+fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {
+    if !endpoint.tls && !is_local(endpoint) {
         section
             .site_of(key)
             .warning("without TLS, data and session tokens can be read and changed on the way");

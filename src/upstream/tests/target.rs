@@ -135,6 +135,7 @@ pub(super) fn target(port: u16, ca: Option<PathBuf>) -> Arc<Target> {
         profile: crate::config::Profile::Plain,
         finds_profile: false,
         canary: None,
+        project: None,
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(5),
         credentials: CredentialSource::Static(StaticKeys {
