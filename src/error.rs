@@ -41,6 +41,10 @@ pub(crate) enum Error {
     TargetBody(#[source] BodyError),
     #[error("the target's answer is not understood: {0}")]
     TargetDocument(#[source] DocumentError),
+    #[error("the target's answer cannot be used: {0}")]
+    TargetAnswer(&'static str),
+    #[error("the target stored other bytes than were sent to it")]
+    Corrupted,
     #[error("a defect: {0}")]
     Internal(&'static str),
 }
@@ -72,7 +76,10 @@ impl Error {
             | Self::Upstream(_)
             | Self::Target(_)
             | Self::TargetBody(_)
-            | Self::TargetDocument(_) => Reason::Unavailable,
+            | Self::TargetDocument(_)
+            | Self::TargetAnswer(_)
+            | Self::Corrupted => Reason::Unavailable,
+            Self::Signing(SigningError::Untranslatable(_)) => Reason::Unsupported,
             Self::Signing(_) | Self::Internal(_) => Reason::Internal,
         }
     }

@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::{Profile, Target};
 use crate::credentials::Credential;
+use crate::dialect::gcs_xml;
 use crate::dialect::s3::{
     self, Draft,
     error::S3Error,
@@ -29,7 +30,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 mod answers;
 mod forms;
@@ -239,6 +240,7 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let side = way.side;
+        let sent = outgoing.sum.clone();
         // Re-sign: the caller's signature stops here, the target's begins.
         let signed = side
             .signer
@@ -246,10 +248,16 @@ impl Pipeline {
         trail.target(target_info(&side.target, credential));
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
-        trail.answered(
-            answer.head.status.as_u16(),
-            header_text(&answer.head.headers, "x-amz-request-id"),
-        );
+        let (status, headers) = (answer.head.status, &answer.head.headers);
+        trail.answered(status.as_u16(), header_text(headers, request_id_of(side)));
+        if let Some(sent) = sent.as_deref().and_then(OnceLock::get)
+            && status.is_success()
+            && gcs_xml::Hashes::of(headers)
+                .crc32c
+                .is_some_and(|stored| stored != *sent)
+        {
+            return Err(Error::Corrupted);
+        }
         let request_id = trail.request_id().to_string();
         let to = response::Destination {
             permit,
@@ -367,6 +375,14 @@ fn identified(mut response: Response<Body>, request_id: &str) -> Response<Body> 
         response.headers_mut().insert("x-amz-request-id", id);
     }
     response
+}
+
+/// The header by which the target's operators find a request of theirs.
+fn request_id_of(side: &TargetSide) -> &'static str {
+    match side.target.profile {
+        Profile::Aws | Profile::Plain => "x-amz-request-id",
+        Profile::Gcs => gcs_xml::REQUEST_ID,
+    }
 }
 
 fn target_info(target: &Target, credential: &Credential) -> TargetInfo {

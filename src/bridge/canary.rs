@@ -450,6 +450,7 @@ fn raw(bytes: Bytes) -> OutgoingPayload {
         length: Some(bytes.len() as u64),
         hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())),
         headers: Vec::new(),
+        sum: None,
         body: body::full(bytes),
     }
 }
@@ -472,6 +473,7 @@ fn framed(bytes: &Bytes, value: &[u8]) -> OutgoingPayload {
             ("x-amz-trailer", algorithm.header().to_owned()),
             ("x-amz-decoded-content-length", bytes.len().to_string()),
         ],
+        sum: None,
         body: body::full(wire),
     }
 }

@@ -14,11 +14,12 @@ use crate::authz::Permit;
 use crate::body::Body;
 use crate::config::{Profile, Target};
 use crate::credentials::{Credential, Material};
+pub use crate::dialect::gcs_xml::Untranslatable;
 use crate::secret::Secret;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 /// A request that carries the target's signature. Made from a permit, or for a canary of our own.
@@ -37,6 +38,8 @@ pub struct OutgoingPayload {
     pub hash: PayloadHash,
     /// Headers that describe the payload, such as checksums.
     pub headers: Vec<(&'static str, String)>,
+    /// The CRC32C of the bytes, there once the last of them was verified; `None` if the target's own is not asked for.
+    pub sum: Option<Arc<OnceLock<[u8; 4]>>>,
 }
 
 /// The value of `x-amz-content-sha256` towards the target.
@@ -50,12 +53,16 @@ pub enum PayloadHash {
     UnsignedTrailer,
 }
 
-/// Why a permitted request could not be signed: a defect here or in the configuration, never the caller's fault.
+/// Why a permitted request could not be signed: the target cannot do it, or there is a defect here or in the
+/// configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
     /// The operation is answered here and has no request at the target.
     #[error("`{0}` is not forwarded")]
     NotForwarded(&'static str),
+    /// The target has no such thing, or would quietly do something else.
+    #[error(transparent)]
+    Untranslatable(#[from] Untranslatable),
     /// A name or value that HTTP cannot carry.
     #[error("the request cannot be put together")]
     Request(#[from] http::Error),

@@ -39,7 +39,15 @@ impl Signer {
         let hash = own.payload.hash.header()?;
         let mut request = build(target, own)?;
         let scheme = &signature::AWS4;
-        signature::sign(scheme, &mut request, hash, &self.keys, credential, &target.region, now)?;
+        signature::sign(
+            scheme,
+            &mut request,
+            hash,
+            &self.keys,
+            credential,
+            &target.region,
+            now,
+        )?;
         Ok(SignedRequest {
             request,
             target: Arc::clone(target),

@@ -4,9 +4,11 @@ use super::{OutgoingPayload, PayloadHash, SigningError};
 use crate::authz::Permit;
 use crate::body::Body;
 use crate::config::{Addressing, Bucket, Profile, Target};
+use crate::dialect::gcs_xml;
 use crate::dialect::s3::uri;
 use crate::operation::{Api, Handling, Operation};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use http::request::Builder;
 use std::sync::Arc;
 
 pub(super) const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
@@ -30,14 +32,31 @@ pub(super) fn build(
         return Err(SigningError::NotForwarded(name));
     }
     let target = Arc::clone(&bucket.target);
-    let (host, path_and_query) = place(operation, bucket);
-    let mut request = http::Request::builder()
-        .method(operation.api().row().method)
-        .uri(path_and_query)
-        .header(HOST, host)
-        .header(USER_AGENT, PRODUCT);
-    // The payload's own headers speak last: framing is ours to say.
     let framed = payload.hash == PayloadHash::UnsignedTrailer;
+    let mut request = begin(operation, bucket, profile)?;
+    request = match profile {
+        Profile::Aws | Profile::Plain => amazon(request, permit, profile, framed)?,
+        Profile::Gcs => google(request, permit, bucket)?,
+    };
+    // The payload's own headers speak last: framing is ours to say.
+    request = request.header(USER_AGENT, PRODUCT);
+    for (name, value) in &payload.headers {
+        request = request.header(*name, value);
+    }
+    if let Some(length) = payload.length {
+        request = request.header(CONTENT_LENGTH, length);
+    }
+    Ok((request.body(payload.body)?, target))
+}
+
+/// `framed` is whether the payload is `aws-chunked`.
+fn amazon(
+    mut request: Builder,
+    permit: &Permit,
+    profile: Profile,
+    framed: bool,
+) -> Result<Builder, SigningError> {
+    let operation = permit.operation();
     for (name, value) in operation.headers() {
         if !(framed && name == "content-encoding") && crosses(profile, name) {
             request = request.header(&**name, &**value);
@@ -49,27 +68,17 @@ pub(super) fn build(
             .map_or(String::new(), |coding| format!(",{coding}"));
         request = request.header("content-encoding", format!("aws-chunked{coding}"));
     }
-    if let (Some(source), Some(from)) = (operation.copy_source(), permit.source_bucket()) {
-        let mut value = String::new();
-        uri::encode_path(from.target_bucket.as_str().as_bytes(), &mut value);
-        value.push('/');
-        uri::encode_path(source.object.key.as_str().as_bytes(), &mut value);
-        if let Some(version) = &source.version_id {
+    if let Some(mut value) = copy_source(permit)? {
+        if let Some(version) = operation.copy_source().and_then(|s| s.version_id.as_deref()) {
             value.push_str("?versionId=");
             uri::encode_query(version.as_bytes(), &mut value);
         }
         request = request.header("x-amz-copy-source", value);
     }
-    for (name, value) in &payload.headers {
-        request = request.header(*name, value);
-    }
-    if let Some(length) = payload.length {
-        request = request.header(CONTENT_LENGTH, length);
-    }
-    Ok((request.body(payload.body)?, target))
+    Ok(request)
 }
 
-/// Whether a header of the operation means something in the target's dialect.
+/// Whether a header of the operation means something in the target's dialect of S3.
 ///
 /// A multipart upload that is begun with `x-amz-checksum-algorithm` wants a checksum with every part, and a target that
 /// is not spoken to in checksums gets none: they are agreed upon from the beginning to the end, or not at all.
@@ -80,7 +89,40 @@ fn crosses(profile: Profile, name: &str) -> bool {
     }
 }
 
-fn place(operation: &Operation, bucket: &Bucket) -> (String, String) {
+fn google(mut request: Builder, permit: &Permit, bucket: &Bucket) -> Result<Builder, SigningError> {
+    let operation = permit.operation();
+    for (name, value) in gcs_xml::translate_request(operation)? {
+        request = request.header(name, value);
+    }
+    if let Some(value) = copy_source(permit)? {
+        request = request.header("x-goog-copy-source", value);
+    }
+    if let (Api::CreateBucket, Some(project)) = (operation.api(), &bucket.target.project) {
+        request = request.header("x-goog-project-id", &**project);
+    }
+    Ok(request)
+}
+
+/// Method, path, query and host.
+fn begin(operation: &Operation, bucket: &Bucket, profile: Profile) -> Result<Builder, SigningError> {
+    let (host, path_and_query) = place(operation, bucket, profile)?;
+    let request = http::Request::builder().method(operation.api().row().method);
+    Ok(request.uri(path_and_query).header(HOST, host))
+}
+
+/// Bucket and key of the source of a copy, encoded.
+fn copy_source(permit: &Permit) -> Result<Option<String>, SigningError> {
+    let (Some(source), Some(from)) = (permit.operation().copy_source(), permit.source_bucket()) else {
+        return Ok(None);
+    };
+    let mut value = String::new();
+    uri::encode_path(from.target_bucket.as_str().as_bytes(), &mut value);
+    value.push('/');
+    uri::encode_path(source.object.key.as_str().as_bytes(), &mut value);
+    Ok(Some(value))
+}
+
+fn place(operation: &Operation, bucket: &Bucket, profile: Profile) -> Result<(String, String), SigningError> {
     let authority = bucket.target.endpoint.authority();
     let mut path = String::with_capacity(128);
     path.push('/');
@@ -99,11 +141,15 @@ fn place(operation: &Operation, bucket: &Bucket) -> (String, String) {
     }
     let mut separator = '?';
     for (name, value) in operation.parameters() {
+        let name = match profile {
+            Profile::Aws | Profile::Plain => name,
+            Profile::Gcs => gcs_xml::parameter_name(name),
+        };
         path.push(separator);
         uri::encode_query(name.as_bytes(), &mut path);
         path.push('=');
         uri::encode_query(value.as_bytes(), &mut path);
         separator = '&';
     }
-    (host, path)
+    Ok((host, path))
 }

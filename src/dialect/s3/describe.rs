@@ -9,6 +9,7 @@ use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
 use crate::error::Error;
 use crate::listener::HeadViolation;
+use crate::signing::SigningError;
 use crate::upstream::UpstreamError;
 
 /// The caller's view of an error.
@@ -31,10 +32,17 @@ pub(crate) fn describe(error: &Error) -> S3Error {
         .retry_after(1),
         Error::Credential(error) => credential(error),
         Error::Upstream(UpstreamError::RequestBody(error)) => body(error),
-        Error::Upstream(_) | Error::TargetBody(_) | Error::TargetDocument(_) => {
+        Error::Upstream(_) | Error::TargetBody(_) | Error::TargetDocument(_) | Error::TargetAnswer(_) => {
             S3Error::bad_gateway("The storage behind this bucket does not answer as it should. Try again.").retry_after(1)
         }
         Error::Target(refusal) => refusal.outward.clone(),
+        Error::Corrupted => S3Error::internal_error(
+            "The storage behind this bucket kept other bytes than you sent. Upload the object again, or delete it.",
+        ),
+        Error::Signing(SigningError::Untranslatable(error)) if error.is_invalid() => {
+            S3Error::invalid_argument(error.to_string())
+        }
+        Error::Signing(SigningError::Untranslatable(error)) => S3Error::not_implemented(error.to_string()),
         Error::Signing(_) | Error::Internal(_) => {
             S3Error::internal_error("We encountered an internal error. Please try again.")
         }

@@ -1,6 +1,6 @@
 //! From what the caller declared to what the target understands.
 //!
-//! | in | out to `aws` | out to `plain` and `gcs` |
+//! | in | out to `aws` | out to `plain` |
 //! |---|---|---|
 //! | literal SHA-256 | the same literal, so that the target enforces it too | the same |
 //! | `UNSIGNED-PAYLOAD` | the same | the same |
@@ -14,7 +14,9 @@
 //! gets a `Content-Length` whether or not the caller gave one. A trailer cannot be turned into a header, which would
 //! have to go first; towards a target that takes none it is enforced here, by the withheld last byte. A plain target
 //! gets no `x-amz-checksum-*` because it would ignore it at best, and refuse it or half understand it at worst;
-//! `Content-MD5` is as old as S3 and enforced everywhere.
+//! `Content-MD5` is as old as S3 and enforced everywhere. Google Cloud Storage gets everything raw: see [`gcs`].
+
+mod gcs;
 
 use super::documents;
 use super::payload::{self, CallerBody, Outgoing};
@@ -78,6 +80,7 @@ impl IncomingPayload {
         bridge: Bridge,
     ) -> Result<OutgoingPayload, BodyError> {
         match operation.api().row().body {
+            BodyRule::Object if bridge.profile == Profile::Gcs => self.object_for_gcs().await,
             BodyRule::Object => self.object(bridge).await,
             BodyRule::Document { .. } => document(operation, target, bridge.profile),
             // A form becomes an upload before it gets here.
@@ -162,6 +165,7 @@ impl IncomingPayload {
             length: Some(wire_length),
             hash,
             headers,
+            sum: None,
         })
     }
 
@@ -214,6 +218,7 @@ fn nothing(operation: &Operation) -> OutgoingPayload {
         length: matches!(operation.api().row().method, "PUT" | "POST").then_some(0),
         hash: PayloadHash::Literal(SHA256_OF_NOTHING.to_owned()),
         headers: Vec::new(),
+        sum: None,
     }
 }
 
@@ -226,6 +231,10 @@ fn document(operation: &Operation, target: &Target, profile: Profile) -> Result<
         Detail::Parts(parts) => documents::write_complete(&without_checksums(parts)),
         Detail::Tags(tags) => documents::write_tags(tags),
         Detail::Document(bytes) => bytes.clone(),
+        // Google has a place of its own choice for whoever names none.
+        Detail::None if profile == Profile::Gcs && &*target.region == "auto" => {
+            return Ok(nothing(operation));
+        }
         Detail::None if operation.api() == Api::CreateBucket => documents::write_new_bucket(&target.region),
         Detail::None => return Ok(nothing(operation)),
         // No row has a document and a source.
@@ -240,6 +249,7 @@ fn document(operation: &Operation, target: &Target, profile: Profile) -> Result<
         length: u64::try_from(bytes.len()).ok(),
         hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())),
         headers,
+        sum: None,
         body: body::full(bytes),
     })
 }

@@ -6,6 +6,8 @@ use super::documents::{self, Rewritten};
 use super::error::S3Error;
 use crate::authz::Permit;
 use crate::body::{self, Body, BodyError};
+use crate::config::Profile;
+use crate::dialect::gcs_xml::{self, Fault};
 use crate::error::Error;
 use crate::operation::{Answer, Api, Detail, Scope};
 use crate::upstream::{UpstreamResponse, relayed};
@@ -30,14 +32,42 @@ pub(crate) struct Destination<'a> {
 /// # Errors
 /// [`Error::Target`] with the code that the target gave, or why its answer cannot be used.
 pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Result<Response<Body>, Error> {
-    let UpstreamResponse { head, body, .. } = answer;
+    let UpstreamResponse { mut head, body, .. } = answer;
     let operation = to.permit.operation();
+    let google = to.is_google();
+    if google {
+        let status = head.status;
+        gcs_xml::translate_answer(operation, status, &mut head.headers).map_err(Error::TargetAnswer)?;
+    }
     match head.status.as_u16() {
         304 => Ok(with_headers(operation.api(), &head, body::empty())),
         200..=299 => success(head, body, &to).await,
-        _ => Err(Error::Target(Box::new(
-            target_error(operation.api(), &head, body).await,
-        ))),
+        status => {
+            let code = error_code(body).await;
+            let fault = match google {
+                true => gcs_xml::translate_fault(operation, status, code),
+                false => Fault::Failure(status, code),
+            };
+            match fault {
+                Fault::Success => {
+                    head.status = StatusCode::NO_CONTENT;
+                    head.headers.clear();
+                    Ok(with_headers(operation.api(), &head, body::empty()))
+                }
+                Fault::Failure(status, code) => {
+                    let error = from_code(operation.api(), status, code, &head.headers);
+                    Err(Error::Target(Box::new(error)))
+                }
+            }
+        }
+    }
+}
+
+impl Destination<'_> {
+    /// Whether the answer comes from Google Cloud Storage.
+    fn is_google(&self) -> bool {
+        let bucket = self.permit.bucket();
+        bucket.is_some_and(|bucket| bucket.target.profile == Profile::Gcs)
     }
 }
 
@@ -80,6 +110,10 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
         }
         Answer::Document(_) => {
             let body = read(body, LARGEST_DOCUMENT).await?;
+            let body = match to.is_google() {
+                true => documents::from_google(&body).map_err(Error::TargetDocument)?,
+                false => body,
+            };
             let Some(bucket) = operation.bucket() else {
                 return Err(Error::Internal("a bucket's answer without a bucket"));
             };
@@ -182,10 +216,9 @@ pub(crate) struct TargetError {
     pub(crate) blames_credential: bool,
 }
 
-async fn target_error(api: Api, head: &Parts, body: Body) -> TargetError {
+async fn error_code(body: Body) -> Option<String> {
     let body = read(body, LARGEST_ERROR).await.unwrap_or_default();
-    let code = documents::parse_target_error(&body).map(|(code, _)| code);
-    from_code(api, head.status.as_u16(), code, &head.headers)
+    documents::parse_target_error(&body).map(|(code, _)| code)
 }
 
 fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -> TargetError {

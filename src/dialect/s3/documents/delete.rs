@@ -146,7 +146,7 @@ pub(crate) fn merge_delete_result(
             }
             match &*name {
                 "Deleted" => deleted(&mut reader, &mut xml, quiet)?,
-                "Error" => failed(&mut reader, &mut xml)?,
+                "Error" => failed(&mut reader, &mut xml, quiet)?,
                 _ => reader.skip()?,
             }
         }
@@ -182,7 +182,7 @@ fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), Do
     Ok(())
 }
 
-fn failed(reader: &mut Reader<'_>, xml: &mut Xml) -> Result<(), DocumentError> {
+fn failed(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), DocumentError> {
     let mut kept = Xml::fragment();
     let mut code = String::new();
     while let Some(name) = reader.child()? {
@@ -195,6 +195,13 @@ fn failed(reader: &mut Reader<'_>, xml: &mut Xml) -> Result<(), DocumentError> {
             "Code" => code = reader.text()?,
             _ => reader.skip()?,
         }
+    }
+    // To S3, what is not there is deleted; other stores make an error of it, which clients do not expect.
+    if matches!(code.trim_ascii(), "NoSuchKey" | "NoSuchVersion") {
+        if !quiet {
+            xml.wrap("Deleted", kept);
+        }
+        return Ok(());
     }
     let (code, message) = outward(code.trim_ascii());
     kept.element("Code", code);

@@ -10,6 +10,7 @@ mod codes;
 mod complete;
 mod control;
 mod delete;
+mod google;
 mod keep_alive;
 mod listing;
 mod own;
@@ -25,6 +26,7 @@ pub(crate) use control::{
     write_new_bucket, write_tags,
 };
 pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
+pub(crate) use google::from_google;
 pub(crate) use keep_alive::keep_alive_rewrite;
 pub(crate) use listing::first_key;
 pub(crate) use own::{list_buckets, location, post_response};

@@ -26,16 +26,18 @@ pub(crate) use encoder::{encoded_length, framed};
 use http_body_util::BodyExt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use stream::Verified;
 
 /// How a payload is framed towards the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outgoing {
     /// The decoded bytes: `declared.length` of them.
     Raw,
+    /// As `Raw`; their CRC32C is put here once all is verified.
+    Summed(Arc<OnceLock<[u8; 4]>>),
     /// `aws-chunked` with a checksum in the trailer: [`encoded_length`] bytes.
     UnsignedTrailer(ChecksumAlgorithm),
 }

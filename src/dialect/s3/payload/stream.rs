@@ -5,13 +5,13 @@ use super::verify::Verifier;
 use super::{BrokenOff as _, Incoming, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{BodyError, PayloadError};
-use crate::operation::{DeclaredPayload, Enforced};
+use crate::operation::{ChecksumAlgorithm, DeclaredPayload, Enforced};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -26,6 +26,8 @@ pub(super) struct Verified<B> {
     withheld: Bytes,
     length: u64,
     encoder: Option<Encoder>,
+    /// Where the CRC32C goes, if somebody wants it.
+    summed: Option<Arc<OnceLock<[u8; 4]>>>,
     /// Payload on its way through the encoder.
     framing: Bytes,
     stall: Stall,
@@ -55,12 +57,16 @@ impl<B: Incoming> Verified<B> {
         received: Arc<AtomicU64>,
     ) -> Self {
         let length = declared.length;
-        let (trailer, remaining) = match outgoing {
-            Outgoing::Raw => (None, length),
-            Outgoing::UnsignedTrailer(algorithm) => (Some(algorithm), encoded_length(length, algorithm)),
+        let (trailer, summed, remaining) = match outgoing {
+            Outgoing::Raw => (None, None, length),
+            Outgoing::Summed(sum) => (None, Some(sum), length),
+            Outgoing::UnsignedTrailer(algorithm) => {
+                (Some(algorithm), None, encoded_length(length, algorithm))
+            }
         };
         // The caller's own trailer goes on as it came.
-        let extra = trailer.filter(|algorithm| declared.trailer != Some(*algorithm));
+        let wanted = trailer.or(summed.as_ref().map(|_| ChecksumAlgorithm::Crc32c));
+        let extra = wanted.filter(|algorithm| declared.trailer != Some(*algorithm));
         Self {
             inner,
             verifier: Verifier::new(declared, left, chunks, extra),
@@ -68,6 +74,7 @@ impl<B: Incoming> Verified<B> {
             withheld: Bytes::new(),
             length,
             encoder: trailer.map(|algorithm| Encoder::new(length, algorithm)),
+            summed,
             framing: Bytes::new(),
             stall: Stall::new(stall),
             received,
@@ -102,6 +109,13 @@ impl<B: Incoming> Verified<B> {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into_body_error())),
                 Poll::Ready(None) => {
                     self.verifier.finish()?;
+                    if let Some(summed) = self.summed.take()
+                        && let Some(sum) = self.verifier.sum(ChecksumAlgorithm::Crc32c)
+                        && let Ok(sum) = sum.try_into()
+                    {
+                        // It is empty: a body ends once.
+                        let _ = summed.set(sum);
+                    }
                     self.state = State::Approved;
                 }
                 Poll::Pending => return self.stall.poll(cx).map(Err),

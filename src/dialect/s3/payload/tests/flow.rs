@@ -285,7 +285,7 @@ async fn a_reframed_upload_is_whole_only_if_it_verified() {
     let payload = vec![b'x'; 150_000];
     let outgoing = Outgoing::UnsignedTrailer(ChecksumAlgorithm::Crc32c);
     let mut upload = Upload::new(PayloadMode::SignedChunksTrailer, &payload, 6000);
-    let (wire, end) = drain(upload.body(caller(upload.wire.chunks(1000)), outgoing)).await;
+    let (wire, end) = drain(upload.body(caller(upload.wire.chunks(1000)), outgoing.clone())).await;
     end.unwrap();
     assert_eq!(
         wire.len() as u64,
