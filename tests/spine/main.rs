@@ -20,6 +20,8 @@ mod deletions;
 mod drain;
 mod forms;
 mod framing;
+mod gcs;
+mod gcs_refusals;
 mod keys;
 mod limits;
 mod listings;

@@ -11,6 +11,20 @@ pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
         bucket_lines,
         ..
     } = settings;
+    let store = format!(
+        r#"
+[targets.store]
+kind = "s3"
+endpoint = "http://{target}"
+region = "us-east-1"
+{target_lines}
+[targets.store.credentials]
+kind = "static"
+access_key_id = "env:STORE_ACCESS_KEY_ID"
+secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
+"#
+    );
+    let store = settings.target_table.as_ref().unwrap_or(&store);
     let audit_file = settings.audit_file.unwrap_or("audit/audit.jsonl");
     format!(
         r#"
@@ -34,15 +48,7 @@ audiences = ["{AUDIENCE}"]
 kind = "workload"
 groups = "groups"
 ca = "certs/ca.pem"
-[targets.store]
-kind = "s3"
-endpoint = "http://{target}"
-region = "us-east-1"
-{target_lines}
-[targets.store.credentials]
-kind = "static"
-access_key_id = "env:STORE_ACCESS_KEY_ID"
-secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
+{store}
 [buckets.lake]
 target = "store"
 bucket = "acme-lake-prod"

@@ -5,6 +5,7 @@ pub mod client;
 mod config;
 mod evidence;
 pub mod fake_target;
+pub mod gcs;
 pub mod picky_target;
 pub mod post_form;
 pub mod raw;

@@ -15,7 +15,7 @@ use tidegate::dev::{
 };
 
 pub const AUDIENCE: &str = "https://s3.tidegate.test";
-const STORE_SECRET: &str = "store-secret-that-nobody-else-has";
+pub const STORE_SECRET: &str = "store-secret-that-nobody-else-has";
 
 /// What a test wants to be different.
 #[derive(Default)]
@@ -28,6 +28,8 @@ pub struct Settings {
     pub target_lines: String,
     /// Lines for `[buckets.lake]`.
     pub bucket_lines: String,
+    /// The whole of `[targets.store]` instead.
+    pub target_table: Option<String>,
     /// Another policy for `lake` than [`POLICY`].
     pub policy: Option<String>,
     /// A policy for `other`, which has none.
