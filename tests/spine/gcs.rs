@@ -184,6 +184,16 @@ async fn what_was_declared_holds_or_nothing_is_stored() {
         .await
         .refused("a chunk", 403, "SignatureDoesNotMatch");
     assert_eq!(fake.stored("tmp/a"), None);
+    // FLW-02: less than was promised.
+    let short = Stream {
+        length: Some("10"),
+        ..Stream::of(UNSIGNED_TRAILER)
+    };
+    let short = etl.stream("PUT", "/lake/tmp/a", short, &PARTS).request();
+    etl.send(short)
+        .await
+        .refused("a short one", 400, "IncompleteBody");
+    assert_eq!(fake.stored("tmp/a"), None);
     // An empty object has no byte to hold back: it is verified before anything is asked.
     fake.forget();
     let empty = call(

@@ -150,7 +150,7 @@ impl IncomingPayload {
             ) => (PayloadHash::Unsigned, Outgoing::Raw, length),
         };
         let left = match framing {
-            Outgoing::Raw => bridge.left,
+            Outgoing::Raw | Outgoing::Summed(_) => bridge.left,
             Outgoing::UnsignedTrailer(_) => bridge.left.of_framed(),
         };
         payload::verifiable(&self.declared, left)?;
