@@ -15,7 +15,9 @@ from harness.payloads import Payload
 from harness.programs import find, missing
 from harness.store import Store, StoredBucket
 from harness.store_gateway import iam_config, store_gateway
-from harness.tidegate import Tidegate
+from harness.targets import BUCKET as MATRIX_BUCKET
+from harness.targets import Target, gcs, plain, s3s_fs, seaweedfs
+from harness.tidegate import Tidegate, served_store, served_targets
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="tidegate",
         help="what the clients talk to; `store` is the control run, without Tidegate",
     )
+    parser.addoption("--write-docs", action="store_true", help="write docs/clients.md instead of comparing it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,7 +72,7 @@ def store(
         find("weed"),
         authority,
         run_directory / "store",
-        list(TARGET_BUCKETS.values()),
+        [*TARGET_BUCKETS.values(), MATRIX_BUCKET],
         iam_config(provider) if control_run else None,
     )
     secrets.add("the store's key", store.key.secret_access_key)
@@ -78,21 +81,69 @@ def store(
 
 
 @pytest.fixture(scope="session")
-def tidegate(
-    request: pytest.FixtureRequest,
-    run_directory: Path,
-    authority: CertificateAuthority,
-    provider: IdentityProvider,
-    store: Store,
-) -> Iterator[Tidegate]:
+def tidegate_binary(request: pytest.FixtureRequest) -> str:
     if request.config.getoption("gateway") == "store":
         pytest.skip("the control run has no Tidegate")
     binary = os.environ.get("TIDEGATE_BIN", "")
     if not Path(binary).is_file():
         missing(f"TIDEGATE_BIN names no binary ({binary!r}): run tests/clients/run, which builds it")
-    tidegate = Tidegate(binary, authority, provider, store, run_directory / "tidegate")
+    return binary
+
+
+@pytest.fixture(scope="session")
+def tidegate(
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    store: Store,
+    tidegate_binary: str,
+) -> Iterator[Tidegate]:
+    served = served_store(store, authority)
+    tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate")
     yield tidegate
     tidegate.stop()
+
+
+@pytest.fixture(scope="session")
+def matrix_targets(
+    run_directory: Path, authority: CertificateAuthority, store: Store, tidegate_binary: str
+) -> Iterator[list[Target]]:
+    """One target of each kind."""
+    targets = [
+        seaweedfs(store, authority),
+        s3s_fs(tidegate_binary, authority, run_directory / "s3s-fs"),
+        plain(authority, run_directory / "plain"),
+        gcs(authority, run_directory / "gcs"),
+    ]
+    if os.environ.get("MATRIX_OLD"):
+        import dataclasses, re
+        targets = [dataclasses.replace(t, configuration=re.sub('profile .*\n','',t.configuration)) for t in targets if t.name != "gcs"]
+    yield targets
+    for target in targets:
+        if target.server is not store:
+            target.server.stop()
+
+
+@pytest.fixture(scope="session")
+def matrix_tidegate(
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    matrix_targets: list[Target],
+    tidegate_binary: str,
+) -> Iterator[Tidegate]:
+    """Another Tidegate, in front of all kinds of target."""
+    served = served_targets(matrix_targets)
+    tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate-matrix")
+    yield tidegate
+    tidegate.stop()
+
+
+@pytest.fixture(scope="session")
+def matrix_identities(
+    provider: IdentityProvider, matrix_tidegate: Tidegate, run_directory: Path, secrets: Secrets
+) -> Identities:
+    return Identities(provider, matrix_tidegate.gateway, run_directory / "tokens-matrix", secrets)
 
 
 @pytest.fixture(scope="session")

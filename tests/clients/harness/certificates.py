@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALIDITY = datetime.timedelta(days=1)
@@ -106,3 +107,16 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def trust_store(ca: Path, directory: Path, password: str) -> Path:
+    """`ca` as Java trusts it. It holds only a public certificate, but Java insists on a password."""
+    path = directory / "trust.p12"
+    if not path.exists():
+        certificate = x509.load_pem_x509_certificate(ca.read_bytes())
+        stored = pkcs12.serialize_java_truststore(
+            [pkcs12.PKCS12Certificate(certificate, b"suite")],
+            serialization.BestAvailableEncryption(password.encode()),
+        )
+        path.write_bytes(stored)
+    return path

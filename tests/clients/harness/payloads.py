@@ -23,12 +23,12 @@ class Payload:
 
 def small_file(directory: Path) -> Payload:
     """Sent in one request, and past one 64 KiB chunk."""
-    return _random_file(directory / "small.bin", SMALL_SIZE)
+    return random_file(directory / "small.bin", SMALL_SIZE)
 
 
 def multipart_file(directory: Path) -> Payload:
     """Sent as `MULTIPART_PARTS` parts of `PART_SIZE`."""
-    return _random_file(directory / "large.bin", MULTIPART_SIZE)
+    return random_file(directory / "large.bin", MULTIPART_SIZE)
 
 
 def sha256_of(path: Path) -> str:
@@ -36,7 +36,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _random_file(path: Path, size: int) -> Payload:
+def random_file(path: Path, size: int) -> Payload:
     content = random.Random(size).randbytes(size)
     path.write_bytes(content)
     return Payload(path, hashlib.sha256(content).hexdigest())

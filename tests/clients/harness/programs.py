@@ -65,8 +65,11 @@ class Client:
         }
         self._options = options or []
 
-    def succeeds(self, *arguments: str | Path, deadline: float = DEADLINE_SECONDS) -> Finished:
-        finished = self.run(*arguments, deadline=deadline)
+    def succeeds(
+        self, *arguments: str | Path, deadline: float = DEADLINE_SECONDS, output: Path | None = None
+    ) -> Finished:
+        """`output`: where what it prints goes instead, byte for byte."""
+        finished = self.run(*arguments, deadline=deadline, output=output)
         assert finished.code == 0, f"{finished.command} ended with {finished.code}\n{finished.text}"
         return finished
 
@@ -79,7 +82,9 @@ class Client:
         """Leaves the client running; its output goes to `log`."""
         return Server(self._command(arguments), log, self._environment, self._home)
 
-    def run(self, *arguments: str | Path, deadline: float = DEADLINE_SECONDS) -> Finished:
+    def run(
+        self, *arguments: str | Path, deadline: float = DEADLINE_SECONDS, output: Path | None = None
+    ) -> Finished:
         ended = subprocess.run(
             self._command(arguments),
             stdin=subprocess.DEVNULL,
@@ -87,10 +92,13 @@ class Client:
             env=self._environment,
             cwd=self._home,
             timeout=deadline,
-            encoding="utf-8",
-            errors="replace",
         )
-        return Finished(" ".join(map(str, arguments)), ended.returncode, ended.stdout, ended.stderr)
+        printed = ended.stdout
+        if output is not None:
+            output.write_bytes(printed)
+            printed = b""
+        errors = ended.stderr.decode(errors="replace")
+        return Finished(" ".join(map(str, arguments)), ended.returncode, printed.decode(errors="replace"), errors)
 
     def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
         return [self._program, *self._options, *map(str, arguments)]

@@ -146,6 +146,9 @@ class StoredBucket:
     def put(self, key: str, body: bytes) -> None:
         self._s3.put_object(Bucket=self.name, Key=key, Body=body)
 
+    def delete(self, key: str) -> None:
+        self._s3.delete_object(Bucket=self.name, Key=key)
+
     def sha256(self, key: str) -> str:
         """The checksum of the stored bytes, read in full."""
         digest = hashlib.sha256()
@@ -153,10 +156,12 @@ class StoredBucket:
             digest.update(block)
         return digest.hexdigest()
 
+    def etag(self, key: str) -> str:
+        return self._s3.head_object(Bucket=self.name, Key=key)["ETag"].strip('"')
+
     def parts(self, key: str) -> int:
         """In how many parts the object was uploaded; 0 for a single PUT. S3 writes it behind the ETag's dash."""
-        etag = self._s3.head_object(Bucket=self.name, Key=key)["ETag"].strip('"')
-        _, _, parts = etag.partition("-")
+        _, _, parts = self.etag(key).partition("-")
         return int(parts or 0)
 
     def has(self, key: str) -> bool:

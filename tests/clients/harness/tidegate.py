@@ -1,9 +1,10 @@
-"""The built `tidegate` binary in front of the store, configured as its users configure it."""
+"""The built `tidegate` binary configured as its users configure it."""
 
 import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.certificates import CertificateAuthority
@@ -11,6 +12,8 @@ from harness.gateway import TARGET_BUCKETS, Gateway, host_names
 from harness.identity_provider import AUDIENCE, IdentityProvider
 from harness.processes import Server
 from harness.store import Store
+from harness.targets import BUCKET as MATRIX_BUCKET
+from harness.targets import Target
 
 START_SECONDS = 30
 POLICIES = Path(__file__).parents[1] / "policies"
@@ -39,10 +42,11 @@ kind      = "workload"
 principal = "sub"
 groups    = "groups"
 ca        = "{ca}"
-
+"""
+STORE = """
 [targets.store]
 kind       = "s3"
-endpoint   = "{store}"
+endpoint   = "{endpoint}"
 region     = "us-east-1"
 addressing = "path"
 ca         = "{ca}"
@@ -53,10 +57,42 @@ secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
 """
 BUCKET = """
 [buckets.{name}]
-target = "store"
-bucket = "{target}"
-policy = "policies/{name}.cedar"
+target = "{target}"
+bucket = "{bucket}"
+policy = "policies/{policy}.cedar"
 """
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a Tidegate stands in front of: the part of its configuration below the issuers, and its secrets."""
+
+    configuration: str
+    buckets: list[str]
+    environment: dict[str, str] = field(repr=False)
+
+
+def served_store(store: Store, authority: CertificateAuthority) -> Served:
+    """The suite's store with the buckets of `TARGET_BUCKETS`, each with a policy of its own."""
+    target = STORE.format(endpoint=store.endpoint, ca=authority.bundle)
+    buckets = [
+        BUCKET.format(name=name, target="store", bucket=bucket, policy=name) for name, bucket in TARGET_BUCKETS.items()
+    ]
+    environment = {
+        "STORE_ACCESS_KEY_ID": store.key.access_key_id,
+        "STORE_SECRET_ACCESS_KEY": store.key.secret_access_key,
+    }
+    return Served(target + "".join(buckets), list(TARGET_BUCKETS), environment)
+
+
+def served_targets(targets: list[Target]) -> Served:
+    """Every kind of target, each behind a bucket of its own name."""
+    buckets = [BUCKET.format(name=t.name, target=t.name, bucket=MATRIX_BUCKET, policy="matrix") for t in targets]
+    environment: dict[str, str] = {}
+    for target in targets:
+        environment |= target.environment
+    configuration = "".join([*(target.configuration for target in targets), *buckets])
+    return Served(configuration, [target.name for target in targets], environment)
 
 
 class Tidegate:
@@ -67,21 +103,18 @@ class Tidegate:
         binary: str,
         authority: CertificateAuthority,
         provider: IdentityProvider,
-        store: Store,
+        served: Served,
         directory: Path,
     ) -> None:
         self.audit_file = directory / "audit" / "audit.jsonl"
         _lay_out(directory)
         configuration = directory / "tidegate.toml"
-        configuration.write_text(_configuration(authority, provider, store))
+        configuration.write_text(_configuration(authority, provider, served))
         _make_session_keys(binary, directory)
         self._server = Server(
             [binary, "serve", "--config", str(configuration)],
             directory / "tidegate.log",
-            {
-                "STORE_ACCESS_KEY_ID": store.key.access_key_id,
-                "STORE_SECRET_ACCESS_KEY": store.key.secret_access_key,
-            },
+            served.environment,
             directory,
         )
         data = self._server.wait_for_line(r"https://127\.0\.0\.1:(\d+) \(data\)", START_SECONDS)[1]
@@ -90,7 +123,7 @@ class Tidegate:
         self.gateway = Gateway(
             endpoint=f"https://localhost:{data}",
             ca=authority.bundle,
-            bucket_names={name: name for name in TARGET_BUCKETS},
+            bucket_names={name: name for name in served.buckets},
             role_arn_template="arn:aws:iam::000000000000:role/{workload}",
             refusal_template=(
                 "Workload: idp:{workload} is not authorized to perform: {action} "
@@ -111,18 +144,17 @@ def _lay_out(directory: Path) -> None:
     shutil.copytree(POLICIES, directory / "policies")
 
 
-def _configuration(authority: CertificateAuthority, provider: IdentityProvider, store: Store) -> str:
-    hosts = [*host_names(TARGET_BUCKETS), "s3.tidegate.test", "*.s3.tidegate.test"]
-    certificate = authority.issue("tidegate", hosts)
+def _configuration(authority: CertificateAuthority, provider: IdentityProvider, served: Served) -> str:
+    hosts = [*host_names(served.buckets), "s3.tidegate.test", "*.s3.tidegate.test"]
+    certificate = authority.issue(f"tidegate-{served.buckets[0]}", hosts)
     top = CONFIGURATION.format(
         certificate=certificate.certificate,
         key=certificate.key,
         issuer=provider.issuer,
         audience=AUDIENCE,
         ca=authority.bundle,
-        store=store.endpoint,
     )
-    return top + "".join(BUCKET.format(name=name, target=target) for name, target in TARGET_BUCKETS.items())
+    return top + served.configuration
 
 
 def _make_session_keys(binary: str, directory: Path) -> None:

@@ -1,0 +1,109 @@
+"""`docs/clients.md`, written from what the matrix proved.
+
+The text around the tables is here too, so that the page is as the run left it: it is compared whole, and a client that
+stops working, or starts to send something else, changes it.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from matrix.clients import ROWS, TARGETS, Row
+from matrix.limits import LIMITS, limits_of
+from matrix.run import Result
+
+PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
+HEAD = """\
+# Clients
+
+No client needs a setting for the sake of the target behind Tidegate: what a client speaks and what a target understands
+are translated. This page is written by the client suite from what it proved (`tests/clients/run --write-docs`); CI fails
+if it says anything else than the run did.
+
+## Settings
+
+| setting | value |
+|---|---|
+| endpoint | Tidegate's, such as `https://s3.example.com`, for S3 and, where a client calls it, for STS |
+| CA | the one that signed Tidegate's certificate, if it is not a public one |
+| region | any; a name that is no region of AWS, such as `gateway`, keeps boto3 from presigning with the old SigV2 |
+| addressing | path style, or virtual host where the names `BUCKET.s3.example.com` resolve and the certificate has them |
+| credentials | web identity with a token file, or session keys from `AssumeRoleWithWebIdentity` |
+
+`AWS_REQUEST_CHECKSUM_CALCULATION=when_required` and its like are not needed, and do no harm.
+"""
+TARGETS_TEXT = """\
+
+## Targets
+
+| column | what it is |
+|---|---|
+| aws | SeaweedFS 4.48, `profile = "aws"`: understands trailers and all checksums |
+| s3s-fs | the store of `tidegate dev`, `profile = "auto"` |
+| plain | a stand-in for old stores (Ceph RGW 16 and its kin), `profile = "plain"`: no `aws-chunked`, no checksums, 411 without a length; verifies every signature |
+| gcs | a stand-in for the XML API of Google Cloud Storage, `kind = "gcs-xml"` with an OAuth token: no `x-amz-` header, no `aws-chunked`; verifies `x-goog-hash` |
+
+Stand-ins are as strict as what they stand for; see `tests/clients/harness/plain_target.py` and `gcs_target.py`.
+"""
+STEPS_TEXT = """\
+
+## What a cell proves
+
+Put, put of nothing, upload in parts, get, a range, head, list page by page, copy, delete, delete of many: those that the
+client has, each compared with what the target says when it is asked directly (bytes, ETag, keys). restic makes, checks,
+restores and prunes a backup; Terraform keeps its state, and a second run does not get the lock.
+"""
+SENDS = """\
+
+*Sends* is what arrived, from the audit trail:
+
+| name | payload |
+|---|---|
+| `sha256` | raw, its SHA-256 in the signed header |
+| `unsigned` | raw, `UNSIGNED-PAYLOAD` |
+| `unsigned-trailer` | `aws-chunked` with a checksum behind it, `STREAMING-UNSIGNED-PAYLOAD-TRAILER` |
+| `signed-chunks` | `aws-chunked`, every chunk signed |
+| `signed-chunks-trailer` | the same, with a signed checksum behind it |
+"""
+
+
+def written(results: Mapping[tuple[str, str], Result], stores: str) -> str:
+    """The page. `stores`: what the two real stores differ in, as a table."""
+    notes = _notes()
+    lines = ["", "## The matrix", "", "| client | version | chosen | sends | " + " | ".join(TARGETS) + " |"]
+    lines.append("|---|---|---|---|" + "---|" * len(TARGETS))
+    for row in ROWS:
+        cells = [_cell(row, target, results[row.id, target], notes) for target in TARGETS]
+        lines.append(f"| {row.client} | {row.version} | {row.choice} | {_sends(row, results)} | {' | '.join(cells)} |")
+    lines += ["", *(f"{number}. {note}" for note, number in notes.items())] if notes else []
+    matrix = "\n".join(lines) + "\n"
+    return HEAD + TARGETS_TEXT + matrix + SENDS + STEPS_TEXT + stores
+
+
+def agrees(page: str) -> bool:
+    """Whether the committed page is this one."""
+    return PAGE.is_file() and PAGE.read_text() == page
+
+
+def write(page: str) -> None:
+    partial = PAGE.with_suffix(".new")
+    partial.write_text(page)
+    os.replace(partial, PAGE)
+
+
+def _notes() -> dict[str, int]:
+    return {note: number for number, note in enumerate(dict.fromkeys(limit.note for limit in LIMITS), 1)}
+
+
+def _cell(row: Row, target: str, result: Result, notes: Mapping[str, int]) -> str:
+    limits = limits_of(row.id, target)
+    if set(result.failed) - set(limits):
+        return "**does not work**"
+    marks = sorted({notes[limit.note] for step, limit in limits.items() if step in result.failed})
+    return "works" + "".join(f" ({mark})" for mark in marks)
+
+
+def _sends(row: Row, results: Mapping[tuple[str, str], Result]) -> str:
+    """The same towards every target, as far as Tidegate's callers can tell."""
+    sent = {framing for target in TARGETS for framing in results[row.id, target].framings}
+    return ", ".join(f"`{framing}`" for framing in sorted(sent))
