@@ -15,8 +15,8 @@ from harness.payloads import Payload
 from harness.programs import find, missing
 from harness.store import Store, StoredBucket
 from harness.store_gateway import iam_config, store_gateway
+from harness.targets import ARCHIVE, Target, gcs, plain, s3s_fs, seaweedfs
 from harness.targets import BUCKET as MATRIX_BUCKET
-from harness.targets import Target, gcs, plain, s3s_fs, seaweedfs
 from harness.tidegate import Tidegate, served_store, served_targets
 
 
@@ -109,6 +109,7 @@ def matrix_targets(
     run_directory: Path, authority: CertificateAuthority, store: Store, tidegate_binary: str
 ) -> Iterator[list[Target]]:
     """One target of each kind."""
+    store.create_locked_bucket(ARCHIVE)
     targets = [
         seaweedfs(store, authority),
         s3s_fs(tidegate_binary, authority, run_directory / "s3s-fs"),

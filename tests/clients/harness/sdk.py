@@ -7,8 +7,9 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from harness.gateway import Gateway
+from harness.gateway import REGION, Gateway
 from harness.identities import Identities
+from harness.sts import SessionKeys
 
 # What a caller's shell may have set, and would win over web identity or redirect the client.
 NOT_INHERITED = [
@@ -52,3 +53,17 @@ def _lay_out_environment(environment: dict[str, str], monkeypatch: pytest.Monkey
     no_file = str(Path(__file__).with_name("no-such-profile"))
     for name, value in {"AWS_CONFIG_FILE": no_file, "AWS_SHARED_CREDENTIALS_FILE": no_file, **environment}.items():
         monkeypatch.setenv(name, value)
+
+
+def session_client(gateway: Gateway, keys: SessionKeys):
+    """boto3's S3 client with session keys; nothing comes from the environment."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=gateway.endpoint,
+        region_name=REGION,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token,
+        verify=str(gateway.ca),
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    )

@@ -56,7 +56,7 @@ class Store:
         self._server, self._ports = self._start(weed, self._write_configuration(iam_config))
         self.port = self._ports[-1]
         self.endpoint = f"https://127.0.0.1:{self.port}"
-        self._s3 = boto3.client(
+        self.s3 = boto3.client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=REGION,
@@ -66,7 +66,7 @@ class Store:
             config=Config(s3={"addressing_style": "path"}),
         )
         for bucket in buckets:
-            self._s3.create_bucket(Bucket=bucket)
+            self.s3.create_bucket(Bucket=bucket)
 
     def stop(self) -> None:
         """Its own shutdown waits 15 s for connections; nothing here outlives the run but the sockets it left."""
@@ -75,8 +75,12 @@ class Store:
             for socket_file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 socket_file.unlink()
 
+    def create_locked_bucket(self, name: str) -> None:
+        """One that keeps every version, and locks those that it is asked to."""
+        self.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+
     def bucket(self, name: str) -> "StoredBucket":
-        return StoredBucket(self._s3, name)
+        return StoredBucket(self.s3, name)
 
     def _write_configuration(self, iam_config: dict | None) -> list[str]:
         identity = {

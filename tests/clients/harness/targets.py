@@ -27,6 +27,8 @@ from harness.store import REGION, Store, StoredBucket, StoreKey
 START_SECONDS = 60
 # The bucket at each target.
 BUCKET = "acme-matrix"
+# At the suite's store only: with versions and Object Lock.
+ARCHIVE = "acme-archive"
 SCRIPTS = Path(__file__).parent
 S3 = """
 [targets.{name}]

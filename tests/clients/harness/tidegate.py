@@ -12,8 +12,8 @@ from harness.gateway import TARGET_BUCKETS, Gateway, host_names
 from harness.identity_provider import AUDIENCE, IdentityProvider
 from harness.processes import Server
 from harness.store import Store
+from harness.targets import ARCHIVE, Target
 from harness.targets import BUCKET as MATRIX_BUCKET
-from harness.targets import Target
 
 START_SECONDS = 30
 POLICIES = Path(__file__).parents[1] / "policies"
@@ -86,13 +86,14 @@ def served_store(store: Store, authority: CertificateAuthority) -> Served:
 
 
 def served_targets(targets: list[Target]) -> Served:
-    """Every kind of target, each behind a bucket of its own name."""
+    """Every kind of target, each behind a bucket of its own name, and `archive` at the suite's store."""
     buckets = [BUCKET.format(name=t.name, target=t.name, bucket=MATRIX_BUCKET, policy="matrix") for t in targets]
+    buckets.append(BUCKET.format(name="archive", target="aws", bucket=ARCHIVE, policy="archive"))
     environment: dict[str, str] = {}
     for target in targets:
         environment |= target.environment
     configuration = "".join([*(target.configuration for target in targets), *buckets])
-    return Served(configuration, [target.name for target in targets], environment)
+    return Served(configuration, [*(target.name for target in targets), "archive"], environment)
 
 
 class Tidegate:
