@@ -18,6 +18,9 @@ from harness.store_gateway import iam_config, store_gateway
 from harness.targets import ARCHIVE, Target, gcs, plain, s3s_fs, seaweedfs
 from harness.targets import BUCKET as MATRIX_BUCKET
 from harness.tidegate import Tidegate, served_store, served_targets
+from matrix.document import Proven
+
+LAST = ["test_documentation.py", "test_audit.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,8 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The audit trail is read when all others have left their lines in it."""
-    items.sort(key=lambda item: item.path.name == "test_audit.py")
+    """The audit trail is read when all others have left their lines in it, and the page is written from all results."""
+    items.sort(key=lambda item: LAST.index(item.path.name) if item.path.name in LAST else -1)
 
 
 @pytest.fixture(scope="session")
@@ -145,6 +148,12 @@ def matrix_identities(
     provider: IdentityProvider, matrix_tidegate: Tidegate, run_directory: Path, secrets: Secrets
 ) -> Identities:
     return Identities(provider, matrix_tidegate.gateway, run_directory / "tokens-matrix", secrets)
+
+
+@pytest.fixture(scope="session")
+def proven() -> Proven:
+    """Filled by the tests, for the documentation."""
+    return Proven()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every client, in each framing that it can be made to send, against each kind of target; then the page about it."""
+"""Every client, in each framing that it can be made to send, against each kind of target."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,10 @@ import pytest
 from harness.identities import Identities
 from harness.targets import Target
 from harness.tidegate import Tidegate
-from matrix import document
 from matrix.clients import ROWS, TARGETS
+from matrix.document import Proven
 from matrix.limits import limits_of
-from matrix.run import Matrix, Result
+from matrix.run import Matrix
 
 CELLS = [(row.id, target) for row in ROWS for target in TARGETS]
 
@@ -32,30 +32,13 @@ def matrix(
     matrix.stop()
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[tuple[str, str], Result]:
-    """Filled by the tests of the cells."""
-    return {}
-
-
 @pytest.mark.parametrize("cell", CELLS, ids=["-at-".join(cell) for cell in CELLS])
-def test_matrix(cell: tuple[str, str], matrix: Matrix, results: dict[tuple[str, str], Result]) -> None:
+def test_matrix(cell: tuple[str, str], matrix: Matrix, proven: Proven) -> None:
     result = matrix.result(*cell)
-    results[cell] = result
+    proven.cells[cell] = result
     limits = limits_of(*cell)
     unexpected = [f"{step}: {error}" for step, error in result.failed.items() if step not in limits]
     assert not unexpected, "\n".join(unexpected)
     for step, limit in limits.items():
         assert limit.reports in result.failed.get(step, "it worked"), f"{step}: {result.failed.get(step, 'it worked')}"
     assert result.done and result.framings
-
-
-def test_matrix_is_what_the_documentation_says(
-    request: pytest.FixtureRequest, results: dict[tuple[str, str], Result]
-) -> None:
-    if len(results) < len(CELLS):
-        pytest.skip("only a whole run can tell")
-    page = document.written(results, "")
-    if request.config.getoption("write_docs"):
-        document.write(page)
-    assert document.agrees(page), "docs/clients.md is not what was proven: tests/clients/run --write-docs, and look at it"

@@ -144,24 +144,24 @@ class StoredBucket:
     """A bucket as the store itself sees it."""
 
     def __init__(self, s3, name: str) -> None:
-        self._s3 = s3
+        self.s3 = s3
         self.name = name
 
     def put(self, key: str, body: bytes) -> None:
-        self._s3.put_object(Bucket=self.name, Key=key, Body=body)
+        self.s3.put_object(Bucket=self.name, Key=key, Body=body)
 
     def delete(self, key: str) -> None:
-        self._s3.delete_object(Bucket=self.name, Key=key)
+        self.s3.delete_object(Bucket=self.name, Key=key)
 
     def sha256(self, key: str) -> str:
         """The checksum of the stored bytes, read in full."""
         digest = hashlib.sha256()
-        for block in self._s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(1 << 20):
+        for block in self.s3.get_object(Bucket=self.name, Key=key)["Body"].iter_chunks(1 << 20):
             digest.update(block)
         return digest.hexdigest()
 
     def etag(self, key: str) -> str:
-        return self._s3.head_object(Bucket=self.name, Key=key)["ETag"].strip('"')
+        return self.s3.head_object(Bucket=self.name, Key=key)["ETag"].strip('"')
 
     def parts(self, key: str) -> int:
         """In how many parts the object was uploaded; 0 for a single PUT. S3 writes it behind the ETag's dash."""
@@ -170,7 +170,7 @@ class StoredBucket:
 
     def has(self, key: str) -> bool:
         try:
-            self._s3.head_object(Bucket=self.name, Key=key)
+            self.s3.head_object(Bucket=self.name, Key=key)
         except botocore.exceptions.ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return False
@@ -179,7 +179,7 @@ class StoredBucket:
 
     def contents(self, prefix: str = "") -> dict[str, tuple[str, int]]:
         """Key to ETag and size, for everything under `prefix`: equal before and after means untouched."""
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return {
             entry["Key"]: (entry["ETag"], entry["Size"])
             for page in pages
@@ -188,5 +188,5 @@ class StoredBucket:
 
     def open_uploads(self, prefix: str = "") -> list[str]:
         """Keys of multipart uploads that were started and neither completed nor aborted."""
-        listing = self._s3.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
+        listing = self.s3.list_multipart_uploads(Bucket=self.name, Prefix=prefix)
         return [upload["Key"] for upload in listing.get("Uploads", [])]

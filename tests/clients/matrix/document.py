@@ -6,6 +6,7 @@ stops working, or starts to send something else, changes it.
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from matrix.clients import ROWS, TARGETS, Row
@@ -67,8 +68,32 @@ SENDS = """\
 """
 
 
-def written(results: Mapping[tuple[str, str], Result], stores: str) -> str:
-    """The page. `stores`: what the two real stores differ in, as a table."""
+@dataclass
+class Proven:
+    """What a run found out: the cells of the matrix, and what the real stores answer when they are asked directly."""
+
+    cells: dict[tuple[str, str], Result] = field(default_factory=dict)
+    answers: dict[str, dict[str, dict]] = field(default_factory=dict)
+
+
+STORES_TEXT = """\
+
+## What the real stores differ in
+
+Tidegate relays what a store answers: every question below was put to the store directly and through Tidegate, and the
+answers agree in all that a client reads. Where the two stores do not agree with each other, neither do their clients see
+the same:
+
+| asked | SeaweedFS | s3s-fs |
+|---|---|---|
+"""
+# Fields whose values are of the moment.
+OF_THE_MOMENT = {"LastModified"}
+
+
+def written(proven: Proven) -> str:
+    """The page."""
+    results = proven.cells
     notes = _notes()
     lines = ["", "## The matrix", "", "| client | version | chosen | sends | " + " | ".join(TARGETS) + " |"]
     lines.append("|---|---|---|---|" + "---|" * len(TARGETS))
@@ -77,7 +102,7 @@ def written(results: Mapping[tuple[str, str], Result], stores: str) -> str:
         lines.append(f"| {row.client} | {row.version} | {row.choice} | {_sends(row, results)} | {' | '.join(cells)} |")
     lines += ["", *(f"{number}. {note}" for note, number in notes.items())] if notes else []
     matrix = "\n".join(lines) + "\n"
-    return HEAD + TARGETS_TEXT + matrix + SENDS + STEPS_TEXT + stores
+    return HEAD + TARGETS_TEXT + matrix + SENDS + STEPS_TEXT + _stores(proven.answers)
 
 
 def agrees(page: str) -> bool:
@@ -107,3 +132,46 @@ def _sends(row: Row, results: Mapping[tuple[str, str], Result]) -> str:
     """The same towards every target, as far as Tidegate's callers can tell."""
     sent = {framing for target in TARGETS for framing in results[row.id, target].framings}
     return ", ".join(f"`{framing}`" for framing in sorted(sent))
+
+
+def _stores(answers: Mapping[str, Mapping[str, dict]]) -> str:
+    """One line for each difference; of the variants of one operation, those that differ in something else."""
+    rows: dict[tuple[str, str, str], str] = {}
+    for question, by_store in answers.items():
+        first, second = by_store["aws"], by_store["s3s-fs"]
+        told = _told(first, second), _told(second, first)
+        if told[0] != told[1]:
+            rows.setdefault((question.partition(",")[0], *told), question)
+    lines = [f"| {question} | {first} | {second} |" for (_, first, second), question in rows.items()]
+    return STORES_TEXT + "\n".join(lines) + "\n"
+
+
+def _told(answer: dict, other: dict) -> str:
+    """How a store answers, as far as the other answers otherwise."""
+    if "code" in answer:
+        return f"{answer['status']}" if answer["code"].isdigit() else f"{answer['status']} `{answer['code']}`"
+    status = [] if answer["status"] == other["status"] else [f"{answer['status']}"]
+    if "code" in other:
+        return f"{answer['status']}"
+    mine, theirs = _fields(answer), _fields(other)
+    more = [_field(name, value) for name, value in mine.items() if name not in theirs]
+    less = [f"no `{name}`" for name in theirs if name not in mine]
+    return ", ".join([*status, *more, *less]) or "the same"
+
+
+def _fields(answer: Mapping) -> dict[str, object]:
+    """What a client reads of an answer; of a list, what its first entry has."""
+    fields: dict[str, object] = {}
+    for name, value in answer.items():
+        if name in {"status", "headers", "Body"} or name in OF_THE_MOMENT:
+            continue
+        inner = value[0] if isinstance(value, list) and value else value
+        if isinstance(inner, dict):
+            fields |= {f"{name}.{part}": more for part, more in _fields(inner).items()}
+        else:
+            fields[name] = inner
+    return fields
+
+
+def _field(name: str, value: object) -> str:
+    return f"`{name}: {value}`" if isinstance(value, str) and 0 < len(value) < 20 and "." not in name else f"`{name}`"
