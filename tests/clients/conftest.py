@@ -119,9 +119,6 @@ def matrix_targets(
         plain(authority, run_directory / "plain"),
         gcs(authority, run_directory / "gcs"),
     ]
-    if os.environ.get("MATRIX_OLD"):
-        import dataclasses, re
-        targets = [dataclasses.replace(t, configuration=re.sub('profile .*\n','',t.configuration)) for t in targets if t.name != "gcs"]
     yield targets
     for target in targets:
         if target.server is not store:

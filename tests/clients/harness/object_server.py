@@ -405,35 +405,49 @@ class _Door(http.server.BaseHTTPRequestHandler):
         self.request = self.tls.wrap_socket(self.request, server_side=True)
         super().setup()
 
+    def handle_expect_100(self) -> bool:
+        """Who waits to be told to go on is told at once when it is not to."""
+        try:
+            self._length()
+        except Refused as refused:
+            self._refuse(refused)
+            return False
+        return super().handle_expect_100()
+
     def answer(self) -> None:
         try:
-            answer = self.store.answer(self._read())
+            self._send(self.store.answer(self._read()))
         except Refused as refused:
-            text = _element("Code", refused.code) + _element("Message", refused.message)
-            body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{text}</Error>'.encode()
-            answer = Answer(refused.status, body, {"content-type": "application/xml"})
-            self.log_message("refused: %s %s %s", refused.status, refused.code, refused.message)
-        self._send(answer)
+            self._refuse(refused)
+
+    def _refuse(self, refused: Refused) -> None:
+        text = _element("Code", refused.code) + _element("Message", refused.message)
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{text}</Error>'.encode()
+        self.log_message("refused: %s %s %s", refused.status, refused.code, refused.message)
+        self._send(Answer(refused.status, body, {"content-type": "application/xml"}))
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer  # noqa: N815
 
     def _read(self) -> Request:
-        names = [name.lower() for name in self.headers]
-        headers = {name: ",".join(self.headers.get_all(name)) for name in names}
+        size = self._length()
+        headers = {name.lower(): ",".join(self.headers.get_all(name)) for name in self.headers}
         path, _, query = self.path.partition("?")
-        length = headers.get("content-length")
-        if "transfer-encoding" in headers or (length is None and self.command in {"PUT", "POST"}):
+        body = self.rfile.read(size)
+        if len(body) != size:
+            self.close_connection = True
+            raise Refused(400, "IncompleteBody")
+        return Request(self.command, path, query, headers, body)
+
+    def _length(self) -> int:
+        length = self.headers.get("content-length")
+        if "transfer-encoding" in self.headers or (length is None and self.command in {"PUT", "POST"}):
             self.close_connection = True
             raise Refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
         size = int(length or 0)
         if size > MAX_BODY:
             self.close_connection = True
             raise Refused(400, "EntityTooLarge")
-        body = self.rfile.read(size)
-        if len(body) != size:
-            self.close_connection = True
-            raise Refused(400, "IncompleteBody")
-        return Request(self.command, path, query, headers, body)
+        return size
 
     def _send(self, answer: Answer) -> None:
         body = b"" if self.command == "HEAD" else answer.body

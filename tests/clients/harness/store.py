@@ -33,6 +33,10 @@ class StoreKey:
     access_key_id: str = field(default_factory=_random_access_key_id)
     secret_access_key: str = field(default_factory=lambda: secrets.token_urlsafe(30), repr=False)
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        return self.access_key_id, self.secret_access_key
+
 
 class Store:
     """A running SeaweedFS with an S3 endpoint over TLS, and what is in it.

@@ -97,7 +97,7 @@ def s3s_fs(binary: str, authority: CertificateAuthority, directory: Path) -> Tar
     (folder / "store" / BUCKET).mkdir()
     names = ("store-access-key-id", "store-secret-access-key")
     key = StoreKey(*((folder / "secrets" / name).read_text().strip() for name in names))
-    view = StoredBucket(_client(endpoint, key, Config()), BUCKET)
+    view = StoredBucket(store_client(endpoint, *key.pair, Config()), BUCKET)
     return Target("s3s-fs", _s3("s3s-fs", endpoint, "auto", authority), view, server, _variables("s3s-fs", key))
 
 
@@ -108,7 +108,7 @@ def plain(authority: CertificateAuthority, directory: Path) -> Target:
     server, endpoint = _start("plain", settings, authority, directory)
     # Asked directly it needs the very settings that Tidegate spares its callers.
     careful = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
-    view = StoredBucket(_client(endpoint, key, careful, authority), BUCKET)
+    view = StoredBucket(store_client(endpoint, *key.pair, careful, authority), BUCKET)
     return Target("plain", _s3("plain", endpoint, "plain", authority), view, server, _variables("plain", key))
 
 
@@ -132,28 +132,31 @@ class GcsBucket:
         self._tls = ssl.create_default_context(cafile=str(ca))
 
     def put(self, key: str, body: bytes) -> None:
-        self._call("PUT", key, body)
+        self.call("PUT", key, body)
 
     def delete(self, key: str) -> None:
-        self._call("DELETE", key)
+        self.call("DELETE", key)
 
     def sha256(self, key: str) -> str:
-        return hashlib.sha256(self._call("GET", key)[1]).hexdigest()
+        return hashlib.sha256(self.call("GET", key)[1]).hexdigest()
 
     def etag(self, key: str) -> str:
-        return self._call("HEAD", key)[0]["etag"].strip('"')
+        return self.call("HEAD", key)[0]["etag"].strip('"')
 
     def has(self, key: str) -> bool:
         try:
-            self._call("HEAD", key)
+            self.call("HEAD", key)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return False
             raise
         return True
 
-    def _call(self, method: str, key: str, body: bytes | None = None) -> tuple[dict[str, str], bytes]:
-        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+    def call(
+        self, method: str, key: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[dict[str, str], bytes]:
+        """One request: the headers of its answer, and the body."""
+        headers = {**self._headers, "Content-Type": "application/octet-stream", **(headers or {})}
         url = self._url + urllib.parse.quote(key)
         request = urllib.request.Request(url, data=body, method=method, headers=headers)
         with urllib.request.urlopen(request, context=self._tls, timeout=START_SECONDS) as answer:
@@ -172,13 +175,16 @@ def _start(name: str, settings: dict, authority: CertificateAuthority, directory
     return server, f"https://127.0.0.1:{port}"
 
 
-def _client(endpoint: str, key: StoreKey, config: Config, authority: CertificateAuthority | None = None):
+def store_client(
+    endpoint: str, access_key_id: str, secret_access_key: str, config: Config, authority: CertificateAuthority | None = None
+):
+    """boto3 as a client of a store, past Tidegate."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=REGION,
-        aws_access_key_id=key.access_key_id,
-        aws_secret_access_key=key.secret_access_key,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
         verify=str(authority.bundle) if authority else None,
         config=Config(s3={"addressing_style": "path"}).merge(config),
     )
