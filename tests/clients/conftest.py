@@ -109,7 +109,7 @@ def tidegate(
 
 @pytest.fixture(scope="session")
 def matrix_targets(
-    run_directory: Path, authority: CertificateAuthority, store: Store, tidegate_binary: str
+    run_directory: Path, authority: CertificateAuthority, store: Store, tidegate_binary: str, secrets: Secrets
 ) -> Iterator[list[Target]]:
     """One target of each kind."""
     store.create_locked_bucket(ARCHIVE)
@@ -119,6 +119,9 @@ def matrix_targets(
         plain(authority, run_directory / "plain"),
         gcs(authority, run_directory / "gcs"),
     ]
+    for target in targets:
+        for secret in target.secrets:
+            secrets.add(f"a key of {target.name}", secret)
     yield targets
     for target in targets:
         if target.server is not store:

@@ -88,6 +88,12 @@ def test_audit_and_log_hold_no_secret(etl: Boto3, tidegate: Tidegate, secrets: S
     assert secrets.found_in(tidegate.read_log()) == []
 
 
+def test_audit_and_log_of_the_matrix_hold_no_secret(matrix_tidegate: Tidegate, secrets: Secrets) -> None:
+    assert {"a key of plain", "a key of gcs"} <= set(secrets.values.values())
+    assert secrets.found_in(matrix_tidegate.audit_file.read_text()) == []
+    assert secrets.found_in(matrix_tidegate.read_log()) == []
+
+
 def line_of(tidegate: Tidegate, request_id: str) -> dict:
     """The one line of a request."""
 

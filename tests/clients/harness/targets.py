@@ -7,7 +7,7 @@ another dialect with another kind of credential. Each has one bucket for the mat
 import hashlib
 import json
 import os
-import secrets
+import secrets as randomness
 import ssl
 import sys
 import urllib.error
@@ -76,13 +76,15 @@ class Target:
     configuration: str
     view: View
     server: Server | Store
+    # Tidegate's variables for it, and what nobody else may see.
     environment: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def seaweedfs(store: Store, authority: CertificateAuthority) -> Target:
     """The suite's store: it understands trailers and all checksums."""
     configuration = _s3("aws", store.endpoint, "aws", authority)
-    return Target("aws", configuration, store.bucket(BUCKET), store, _variables("aws", store.key))
+    return Target("aws", configuration, store.bucket(BUCKET), store, _variables("aws", store.key), store.key.pair[1:])
 
 
 def s3s_fs(binary: str, authority: CertificateAuthority, directory: Path) -> Target:
@@ -98,7 +100,8 @@ def s3s_fs(binary: str, authority: CertificateAuthority, directory: Path) -> Tar
     names = ("store-access-key-id", "store-secret-access-key")
     key = StoreKey(*((folder / "secrets" / name).read_text().strip() for name in names))
     view = StoredBucket(store_client(endpoint, *key.pair, Config()), BUCKET)
-    return Target("s3s-fs", _s3("s3s-fs", endpoint, "auto", authority), view, server, _variables("s3s-fs", key))
+    configuration = _s3("s3s-fs", endpoint, "auto", authority)
+    return Target("s3s-fs", configuration, view, server, _variables("s3s-fs", key), key.pair[1:])
 
 
 def plain(authority: CertificateAuthority, directory: Path) -> Target:
@@ -109,18 +112,19 @@ def plain(authority: CertificateAuthority, directory: Path) -> Target:
     # Asked directly it needs the very settings that Tidegate spares its callers.
     careful = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
     view = StoredBucket(store_client(endpoint, *key.pair, careful, authority), BUCKET)
-    return Target("plain", _s3("plain", endpoint, "plain", authority), view, server, _variables("plain", key))
+    configuration = _s3("plain", endpoint, "plain", authority)
+    return Target("plain", configuration, view, server, _variables("plain", key), key.pair[1:])
 
 
 def gcs(authority: CertificateAuthority, directory: Path) -> Target:
     """A stand-in for the XML API of Google Cloud Storage, with an OAuth token."""
-    token = secrets.token_urlsafe(40)
+    token = randomness.token_urlsafe(40)
     server, endpoint = _start("gcs", {"token": token}, authority, directory)
     token_file = directory / "access-token"
     token_file.touch(mode=0o600)
     token_file.write_text(token + "\n")
     configuration = GCS.format(endpoint=endpoint, ca=authority.bundle, token_file=token_file)
-    return Target("gcs", configuration, GcsBucket(endpoint, token, authority.bundle), server)
+    return Target("gcs", configuration, GcsBucket(endpoint, token, authority.bundle), server, secrets=(token,))
 
 
 class GcsBucket:

@@ -89,10 +89,6 @@ def served_targets(targets: list[Target]) -> Served:
     """Every kind of target, each behind a bucket of its own name, and `archive` at the suite's store."""
     buckets = [BUCKET.format(name=t.name, target=t.name, bucket=MATRIX_BUCKET, policy="matrix") for t in targets]
     buckets.append(BUCKET.format(name="archive", target="aws", bucket=ARCHIVE, policy="archive"))
-    if __import__('os').environ.get("MATRIX_OLD"):
-        import dataclasses, re
-        targets = [dataclasses.replace(t, configuration=re.sub('profile .*\n','',t.configuration)) for t in targets if t.name != "gcs"]
-        buckets = [b for b in buckets if '"gcs"' not in b]
     environment: dict[str, str] = {}
     for target in targets:
         environment |= target.environment

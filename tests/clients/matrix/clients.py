@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matrix import scripts
 from matrix.cell import Cell, Driver
-from matrix.command_line import AwsCli, Rclone, S3cmd, S5cmd
+from matrix.command_line import AwsCli, AwsCliCrt, Rclone, S3cmd, S5cmd
 from matrix.python_sdks import Boto3, MinioPy
 from matrix.tools import Restic, Terraform
 
@@ -47,7 +47,7 @@ ROWS = [
         "AWS CLI v2",
         "2.38.5",
         "`preferred_transfer_client = crt`",
-        functools.partial(AwsCli, program=AWS_CLI_V2, settings="  preferred_transfer_client = crt\n"),
+        functools.partial(AwsCliCrt, program=AWS_CLI_V2),
     ),
     Row("java-v2", "AWS SDK for Java v2", "2.55.9", "defaults", scripts.java("JavaV2", scripts.java_v2_jars)),
     Row("java-v2-signed", "AWS SDK for Java v2", "2.55.9", "payloads signed", scripts.java("JavaV2", scripts.java_v2_jars, "signed")),
@@ -68,6 +68,7 @@ ROWS = [
     Row("s5cmd", "s5cmd", "2.3.0", "defaults", S5cmd),
     Row("daft", "Daft (AWS SDK for Rust)", "0.7.26", "defaults", scripts.python("daft")),
     Row("obstore", "obstore (Rust object_store)", "0.12.1", "defaults", scripts.python("obstore")),
+    Row("polars", "polars", "2.1.0", "defaults", scripts.python("polars")),
     Row("minio-py", "minio-py", "7.2.20", "defaults", MinioPy),
     Row("minio-js", "minio-js", "8.0.7", "defaults", scripts.javascript("minio")),
     Row("restic", "restic", "Debian 12", "defaults", Restic),

@@ -82,6 +82,16 @@ class AwsCli(Methods):
         return ["--bucket", self._cell.bucket, "--key", self._cell.key(name)]
 
 
+class AwsCliCrt(AwsCli):
+    """The AWS CLI v2 with the transfers that the CRT carries out; the rest of it is the same."""
+
+    def __init__(self, cell: Cell, program: str) -> None:
+        super().__init__(cell, program, "  preferred_transfer_client = crt\n")
+
+    def operations(self) -> list[str]:
+        return ["put", "put empty", "put in parts", "get"]
+
+
 class Rclone(Methods):
     """rclone; `settings` are variables besides."""
 

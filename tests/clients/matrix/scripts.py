@@ -19,7 +19,7 @@ from typing import Any
 from harness.certificates import trust_store
 from harness.gateway import REGION
 from harness.programs import Client, missing
-from matrix.cell import EMPTY, FIRST, GOING, GOING_TOO, LARGE, LAST, OPERATIONS, PART_SIZE, SMALL, COPY, Cell
+from matrix.cell import EMPTY, FIRST, GOING, GOING_TOO, LARGE, LAST, PART_SIZE, SMALL, COPY, Cell
 
 SUITE = Path(__file__).parents[1]
 DRIVERS = SUITE / "drivers"
@@ -59,12 +59,12 @@ class Script:
         settings.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
         printed = program.succeeds(*arguments, settings, deadline=SCRIPT_SECONDS).output
         rows = [line.split("\t") for line in printed.splitlines() if "\t" in line]
-        self._told = {operation: told for operation, *told in rows if operation in OPERATIONS}
+        self._told = {operation: told for operation, *told in rows}
         if not self._told:
             raise ScriptError(f"it reported nothing: {printed}")
 
     def operations(self) -> list[str]:
-        return [operation for operation in OPERATIONS if operation in self._told]
+        return list(self._told)
 
     def perform(self, operation: str) -> Any:
         match self._told[operation]:
@@ -93,10 +93,8 @@ def javascript(name: str, choice: str = "") -> Callable[[Cell], Script]:
         if not (DRIVERS / "node_modules").is_dir():
             missing("the JavaScript clients are not installed: run tests/clients/run, which installs them")
         # The AWS SDK fetches its own credentials; minio-js takes keys.
-        environment = {**cell.environment, "NODE_EXTRA_CA_CERTS": cell.ca} if name == "minio" else {
-            **cell.web_identity,
-            "NODE_EXTRA_CA_CERTS": cell.ca,
-        }
+        credentials = cell.environment if name == "minio" else cell.web_identity
+        environment = {**credentials, "NODE_EXTRA_CA_CERTS": cell.ca}
         return Script(cell, Client("node", cell.home, environment), [DRIVERS / f"{name}.mjs"], choice)
 
     return start
@@ -112,7 +110,7 @@ def python(name: str, choice: str = "") -> Callable[[Cell], Script]:
     return start
 
 
-def java(name: str, jars: Callable[[], list[Path]], choice: str = "", web_identity: bool = False) -> Callable[[Cell], Script]:
+def java(name: str, jars: Callable[[], list[Path]], choice: str = "") -> Callable[[Cell], Script]:
     """`drivers/NAME.java`, compiled once."""
 
     def start(cell: Cell) -> Script:
@@ -125,8 +123,7 @@ def java(name: str, jars: Callable[[], list[Path]], choice: str = "", web_identi
             "-classpath",
             class_path,
         ]
-        environment = cell.web_identity if web_identity else cell.environment
-        return Script(cell, Client("java", cell.home, environment, options), [name], choice)
+        return Script(cell, Client("java", cell.home, cell.environment, options), [name], choice)
 
     return start
 

@@ -1,0 +1,27 @@
+"""polars: tables in Parquet, stored by a Rust `object_store` of its own making."""
+
+import polars
+from task import SETTINGS, key, step
+
+OPTIONS = {
+    "aws_endpoint_url": SETTINGS["endpoint"],
+    "aws_region": SETTINGS["region"],
+    "aws_virtual_hosted_style_request": "false",
+    "max_retries": "0",
+}
+TABLE = polars.DataFrame({"number": range(10_000), "day": [f"day-{number % 3}" for number in range(10_000)]})
+URL = f"s3://{SETTINGS['bucket']}/{key('table.parquet')}"
+
+
+def scan() -> None:
+    days = polars.scan_parquet(URL, storage_options=OPTIONS).filter(polars.col("day") == "day-1").collect()
+    assert len(days) == 3333, len(days)
+
+
+def read() -> None:
+    assert polars.read_parquet(URL, storage_options=OPTIONS).equals(TABLE), "the table is another"
+
+
+step("write a table", lambda: TABLE.write_parquet(URL, storage_options=OPTIONS))
+step("read a table", read)
+step("scan a table", scan)
