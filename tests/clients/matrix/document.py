@@ -87,8 +87,8 @@ the same:
 | asked | SeaweedFS | s3s-fs |
 |---|---|---|
 """
-# Fields whose values are of the moment.
-OF_THE_MOMENT = {"LastModified"}
+# What is of the moment, and what nobody decides by.
+NOT_TOLD = {"AcceptRanges", "Body", "LastModified", "headers", "status"}
 
 
 def written(proven: Proven) -> str:
@@ -163,7 +163,7 @@ def _fields(answer: Mapping) -> dict[str, object]:
     """What a client reads of an answer; of a list, what its first entry has."""
     fields: dict[str, object] = {}
     for name, value in answer.items():
-        if name in {"status", "headers", "Body"} or name in OF_THE_MOMENT:
+        if name in NOT_TOLD:
             continue
         inner = value[0] if isinstance(value, list) and value else value
         if isinstance(inner, dict):

@@ -23,7 +23,7 @@ LIMITS = [
         "s3s-fs",
         "put in parts",
         "not implemented",
-        "lists no uploads, which minio-js asks for before it uploads in parts",
+        "s3s-fs lists no uploads, which minio-js asks for before it uploads in parts",
         frozenset({"minio-js"}),
     ),
 ]
