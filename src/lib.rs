@@ -26,6 +26,8 @@ pub mod config;
 mod error;
 pub mod fetch;
 mod generation;
+#[cfg(test)]
+mod golden;
 mod json;
 pub mod secret;
 pub mod telemetry;

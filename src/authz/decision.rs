@@ -196,7 +196,7 @@ impl Policies {
                 deny(DenyReason::EvaluationError, Ids::new(), &broken)
             })?;
         let built = facts.request(
-            &self.vocabulary,
+            self.vocabulary,
             access,
             bench.bucket,
             slice.needs,

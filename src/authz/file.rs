@@ -7,7 +7,7 @@ use super::schema::Vocabulary;
 use super::shape::too_deep;
 use crate::config::Bucket;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode, Validator};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode};
 use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -40,7 +40,6 @@ impl<'a> PolicyFile<'a> {
     pub(super) fn policies(
         &self,
         vocabulary: &Vocabulary,
-        validator: &Validator,
         warnings: &mut Vec<PolicyWarning>,
     ) -> Result<Vec<(Policy, Needs)>, Vec<PolicyError>> {
         if let Some((offset, message)) = too_deep(self.text) {
@@ -86,7 +85,7 @@ impl<'a> PolicyFile<'a> {
                 return Err(sorted(errors));
             }
         };
-        let validation = validator.validate(&set, ValidationMode::Strict);
+        let validation = vocabulary.validator.validate(&set, ValidationMode::Strict);
         errors.extend(validation.validation_errors().map(|error| {
             let offset = offsets.get(error.policy_id()).copied();
             self.cedar(offset, DetailedError::from(error))

@@ -10,7 +10,7 @@ use super::schema::{SCHEMA, Vocabulary};
 use crate::config::Bucket;
 use crate::operation::BucketName;
 use aws_lc_rs::digest;
-use cedar_policy::{Authorizer, Validator};
+use cedar_policy::Authorizer;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -25,7 +25,7 @@ const STACK: usize = 256 << 20;
 
 /// The policies of every bucket, loaded together. Immutable.
 pub struct Policies {
-    pub(super) vocabulary: Vocabulary,
+    pub(super) vocabulary: &'static Vocabulary,
     pub(super) authorizer: Authorizer,
     pub(super) buckets: BTreeMap<BucketName, BucketPolicies>,
     warnings: Vec<PolicyWarning>,
@@ -70,9 +70,8 @@ impl Policies {
     }
 
     fn load_here(buckets: &BTreeMap<BucketName, Arc<Bucket>>) -> Result<Self, Vec<PolicyError>> {
-        let vocabulary = Vocabulary::new()
+        let vocabulary = Vocabulary::shared()
             .map_err(|message| vec![Finding::of_file(Path::new("(built-in schema)"), message, None)])?;
-        let validator = Validator::new(vocabulary.schema.clone());
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
         let mut loaded = BTreeMap::new();
@@ -98,8 +97,8 @@ impl Policies {
                 }
                 Some(text) => {
                     let source = PolicyFile::new(file, text, bucket);
-                    match source.policies(&vocabulary, &validator, &mut warnings) {
-                        Ok(policies) => Some(Index::new(&vocabulary, policies)),
+                    match source.policies(vocabulary, &mut warnings) {
+                        Ok(policies) => Some(Index::new(vocabulary, policies)),
                         Err(found) => {
                             errors.extend(found);
                             continue;

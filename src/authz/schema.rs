@@ -5,8 +5,9 @@
 
 use crate::authn::PrincipalKind;
 use crate::operation::Action;
-use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, Schema, Validator};
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 /// The schema's text, as `tidegate policy schema` prints it.
 pub const SCHEMA: &str = include_str!("schema.cedarschema");
@@ -23,6 +24,8 @@ pub(super) struct ActionEntity {
 /// The schema and its names, ready for use.
 pub(super) struct Vocabulary {
     pub(super) schema: Schema,
+    /// Checks policies against the schema.
+    pub(super) validator: Validator,
     user: EntityTypeName,
     workload: EntityTypeName,
     group: EntityTypeName,
@@ -32,11 +35,18 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Parses the built-in schema.
+    /// The vocabulary of this program. The schema never changes while it runs, so it is parsed once and not at every
+    /// reload.
     ///
     /// # Errors
-    /// What is wrong with it: a defect of this program, never of its configuration.
-    pub(super) fn new() -> Result<Self, String> {
+    /// What is wrong with the built-in schema: a defect of this program, never of its configuration.
+    pub(super) fn shared() -> Result<&'static Self, String> {
+        static SHARED: OnceLock<Result<Vocabulary, String>> = OnceLock::new();
+        SHARED.get_or_init(Self::new).as_ref().map_err(Clone::clone)
+    }
+
+    /// Parses the built-in schema.
+    fn new() -> Result<Self, String> {
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|e| e.to_string())?;
         let entities = schema.action_entities().map_err(|e| e.to_string())?;
         let name = |name: &str| {
@@ -61,6 +71,7 @@ impl Vocabulary {
             group: name("Group")?,
             bucket: name("Bucket")?,
             object: name("Object")?,
+            validator: Validator::new(schema.clone()),
             schema,
             actions,
         })
@@ -91,9 +102,11 @@ impl Vocabulary {
         EntityUid::from_type_name_and_id(self.object.clone(), EntityId::new(id))
     }
 
-    /// The entity of an action. Every action has one: [`Vocabulary::new`] saw to it.
+    /// The entity of an action. Every action has one, in the order of their declaration: [`Vocabulary::shared`] saw
+    /// to it.
     pub(super) fn action(&self, action: Action) -> Option<&ActionEntity> {
-        self.actions.iter().find(|known| known.action == action)
+        let known = self.actions.get(action as usize)?;
+        (known.action == action).then_some(known)
     }
 
     /// Whether `uid` names a group.
@@ -130,7 +143,7 @@ mod tests {
 
     #[test]
     fn actions_of_the_schema_are_those_of_the_operations() {
-        let vocabulary = Vocabulary::new().unwrap();
+        let vocabulary = Vocabulary::shared().unwrap();
         let groups = ["delete", "list", "manage", "read", "write"];
         let in_schema: BTreeSet<_> = vocabulary
             .schema
@@ -182,7 +195,7 @@ mod tests {
 
     #[test]
     fn foreign_resources_are_told_apart() {
-        let vocabulary = Vocabulary::new().unwrap();
+        let vocabulary = Vocabulary::shared().unwrap();
         let foreign = |uid| vocabulary.is_foreign(&uid, "lake");
         assert!(!foreign(vocabulary.bucket("lake")));
         assert!(!foreign(vocabulary.object("lake", "a/b")));

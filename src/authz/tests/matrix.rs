@@ -8,7 +8,7 @@ use crate::authz::tagging;
 use crate::operation::Handling;
 
 /// A call and the rights it needs, in order.
-fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
+pub(super) fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
     use Api::*;
     let tags = ("x-amz-tagging", "a=b");
     let version = ("versionId", "v1");
@@ -17,7 +17,27 @@ fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
     let row = |api, name, with: &[_], needs: &[&'static str]| (call(api, name, with), needs.to_vec());
     let mut rows = vec![
         row(ListBuckets, "", &[], &[]),
+        // One that the configuration provides, and one that callers may make.
         row(CreateBucket, "lake", &[], &["lake ListBucket"]),
+        row(CreateBucket, "made", &[], &["made CreateBucket"]),
+        row(
+            CreateBucket,
+            "made",
+            &[("x-amz-acl", "public-read")],
+            &["made CreateBucket", "made PutBucketAcl"],
+        ),
+        row(
+            CreateBucket,
+            "made",
+            &[("x-amz-bucket-object-lock-enabled", "true")],
+            &["made CreateBucket", "made PutBucketObjectLockConfiguration"],
+        ),
+        row(
+            CreateBucket,
+            "made",
+            &[("x-amz-object-ownership", "ObjectWriter")],
+            &["made CreateBucket", "made PutBucketOwnershipControls"],
+        ),
         row(HeadBucket, "lake", &[], &["lake ListBucket"]),
         row(GetBucketLocation, "lake", &[], &["lake GetBucketLocation"]),
         row(ListObjects, "lake", &[("prefix", "a/")], &["lake ListBucket"]),
@@ -67,7 +87,20 @@ fn matrix() -> Vec<(Operation, Vec<&'static str>)> {
             &[("copy-source", "lake/k")],
             &["lake/k GetObject", "lake/k PutObject"],
         ),
+        // AUZ-04: metadata that replaces itself is a write, and reads what it replaces.
+        row(
+            CopyObject,
+            "lake/k",
+            &[("copy-source", "lake/k"), ("x-amz-metadata-directive", "REPLACE")],
+            &["lake/k GetObject", "lake/k PutObject"],
+        ),
         row(DeleteObject, "lake/k", &[], &["lake/k DeleteObject"]),
+        row(
+            DeleteObject,
+            "lake/k",
+            &[("versionId", "null")],
+            &["lake/k DeleteObjectVersion"],
+        ),
         row(
             DeleteObject,
             "lake/k",
@@ -468,26 +501,40 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
         .collect()
 }
 
-/// Exactly these rights for everybody, in the files of `lake` and `other`.
-fn granting(rights: &[&str]) -> Policies {
-    in_their_files(|bucket| rules("permit", bucket, rights))
-}
-
-/// Every right but this one.
-fn granting_all_but(right: &str) -> Policies {
-    in_their_files(|bucket| {
+/// Principals for each line of the matrix, in one set of policies: one with exactly the rights of the line, and for each
+/// right one that has every other. One set, because checking thousands of rules takes its time.
+fn lines_of_the_matrix() -> Policies {
+    let text = |bucket: &str| {
         let groups = ["read", "write", "delete", "list", "manage"];
-        let everything = groups
-            .map(|group| format!("permit(principal, action in Tidegate::Action::\"{group}\", resource);\n"));
-        everything.concat() + &rules("forbid", bucket, &[right])
-    })
+        let all = groups.map(|group| {
+            format!(
+                "permit(principal in Tidegate::Group::\"line:all\", action in Tidegate::Action::\"{group}\", resource);\n"
+            )
+        });
+        let mut text = all.concat();
+        for (at, (_, needs)) in matrix().iter().enumerate() {
+            text += &rules("permit", &with_all(at), bucket, needs);
+            for (without, right) in needs.iter().enumerate() {
+                text += &rules("forbid", &with_all_but(at, without), bucket, &[right]);
+            }
+        }
+        text
+    };
+    let buckets = ["lake", "other", "made"].map(|bucket| (bucket, text(bucket)));
+    let mut files = Files::new(&buckets.each_ref().map(|(bucket, text)| (*bucket, text.as_str())));
+    files.let_create("made");
+    files.load()
 }
 
-fn in_their_files(text: impl Fn(&str) -> String) -> Policies {
-    Files::new(&[("lake", &text("lake")), ("other", &text("other"))]).load()
+fn with_all(line: usize) -> String {
+    format!("line:{line}")
 }
 
-fn rules(effect: &str, bucket: &str, rights: &[&str]) -> String {
+fn with_all_but(line: usize, right: usize) -> String {
+    format!("line:{line}-without-{right}")
+}
+
+fn rules(effect: &str, who: &str, bucket: &str, rights: &[&str]) -> String {
     let mut text = String::new();
     for right in rights {
         let (resource, action) = right.split_once(' ').unwrap();
@@ -498,7 +545,7 @@ fn rules(effect: &str, bucket: &str, rights: &[&str]) -> String {
         };
         if resource.split('/').next() == Some(bucket) {
             text += &format!(
-                "{effect}(principal, action == Tidegate::Action::\"{action}\", \
+                "{effect}(principal == Tidegate::User::\"{who}\", action == Tidegate::Action::\"{action}\", \
                  resource == Tidegate::{entity}::\"{resource}\");\n"
             );
         }
@@ -506,7 +553,7 @@ fn rules(effect: &str, bucket: &str, rights: &[&str]) -> String {
     text
 }
 
-/// AUZ-01, AUZ-07, AUZ-08, AUZ-09, AUZ-17
+/// AUZ-01, AUZ-04, AUZ-07, AUZ-08, AUZ-09, AUZ-11, AUZ-17, AUZ-18, AUZ-23
 #[test]
 fn every_call_needs_exactly_its_rights() {
     let covered: Vec<Api> = matrix().iter().map(|(operation, _)| operation.api()).collect();
@@ -519,20 +566,29 @@ fn every_call_needs_exactly_its_rights() {
             api.name()
         );
     }
-    for (operation, needs) in matrix() {
+    let policies = lines_of_the_matrix();
+    for (at, (operation, needs)) in matrix().into_iter().enumerate() {
         let name = format!("{} {needs:?}", operation.api().name());
-        let permits = |policies: &Policies| match policies.authorize(&etl(), operation.clone(), &office()) {
-            Ok(permit) => permit.refused().is_empty(),
-            Err(NotPermitted::Denied(_)) => false,
-            Err(error) => panic!("{name}: {error}"),
+        let permits = |id: String, groups: &[&str]| {
+            let who = Principal::for_test(PrincipalKind::User, &id, groups);
+            match policies.authorize(&who, operation.clone(), &office()) {
+                Ok(permit) => permit.refused().is_empty(),
+                Err(NotPermitted::Denied(_)) => false,
+                Err(error) => panic!("{name}: {error}"),
+            }
         };
-        assert!(permits(&granting(&needs)), "{name} is refused with its rights");
-        for missing in &needs {
+        assert!(permits(with_all(at), &[]), "{name} is refused with its rights");
+        for (without, missing) in needs.iter().enumerate() {
             assert!(
-                !permits(&granting_all_but(missing)),
+                !permits(with_all_but(at, without), &["line:all"]),
                 "{name} is allowed without {missing}"
             );
         }
+        assert!(
+            permits("line:other".into(), &["line:all"])
+                && (needs.is_empty() || !permits("line:other".into(), &[])),
+            "{name}"
+        );
     }
 }
 
@@ -585,8 +641,8 @@ fn a_permit_of_every_action_does_not_grant_to_manage() {
 /// What the builder promises: with everything in it, each request is what the schema says, and so are its entities.
 #[test]
 fn every_request_is_to_the_letter_of_the_schema() {
-    let vocabulary = Vocabulary::new().unwrap();
-    let files = Files::new(&[("lake", ""), ("other", "")]);
+    let vocabulary = Vocabulary::shared().unwrap();
+    let files = Files::new(&[("lake", ""), ("other", ""), ("made", "")]);
     for (operation, _) in matrix() {
         for (who, source_ip) in [
             (etl(), "203.0.113.9"),
@@ -608,7 +664,7 @@ fn every_request_is_to_the_letter_of_the_schema() {
             for access in operation.accesses() {
                 let bucket = &files.buckets[access.resource.bucket()];
                 let schema = Some(&vocabulary.schema);
-                let built = facts.request(&vocabulary, &access, bucket, Needs::ALL, &[], schema);
+                let built = facts.request(vocabulary, &access, bucket, Needs::ALL, &[], schema);
                 built.unwrap_or_else(|error| panic!("{access:?}: {error}"));
             }
         }
@@ -634,7 +690,7 @@ fn every_attribute_is_there_for_every_action_that_has_it() {
         "resource.hasTag(\"a\") || !(resource.hasTag(\"a\"))",
     ];
     let writes = ["context.sse == \"\" && context.kms_key == \"\" && context.storage_class == \"\""];
-    let buckets = ["resource.name == \"lake\""];
+    let buckets = ["resource.name == \"lake\" || resource.name == \"made\""];
     let file = |group: &str, conditions: &[&[&str]]| {
         let all = conditions.concat().join(")\n && (");
         format!("permit(principal, action in Tidegate::Action::\"{group}\", resource) when {{ ({all}) }};\n")
@@ -647,7 +703,7 @@ fn every_attribute_is_there_for_every_action_that_has_it() {
         "permit(principal, action in Tidegate::Action::\"manage\", resource);".to_owned(),
     ]
     .concat();
-    let policies = Files::new(&[("lake", &text), ("other", &text)]).load();
+    let policies = Files::new(&[("lake", &text), ("other", &text), ("made", &text)]).load();
     for (operation, _) in matrix() {
         let permit = allowed(&policies, &etl(), operation);
         assert_eq!(permit.refused(), []);

@@ -2,6 +2,7 @@
 
 mod decide;
 mod files;
+mod golden;
 mod matrix;
 mod sample;
 mod slices;
@@ -53,6 +54,12 @@ impl Files {
         };
         self.buckets.insert(name, Arc::new(bucket));
         policy
+    }
+
+    /// Lets callers make and delete a bucket.
+    pub(super) fn let_create(&mut self, name: &str) {
+        let bucket = self.buckets.get_mut(name).unwrap();
+        Arc::get_mut(bucket).unwrap().create = true;
     }
 
     pub(super) fn load(&self) -> Policies {

@@ -112,7 +112,7 @@ fn reference(policies: &Policies, index: &Index, who: &Principal, operation: &Op
     operation.accesses().iter().all(|access| {
         let bucket = &policies.buckets[access.resource.bucket()].bucket;
         let schema = Some(&policies.vocabulary.schema);
-        let built = facts.request(&policies.vocabulary, access, bucket, Needs::ALL, &[], schema);
+        let built = facts.request(policies.vocabulary, access, bucket, Needs::ALL, &[], schema);
         let (request, entities) = built.unwrap();
         let response = Authorizer::new().is_authorized(&request, &whole, &entities);
         response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()

@@ -5,6 +5,8 @@
 //! and what has none does not exist. The match over all calls has no wildcard: a call that is added without a row
 //! does not compile.
 
+#[cfg(test)]
+mod golden;
 mod headers;
 mod rows;
 #[cfg(test)]
