@@ -23,6 +23,7 @@ pub(super) struct ActionEntity {
 
 /// The schema and its names, ready for use.
 pub(super) struct Vocabulary {
+    #[cfg(test)]
     pub(super) schema: Schema,
     /// Checks policies against the schema.
     pub(super) validator: Validator,
@@ -71,8 +72,9 @@ impl Vocabulary {
             group: name("Group")?,
             bucket: name("Bucket")?,
             object: name("Object")?,
-            validator: Validator::new(schema.clone()),
-            schema,
+            #[cfg(test)]
+            schema: schema.clone(),
+            validator: Validator::new(schema),
             actions,
         })
     }

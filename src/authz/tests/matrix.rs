@@ -166,33 +166,6 @@ fn of_objects() -> Vec<(Operation, Vec<&'static str>)> {
             &[("x-amz-grant-read", "id=1"), version],
             &["lake/k PutObjectVersionAcl"],
         ),
-        row(GetObjectAnnotation, &[], &["lake/k GetObjectAnnotation"]),
-        row(
-            GetObjectAnnotation,
-            &[version],
-            &["lake/k GetObjectVersionAnnotation"],
-        ),
-        row(ListObjectAnnotations, &[], &["lake/k ListObjectAnnotations"]),
-        row(
-            ListObjectAnnotations,
-            &[version],
-            &["lake/k ListObjectVersionAnnotations"],
-        ),
-        row(PutObjectAnnotation, &[], &["lake/k PutObjectAnnotation"]),
-        row(
-            PutObjectAnnotation,
-            &[version],
-            &["lake/k PutObjectVersionAnnotation"],
-        ),
-        row(DeleteObjectAnnotation, &[], &["lake/k DeleteObjectAnnotation"]),
-        row(
-            DeleteObjectAnnotation,
-            &[version, bypass],
-            &[
-                "lake/k DeleteObjectVersionAnnotation",
-                "lake/k BypassGovernanceRetention",
-            ],
-        ),
         row(
             GetObjectAttributes,
             &[],
@@ -223,7 +196,6 @@ fn of_objects() -> Vec<(Operation, Vec<&'static str>)> {
             &["lake/k DeleteObjectVersionTagging"],
         ),
         row(RestoreObject, &[version], &["lake/k RestoreObject"]),
-        row(UpdateObjectEncryption, &[], &["lake/k UpdateObjectEncryption"]),
         row(
             DeleteObject,
             &[version, bypass],

@@ -138,6 +138,7 @@ Some headers need a right more, on the object that is written (or, with CreateBu
 | `x-amz-acl` other than `private`, `x-amz-grant-*` | `PutObjectAcl` or `PutBucketAcl` | `manage` |
 | `x-amz-bypass-governance-retention: true` | `BypassGovernanceRetention` | `manage` |
 | `x-amz-website-redirect-location` | `PutObjectWebsiteRedirect` | `manage` |
+| `x-amz-object-annotation-directive: COPY` | `GetObjectAnnotation` of the source, `PutObjectAnnotation` | `read`, `write` |
 | `x-amz-bucket-object-lock-enabled: true` | `PutBucketObjectLockConfiguration` | `manage` |
 | `x-amz-object-ownership` | `PutBucketOwnershipControls` | `manage` |
 
