@@ -11,12 +11,16 @@
 )]
 
 mod audit;
+mod bad_input;
 mod bridge;
 mod buckets;
+mod catalogue;
 mod chunks;
 mod copies;
 mod credentials;
+mod decisions;
 mod deletions;
+mod disclosure;
 mod drain;
 mod forms;
 mod framing;
@@ -40,5 +44,6 @@ mod signatures;
 mod sts;
 mod support;
 mod targets;
+mod threats;
 mod tokens;
 mod transfers;

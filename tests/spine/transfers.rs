@@ -138,3 +138,34 @@ async fn the_last_byte_waits_for_the_verdict() {
     answer.refused("wrong hash", 400, "XAmzContentSHA256Mismatch");
     assert_eq!(target.seen().remove(0).body, content[..9], "the tenth never came");
 }
+
+// FLW-09
+#[tokio::test]
+async fn parts_of_an_object_and_what_proves_it_pass_unchanged() {
+    let parts = "--b\r\ncontent-range: bytes 0-1/9\r\n\r\nab\r\n--b\r\ncontent-range: bytes 5-6/9\r\n\r\nfg\r\n--b--\r\n";
+    let proof = [
+        ("etag", "\"0123-2\""),
+        ("content-type", "multipart/byteranges; boundary=b"),
+        ("x-amz-checksum-crc32", "y/Q5Jg=="),
+        ("x-amz-checksum-type", "COMPOSITE"),
+        ("x-amz-version-id", "v1"),
+        ("last-modified", "Tue, 03 Nov 2026 08:00:00 GMT"),
+    ];
+    let headers = proof.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+    let target = FakeTarget::saying(answer("206 Partial Content", &headers, parts)).await;
+    let world = World::with(Settings {
+        target: Some(target.address),
+        ..Settings::default()
+    })
+    .await;
+    let etl = world.client("etl").await;
+    for range in ["bytes=0-1,5-6", "bytes=-2", "bytes=0-", "bytes=9-1", "lines=1-2"] {
+        let get = etl.sign("GET", "/lake/tmp/a", &[("range", range)], b"", Payload::Literal);
+        let answer = etl.send(get).await;
+        assert_eq!((answer.status, answer.text().as_str()), (206, parts), "{range}");
+        for (name, value) in proof {
+            assert_eq!(answer.header(name), Some(value), "{range}");
+        }
+        assert_eq!(target.last().header("range"), Some(range));
+    }
+}

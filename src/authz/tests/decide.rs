@@ -603,3 +603,65 @@ fn forbid_wins_wherever_it_stands() {
         assert!(is_allowed(&policies, &ana(), get("lake/k")));
     }
 }
+
+/// AUZ-25: of several, one is enough where a policy says so, and all are needed where it says that.
+#[test]
+fn sets_that_overlap_in_part_are_told_apart() {
+    let permit = |condition: &str| {
+        lake(&format!(
+            "permit(principal, action, resource) when {{ {condition} }};"
+        ))
+    };
+    let two = "[Tidegate::Group::\"google:analysts\", Tidegate::Group::\"google:none\"]";
+    let check = |condition: &str, ana_may: bool, etl_may: bool| {
+        let policies = permit(condition);
+        assert_eq!(
+            is_allowed(&policies, &ana(), get("lake/k")),
+            ana_may,
+            "{condition}"
+        );
+        assert_eq!(
+            is_allowed(&policies, &etl(), get("lake/k")),
+            etl_may,
+            "{condition}"
+        );
+    };
+    check(&format!("principal in {two}"), true, false);
+    check(&format!("!(principal in {two})"), false, true);
+    let both = |one: &str, other: &str| {
+        format!(
+            "principal in Tidegate::Group::\"google:{one}\" && principal in Tidegate::Group::\"google:{other}\""
+        )
+    };
+    check(&both("all", "analysts"), true, false);
+    check(&both("all", "none"), false, false);
+    check(&format!("!({})", both("all", "analysts")), false, true);
+    for (set, any, all) in [
+        ("[\"GetObject\", \"PutObject\"]", true, false),
+        ("[\"GetObject\"]", true, true),
+        ("[\"PutObject\", \"DeleteObject\"]", false, false),
+    ] {
+        check(&format!("[context.operation].containsAny({set})"), any, any);
+        check(&format!("[context.operation].containsAll({set})"), all, all);
+        check(&format!("!([context.operation].containsAny({set}))"), !any, !any);
+        check(&format!("{set}.contains(context.operation)"), any, any);
+    }
+    // A rule about several actions is about each of them, and about no other.
+    let policies = lake(
+        "permit(principal, action in [Tidegate::Action::\"GetObject\", Tidegate::Action::\"delete\"], resource); \
+         forbid(principal, action in [Tidegate::Action::\"DeleteObjectVersion\", Tidegate::Action::\"write\"], resource);",
+    );
+    for (operation, expected) in [
+        (get("lake/k"), true),
+        (call(Api::DeleteObject, "lake/k", &[]), true),
+        (call(Api::GetObject, "lake/k", &[("versionId", "v")]), false),
+        (call(Api::DeleteObject, "lake/k", &[("versionId", "v")]), false),
+        (call(Api::PutObject, "lake/k", &[]), false),
+    ] {
+        assert_eq!(
+            is_allowed(&policies, &etl(), operation.clone()),
+            expected,
+            "{operation:?}"
+        );
+    }
+}

@@ -94,6 +94,23 @@ fn the_authorization_matrix_is_the_one_that_was_read() {
         row[2] = "-".to_owned();
         rows.push(row);
     }
+    let column = |name: &str| rows[0].iter().position(|cell| cell == name).unwrap();
+    let allows = |row: &Vec<String>, name: &str| row[column(name)] == "allow";
+    for row in rows.iter().skip(1) {
+        assert!(!allows(row, "stranger") && !allows(row, "leaver"), "{row:?}");
+        // LEK-01: what is managed is granted by name alone.
+        assert!(!(allows(row, "everything") && allows(row, "manager")), "{row:?}");
+        // The folder of a team is a part of what the owner has.
+        assert!(
+            allows(row, "owner") || !allows(row, "team-a, in its folder") || row[0] == "ListBuckets",
+            "{row:?}"
+        );
+        assert_eq!(
+            row[column("person called job")],
+            row[column("stranger")],
+            "{row:?}"
+        );
+    }
     golden::check("tests/golden/authorization.tsv", &golden::table(&rows));
 }
 

@@ -74,7 +74,7 @@ fn examples_of_the_guide_load() {
         .skip(1)
         .map(|block| block.split("```").next().unwrap())
         .collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let policies = Files::new(&[("lake", &blocks.concat())]).load();
     assert_eq!(lines(policies.warnings()), "");
 }

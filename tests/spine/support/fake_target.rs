@@ -104,6 +104,21 @@ impl FakeTarget {
         self.seen.lock().unwrap().clone()
     }
 
+    /// How many requests arrived so far.
+    pub fn count(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    /// What arrived after the first so many.
+    pub fn since(&self, count: usize) -> Vec<Seen> {
+        self.seen.lock().unwrap()[count..].to_vec()
+    }
+
+    /// What arrived last.
+    pub fn last(&self) -> Seen {
+        self.seen.lock().unwrap().last().cloned().expect("a request")
+    }
+
     /// The request lines so far.
     pub fn lines(&self) -> Vec<String> {
         self.seen().iter().map(|seen| seen.line().to_owned()).collect()
