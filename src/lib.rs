@@ -34,3 +34,7 @@ pub mod telemetry;
 
 #[cfg(feature = "dev")]
 pub mod dev;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

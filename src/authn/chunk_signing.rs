@@ -59,7 +59,7 @@ impl ChunkSigning {
     }
 
     /// A chain for tests of other rooms.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn for_test(key: &[u8], date: &str, scope: &str, seed: &str) -> Self {
         Self::new(
             hmac::Key::new(hmac::HMAC_SHA256, key),

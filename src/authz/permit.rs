@@ -17,6 +17,23 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// A permit that nobody decided on, for tests of other rooms.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn for_test(
+        operation: Operation,
+        bucket: Option<Arc<Bucket>>,
+        source_bucket: Option<Arc<Bucket>>,
+    ) -> Self {
+        Self {
+            operation,
+            bucket,
+            source_bucket,
+            policies: Vec::new(),
+            refused: Vec::new(),
+            visible_buckets: Vec::new(),
+        }
+    }
+
     /// What is allowed. Of a DeleteObjects call, only the deletions that are.
     pub fn operation(&self) -> &Operation {
         &self.operation

@@ -49,6 +49,12 @@ pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
     resolve::resolve(path, text)
 }
 
+/// Resolves `text` as if it were the file at `path`. For tests of other rooms.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn resolve_text(path: &Path, text: &str) -> Result<Config, ConfigErrors> {
+    resolve::resolve(path, text)
+}
+
 /// The filter of the log: `RUST_LOG`, if it is set.
 #[allow(
     clippy::disallowed_methods,

@@ -9,6 +9,8 @@ mod cap;
 mod chunked;
 mod connection;
 mod drain;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod head;
 mod pace;

@@ -99,13 +99,13 @@ impl Scanner {
     }
 
     /// Heads that passed.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn heads_passed(&self) -> u64 {
         self.heads
     }
 
     /// Whether a head would come next.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn at_start(&self) -> bool {
         matches!(self.state, State::Head { .. })
     }

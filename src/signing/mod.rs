@@ -117,6 +117,16 @@ fn bear(request: &mut http::Request<Body>, token: &Secret) -> Result<(), Signing
     Ok(())
 }
 
+/// The request before it is signed, for tests of what is in it.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn unsigned(
+    permit: &Permit,
+    payload: OutgoingPayload,
+    profile: Profile,
+) -> Result<http::Request<Body>, SigningError> {
+    request::build(permit, payload, profile).map(|(request, _)| request)
+}
+
 impl PayloadHash {
     fn header(&self) -> Result<HeaderValue, SigningError> {
         Ok(match self {

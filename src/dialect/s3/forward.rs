@@ -212,6 +212,19 @@ pub(crate) fn bodyless(operation: &Operation) -> Option<OutgoingPayload> {
     }
 }
 
+/// The payload of a call that has no object bytes; `None` for the others. For tests of what is sent.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn without_caller(
+    operation: &Operation,
+    bucket: &crate::config::Bucket,
+) -> Option<OutgoingPayload> {
+    match operation.api().row().body {
+        BodyRule::Empty => Some(nothing(operation)),
+        BodyRule::Document { .. } => document(operation, &bucket.target, bucket.target.profile).ok(),
+        BodyRule::Object | BodyRule::Form => None,
+    }
+}
+
 fn nothing(operation: &Operation) -> OutgoingPayload {
     OutgoingPayload {
         body: body::empty(),

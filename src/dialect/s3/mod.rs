@@ -12,6 +12,8 @@ pub(crate) mod error;
 pub(crate) mod error_xml;
 pub(crate) mod form;
 pub(crate) mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod limits;
 pub(crate) mod payload;
 mod query;

@@ -10,6 +10,8 @@ mod codes;
 mod complete;
 mod control;
 mod delete;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod google;
 mod keep_alive;
 mod listing;

@@ -12,6 +12,8 @@ mod aws_chunked;
 mod caller;
 mod checksum;
 mod encoder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod stream;
 #[cfg(test)]
 mod tests;
