@@ -38,3 +38,6 @@ pub mod dev;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+
+#[cfg(all(test, feature = "dev"))]
+mod second_reader;
