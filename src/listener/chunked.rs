@@ -1,7 +1,10 @@
 //! Follows the chunked framing of a body without looking at its data.
 //!
 //! Sizes are plain hexadecimal, lines end in CR LF, and nothing else: where hyper tolerates white space after a
-//! size, another reader may see another size. Extensions and trailers pass within a limit; nobody reads them.
+//! size, another reader may see another size. Extensions and trailers pass within a limit; nobody reads them. But
+//! hyper parses trailers, and breaks off where one is no header: such a body is refused here.
+
+use super::{head::MAX_HEADERS, scanner::is_token};
 
 /// Lines between two pieces of data, together. hyper's own limit is the same.
 const MAX_META: usize = 16 * 1024;
@@ -13,6 +16,10 @@ pub(super) struct Chunked {
     size: u64,
     /// Bytes of lines since the last data.
     meta: usize,
+    /// Bytes of extensions in the whole body: hyper counts them so.
+    extensions: usize,
+    /// Lines of the trailer.
+    trailers: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +33,8 @@ enum Position {
     DataLf,
     /// At the start of a trailer line.
     Trailer,
-    TrailerLine,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     EndLf,
 }
@@ -37,6 +45,8 @@ impl Chunked {
             at: Position::Size(0),
             size: 0,
             meta: 0,
+            extensions: 0,
+            trailers: 0,
         }
     }
 
@@ -72,7 +82,13 @@ impl Chunked {
                 (Position::Size(1..), b';') => Position::Extension,
                 (Position::Size(1..) | Position::Extension, b'\r') => Position::SizeEnd,
                 (Position::Size(_), _) => return Err("a chunk size is not a plain hexadecimal number"),
-                (Position::Extension, b'\t' | b' '..=b'~') => Position::Extension,
+                (Position::Extension, b'\t' | b' '..=b'~') => {
+                    self.extensions += 1;
+                    if self.extensions >= MAX_META {
+                        return Err("chunk extensions are too long");
+                    }
+                    Position::Extension
+                }
                 (Position::Extension, _) => return Err("a chunk extension has control characters"),
                 (Position::SizeEnd, b'\n') if self.size == 0 => Position::Trailer,
                 (Position::SizeEnd, b'\n') => Position::Data,
@@ -84,12 +100,19 @@ impl Chunked {
                 (Position::DataCr | Position::DataLf, _) => return Err("a chunk is longer than its size"),
                 (Position::Trailer, b'\r') => Position::EndLf,
                 (Position::EndLf, b'\n') => return Ok((passed, true)),
-                (Position::TrailerLine, b'\r') => Position::TrailerLf,
-                (Position::TrailerLf, b'\n') => Position::Trailer,
-                (Position::Trailer | Position::TrailerLine, b'\t' | b' '..=b'~') => Position::TrailerLine,
-                (Position::Trailer | Position::TrailerLine, _) => {
-                    return Err("a trailer has control characters");
+                (Position::Trailer, byte) if is_token(*byte) => {
+                    self.trailers += 1;
+                    if self.trailers > MAX_HEADERS {
+                        return Err("there are too many trailers");
+                    }
+                    Position::TrailerName
                 }
+                (Position::TrailerName, b':') => Position::TrailerValue,
+                (Position::TrailerName, byte) if is_token(*byte) => Position::TrailerName,
+                (Position::Trailer | Position::TrailerName, _) => return Err("a trailer is not a header"),
+                (Position::TrailerValue, b'\r') => Position::TrailerLf,
+                (Position::TrailerValue, b'\t' | b' '..=b'~') => Position::TrailerValue,
+                (Position::TrailerValue, _) => return Err("a trailer has control characters"),
                 (Position::SizeEnd | Position::TrailerLf | Position::EndLf, _) => {
                     return Err("a line in a chunked body does not end in CR LF");
                 }

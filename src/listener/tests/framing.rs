@@ -224,6 +224,12 @@ fn sloppy_chunk_framing_is_refused() {
         "3\r\nabc\r\n0\r\n\n",
         "0\r\nx: y\n\r\n",
         "0\r\nx: \0\r\n\r\n",
+        "0\r\n(: y\r\n\r\n",
+        "0\r\nx : y\r\n\r\n",
+        "0\r\n y: z\r\n\r\n",
+        "0\r\nx: y\r\n z\r\n\r\n",
+        "0\r\n: y\r\n\r\n",
+        "0\r\nx\r\n\r\n",
     ] {
         let request = format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
         for piece in [1, 2, 1000] {
@@ -234,14 +240,16 @@ fn sloppy_chunk_framing_is_refused() {
             );
         }
     }
-    let endless = format!(
-        "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}",
-        "x: y\r\n".repeat(3000)
-    );
-    assert!(matches!(
-        scan(endless.as_bytes(), 1000).1,
-        Some(Refusal::Chunk(_))
-    ));
+    for endless in [
+        format!("0\r\n{}", "x: y\r\n".repeat(201)),
+        format!("0\r\nx: {}", "y".repeat(20_000)),
+        format!("1;{}\r\n", "x".repeat(20_000)),
+        format!("1;{}\r\ny\r\n", "x".repeat(100)).repeat(200),
+    ] {
+        let request = format!("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{endless}");
+        let refusal = scan(request.as_bytes(), 1000).1;
+        assert!(matches!(refusal, Some(Refusal::Chunk(_))), "{refusal:?}");
+    }
 }
 
 /// Requests of all framings, one after the other on one connection.
