@@ -217,6 +217,7 @@ fn every_call_of_the_catalogue_is_sent_once_to_see_what_becomes_of_it() {
             Becomes::Answered => "answered".to_owned(),
             Becomes::Refused(..) => "refused".to_owned(),
             Becomes::Another(other) => format!("as {other}"),
+            Becomes::Form(other, ..) => format!("becomes {other}"),
         };
         assert_eq!(
             row["handling"], handling,
@@ -277,7 +278,7 @@ async fn every_call_arrives_as_it_was_meant_and_comes_back_in_the_names_of_the_c
         ids.insert(id, call.becomes.name(&call));
         tells_nothing(&answer, &stage, &what);
         match call.becomes {
-            Becomes::Refused(status, code) => {
+            Becomes::Refused(status, code) | Becomes::Form(_, status, code) => {
                 answer.refused(&what, status, code);
                 assert_eq!(seen.len(), 0, "{what}");
                 continue;
@@ -356,7 +357,7 @@ async fn without_a_right_nothing_of_any_call_reaches_the_target() {
         stage.replies("200 OK", "", call.answer);
         let refused = |answer: &Answer, action: Option<&str>, ending: &str| {
             tells_nothing(answer, &stage, &what);
-            if let Becomes::Refused(status, code) = call.becomes {
+            if let Becomes::Refused(status, code) | Becomes::Form(_, status, code) = call.becomes {
                 answer.refused(&what, status, code);
                 return;
             }
@@ -398,7 +399,7 @@ async fn without_a_right_nothing_of_any_call_reaches_the_target() {
             ending,
         );
         // A signature that is wrong, and none at all.
-        if !matches!(call.becomes, Becomes::Refused(..)) {
+        if !matches!(call.becomes, Becomes::Refused(..) | Becomes::Form(..)) {
             let forged = anonymous.send(request(&anonymous, &call, &uploads[0], &[])).await;
             let mut unsigned = request(&etl, &call, &uploads[0], &[]);
             // With a digest, because a document that nothing proves is refused before.

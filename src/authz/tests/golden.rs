@@ -86,7 +86,7 @@ fn the_authorization_matrix_is_the_one_that_was_read() {
         let outcome = match api.row().handling {
             Handling::Forwarded | Handling::Answered => continue,
             Handling::Refused(_) => "never".to_owned(),
-            Handling::SameRequestAs(other) => format!("as {}", other.name()),
+            Handling::SameRequestAs(other) | Handling::Becomes(other) => format!("as {}", other.name()),
         };
         let mut row = vec![outcome; width];
         row[0] = api.name().to_owned();

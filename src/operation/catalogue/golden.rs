@@ -59,7 +59,9 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
             .filter(|api| handling(api.row()) == wanted)
             .count()
     };
-    let (forwarded, answered, refused) = (is("forwarded"), is("answered"), is("refused"));
+    let becomes = |api: &&Api| matches!(api.row().handling, Handling::Becomes(_));
+    let forwarded = is("forwarded") + Api::ALL.iter().filter(becomes).count();
+    let (answered, refused) = (is("answered"), is("refused"));
     let older = Api::ALL.len() - forwarded - answered - refused;
     text += &format!(
         "Of {} calls (the {} of the S3 API reference, and PostObject) {forwarded} are forwarded, {answered} answered by \
@@ -84,7 +86,12 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
         } else {
             ""
         };
-        let needs = rights(row).join("`, `");
+        // What it becomes is decided in its place.
+        let decided = match row.handling {
+            Handling::Becomes(other) => other.row(),
+            _ => row,
+        };
+        let needs = rights(decided).join("`, `");
         let needs = if needs.is_empty() {
             "–".to_owned()
         } else {
@@ -95,8 +102,9 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
             Handling::Answered => "answers it".to_owned(),
             Handling::Refused(why) => format!("refuses it: {why}"),
             Handling::SameRequestAs(other) => format!("takes it for {}", other.name()),
+            Handling::Becomes(other) => format!("reads it into {}, and forwards that", other.name()),
         };
-        let groups = groups(row)
+        let groups = groups(decided)
             .iter()
             .map(|group| format!("`{group}`"))
             .collect::<Vec<_>>();
@@ -158,13 +166,14 @@ fn handling(row: &Row) -> String {
         Handling::Answered => "answered".to_owned(),
         Handling::Refused(_) => "refused".to_owned(),
         Handling::SameRequestAs(other) => format!("as {}", other.name()),
+        Handling::Becomes(other) => format!("becomes {}", other.name()),
     }
 }
 
 fn why(row: &Row) -> &'static str {
     match row.handling {
         Handling::Refused(why) => why,
-        Handling::Forwarded | Handling::Answered | Handling::SameRequestAs(_) => "",
+        Handling::Forwarded | Handling::Answered | Handling::SameRequestAs(_) | Handling::Becomes(_) => "",
     }
 }
 
