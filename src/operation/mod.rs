@@ -10,7 +10,9 @@ mod bucket;
 mod catalogue;
 mod key;
 mod payload;
+mod prefix;
 mod request;
+mod upload;
 
 pub use access::{Access, AccessResource};
 pub use action::Action;
@@ -22,6 +24,8 @@ pub use bucket::{BucketName, BucketNameError};
 pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row};
 pub use key::{KeyError, ObjectKey};
 pub use payload::{Checksum, ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced, PayloadMode};
+pub use prefix::{KeyPrefix, KeyPrefixError};
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,
 };
+pub use upload::{Upload, UploadOrigin, UploadTerms};

@@ -1,6 +1,6 @@
 //! One API call with everything that decides it and everything that crosses.
 
-use super::{Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, Scope};
+use super::{Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, Scope, Upload};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -94,6 +94,9 @@ pub struct Operation {
     parameters: Vec<(&'static str, Box<str>)>,
     headers: Vec<(Cow<'static, str>, Box<str>)>,
     detail: Detail,
+    upload: Option<Upload>,
+    upload_id_marker: Option<Box<str>>,
+    continuation_token: Option<Box<str>>,
 }
 
 /// A call whose resource or detail does not fit: a defect of the dialect that made it.
@@ -151,7 +154,47 @@ impl Operation {
             parameters,
             headers,
             detail,
+            upload: None,
+            upload_id_marker: None,
+            continuation_token: None,
         })
+    }
+
+    /// The same call with what its upload id says.
+    pub fn with_upload(self, upload: Upload) -> Self {
+        Self {
+            upload: Some(upload),
+            ..self
+        }
+    }
+
+    /// The same listing with the target's own words for `upload-id-marker` and `continuation-token`.
+    pub fn with_target_markers(
+        self,
+        upload_id_marker: Option<Box<str>>,
+        continuation_token: Option<Box<str>>,
+    ) -> Self {
+        Self {
+            upload_id_marker,
+            continuation_token,
+            ..self
+        }
+    }
+
+    /// Where a page of uploads begins, in the target's words.
+    pub fn target_upload_id_marker(&self) -> Option<&str> {
+        self.upload_id_marker.as_deref()
+    }
+
+    /// The continuation token in the target's words, where callers have it sealed.
+    pub fn target_continuation_token(&self) -> Option<&str> {
+        self.continuation_token.as_deref()
+    }
+
+    /// The upload that its upload id names. `None` also for an id that did not open: nothing can be asked of a target
+    /// with it.
+    pub fn upload(&self) -> Option<&Upload> {
+        self.upload.as_ref()
     }
 
     /// Which call it is.
@@ -230,6 +273,13 @@ impl Operation {
         let row = self.api.row();
         let lists = row.scope == Scope::Bucket && row.optional.contains(&"prefix");
         lists.then(|| self.parameter("prefix").unwrap_or_default())
+    }
+
+    /// What it asks of the store in a header that policies look at: said with this call or, for the later calls of an
+    /// upload in parts, with the one that began it.
+    pub fn asked(&self, name: &str) -> Option<&str> {
+        let earlier = || self.upload.as_ref().and_then(|upload| upload.terms.get(name));
+        self.header(name).or_else(earlier)
     }
 
     /// What it carries besides.
