@@ -5,6 +5,7 @@
 mod chunk_signing;
 mod claim;
 mod error;
+mod handles;
 pub mod key_ring;
 pub mod oidc;
 mod principal;
@@ -20,6 +21,7 @@ mod sigv4_tests;
 pub use chunk_signing::ChunkSigning;
 pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs};
 pub use error::{AuthnError, ScopeFlaw};
+pub use handles::{HandleError, Handles, MAX_HANDLE, Place, SealError};
 pub use key_ring::KeyRing;
 pub use principal::{Principal, PrincipalKind, SessionInfo};
 pub(crate) use session::issue as issue_session;

@@ -133,7 +133,7 @@ mod tests {
     fn purposes_do_not_open_each_other() {
         // SES-03
         let ring = KeyRing::for_test(1);
-        let purposes = [Purpose::Session, Purpose::SecretAccessKey];
+        let purposes = Purpose::ALL;
         for made_for in purposes {
             let text = sealed(&ring, made_for, b"x");
             for opened_for in purposes {

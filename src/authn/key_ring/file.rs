@@ -351,7 +351,8 @@ const SECRET_BYTES: usize = 32;
 /// A ring of a thousand keys is 150 KB; a file larger than this is not a ring.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// Twice the longest session, so that no clock and no late replica can make a difference.
+/// Twice the longest session, so that no clock and no late replica can make a difference. Uploads that take longer end
+/// with their key: they can be listed and aborted then.
 const KEPT_AFTER_SUPERSEDED: SignedDuration = SignedDuration::from_hours(24);
 
 const HEADER: &str = "\

@@ -6,7 +6,7 @@
 //!
 //! The newest key that may seal seals; all keys open. A key may be announced before it seals (`seals_from`), so
 //! that replicas which get the file in any order understand each other. Taking a key out of the file revokes
-//! every session that it sealed.
+//! every session and every upload id that it sealed.
 
 mod file;
 #[cfg(test)]
@@ -33,6 +33,8 @@ pub(super) struct RingKey {
     seals_from: Option<Timestamp>,
     session: SubKeys,
     secret_access_key: SubKeys,
+    upload_id: SubKeys,
+    continuation_token: SubKeys,
 }
 
 /// What a ring key becomes for one purpose. The ring key itself is not kept.
@@ -50,14 +52,29 @@ pub(super) enum Purpose {
     Session,
     /// Derives secret access keys from session ids.
     SecretAccessKey,
+    /// Seals upload ids.
+    UploadId,
+    /// Seals continuation tokens of listings.
+    ContinuationToken,
 }
 
 impl Purpose {
+    /// Every purpose.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 4] = [
+        Self::Session,
+        Self::SecretAccessKey,
+        Self::UploadId,
+        Self::ContinuationToken,
+    ];
+
     /// The label that separates this purpose from all others. Changing one ends everything made with it.
     pub(super) const fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"tidegate session token v1",
             Self::SecretAccessKey => b"tidegate secret access key v1",
+            Self::UploadId => b"tidegate upload id v1",
+            Self::ContinuationToken => b"tidegate continuation token v1",
         }
     }
 }
@@ -103,6 +120,8 @@ impl KeyRing {
                 seals_from: entry.seals_from,
                 session: SubKeys::derive(&root, Purpose::Session)?,
                 secret_access_key: SubKeys::derive(&root, Purpose::SecretAccessKey)?,
+                upload_id: SubKeys::derive(&root, Purpose::UploadId)?,
+                continuation_token: SubKeys::derive(&root, Purpose::ContinuationToken)?,
             })
         });
         Ok(Self {
@@ -153,6 +172,8 @@ impl RingKey {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::SecretAccessKey => &self.secret_access_key,
+            Purpose::UploadId => &self.upload_id,
+            Purpose::ContinuationToken => &self.continuation_token,
         }
     }
 }
