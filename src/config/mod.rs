@@ -23,7 +23,7 @@ pub use secret_ref::{SecretRef, SecretRefError, StaticKeys};
 pub use units::duration as parse_duration;
 
 use crate::authn::PrincipalKind;
-use crate::operation::BucketName;
+use crate::operation::{BucketName, KeyPrefix};
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -353,6 +353,11 @@ pub struct Bucket {
     pub target: Arc<Target>,
     /// Its name there.
     pub target_bucket: BucketName,
+    /// The folder there that it is; empty for the whole bucket.
+    pub prefix: KeyPrefix,
+    /// Whether an upload that was found in a listing may be gone on with, and not only be aborted: for buckets whose
+    /// uploads all belong to one service.
+    pub resume_listed_uploads: bool,
     /// Its policy file.
     pub policy: PathBuf,
     /// Whether callers may make and delete it at the target, if policy lets them.

@@ -126,6 +126,7 @@ fn what_may_be_left_out_has_a_default() {
     assert_eq!(config.targets["store"].addressing, Addressing::Path);
     assert_eq!(config.buckets["lake"].target_bucket.as_str(), "lake");
     assert_eq!(config.buckets["lake"].policy, Path::new("policies/lake.cedar"));
+    assert!(config.buckets["lake"].prefix.is_empty() && !config.buckets["lake"].resume_listed_uploads);
     assert_eq!(config.sessions.default_lifetime, Duration::from_secs(3600));
 }
 
@@ -143,7 +144,11 @@ fn every_optional_key_is_read() {
         .replace("[audit]", "maximum_lifetime = \"2h\"\nbound_to_token = false\n[audit]")
         .replace("kind      = \"workload\"", "max_token_lifetime = \"1h\"\nkind = \"user\"")
         .replace("addressing = \"path\"", "addressing = \"virtual-host\"\nprofile = \"auto\"\ncanary = \"acme-probe/a/b/\"\nconnect_timeout = \"1s\"\nresponse_timeout = \"5m\"")
-        .replace("[buckets.lake]", "[buckets.lake]\nchecksum = \"passthrough\"\ntime_zone = \"Europe/London\"");
+        .replace(
+            "[buckets.lake]",
+            "[buckets.lake]\nchecksum = \"passthrough\"\ntime_zone = \"Europe/London\"\nprefix = \"teams/a/\"\n\
+             resume_listed_uploads = true",
+        );
     let config = load_text(&text).unwrap();
     assert_eq!(config.server.max_connections, 500);
     assert_eq!(config.server.max_connections_per_address, 500, "no more than all");
@@ -561,6 +566,35 @@ fn mistakes_of_buckets_are_located() {
              expected an IANA name, such as \"Europe/London\"",
         ],
     );
+    for (prefix, why) in [
+        ("", "empty; leave the key out for a whole bucket"),
+        ("team-a", "does not end with `/`"),
+        (
+            "/team-a/",
+            "has an empty folder name: a `/` at the beginning, or two in a row",
+        ),
+        (
+            "a/../b/",
+            "has a `.` or `..` folder, which stores and intermediaries may collapse",
+        ),
+    ] {
+        check(
+            "policy =",
+            &format!("prefix = \"{prefix}\"\npolicy ="),
+            &[&format!(
+                "tidegate.toml:40: buckets.lake.prefix = \"{prefix}\": {why}; expected a folder of the target bucket, such as \
+                 \"teams/a/\": it ends with `/` and does not begin with one, and has 512 bytes at most"
+            )],
+        );
+    }
+    check(
+        "create = false",
+        "prefix = \"a/\"\ncreate = true",
+        &[
+            "tidegate.toml:42: buckets.lake.create = true: a folder of a bucket cannot be made or deleted as a bucket; \
+             expected `false`, or no `prefix`",
+        ],
+    );
     // CLS-09
     for name in ["sts", "metrics", "batch", "storage", "tidegate"] {
         let errors = load_text(&edited("[buckets.lake]", &format!("[buckets.{name}]"))).unwrap_err();
@@ -599,6 +633,26 @@ fn what_is_valid_but_hardly_meant_is_a_warning() {
         "[buckets.lake]",
         "[buckets.lake2]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\n[buckets.lake]",
         "tidegate.toml:37: buckets.lake2: the same bucket of the same target as `lake`: two policies decide about its objects",
+    );
+    let folder = |name: &str, prefix: &str| {
+        format!("[buckets.{name}]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"{prefix}\"\n")
+    };
+    warn(
+        "[buckets.lake]",
+        &format!("{}[buckets.lake]", folder("lake2", "a/")),
+        "tidegate.toml:37: buckets.lake2: `lake` is the whole of the same bucket of the same target, and this one \
+         folder `a/`: two policies decide about the objects that both hold",
+    );
+    let nested = format!(
+        "{}{}[buckets.lake]\nprefix = \"ab/\"",
+        folder("lake2", "a/b/"),
+        folder("lake3", "a/")
+    );
+    warn(
+        "[buckets.lake]",
+        &nested,
+        "tidegate.toml:41: buckets.lake3: `lake2` is folder `a/b/` of the same bucket of the same target, and this one \
+         folder `a/`: two policies decide about the objects that both hold",
     );
 }
 

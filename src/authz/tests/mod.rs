@@ -47,6 +47,8 @@ impl Files {
             name: name.clone(),
             target: Arc::new(self::target(target)),
             target_bucket: name.clone(),
+            prefix: crate::operation::KeyPrefix::default(),
+            resume_listed_uploads: false,
             policy: policy.clone(),
             create: false,
             time_zone: jiff::tz::TimeZone::get(time_zone).unwrap(),

@@ -2,7 +2,7 @@
 
 use super::super::raw::Section;
 use super::super::{Bucket, ChecksumRule, Profile, Server, Target};
-use crate::operation::BucketName;
+use crate::operation::{BucketName, KeyPrefix};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +35,11 @@ const RESERVED: [&str; 22] = [
 ];
 
 const NAME: &str = "a bucket name: 3 to 63 of `a-z`, `0-9`, `.` and `-`";
+const PREFIX: &str = "a folder of the target bucket, such as \"teams/a/\": it ends with `/` and does not begin with one, and has 512 \
+                      bytes at most";
+
+/// Where virtual buckets are stored: names by prefix, for each bucket of each target.
+type Stored = BTreeMap<(Box<str>, BucketName), BTreeMap<KeyPrefix, Box<str>>>;
 
 type Targets = BTreeMap<Box<str>, Option<Arc<Target>>>;
 
@@ -49,7 +54,7 @@ pub(super) fn buckets(
         root.site_of("buckets")
             .warning("there are no buckets: callers can do nothing but log in");
     }
-    let mut stored: BTreeMap<(Box<str>, BucketName), Box<str>> = BTreeMap::new();
+    let mut stored = Stored::new();
     let mut buckets = BTreeMap::new();
     for (name, section) in sections {
         let site = section.site();
@@ -75,15 +80,44 @@ pub(super) fn buckets(
         let Some(bucket) = bucket(section, name, parsed, targets) else {
             continue;
         };
-        let place = (bucket.target.name.clone(), bucket.target_bucket.clone());
-        if let Some(other) = stored.insert(place, name.into()) {
-            site.warning(format!(
-                "the same bucket of the same target as `{other}`: two policies decide about its objects"
-            ));
+        if let Some(warning) = shared(&mut stored, &bucket) {
+            site.warning(warning);
         }
         buckets.insert(bucket.name.clone(), Arc::new(bucket));
     }
     buckets
+}
+
+/// Says whose objects are also those of `bucket`, and keeps where it is stored.
+fn shared(stored: &mut Stored, bucket: &Bucket) -> Option<String> {
+    let place = (bucket.target.name.clone(), bucket.target_bucket.clone());
+    let there = stored.entry(place).or_default();
+    let ours = &bucket.prefix;
+    let warning = match there.get(ours) {
+        Some(other) => Some(format!(
+            "the same bucket of the same target as `{other}`: two policies decide about its objects"
+        )),
+        None => there
+            .iter()
+            .find(|(theirs, _)| theirs.overlaps(ours))
+            .map(|(theirs, other)| {
+                format!(
+                    "`{other}` is {} of the same bucket of the same target, and this one {}: two policies decide about \
+                     the objects that both hold",
+                    folder(theirs),
+                    folder(ours),
+                )
+            }),
+    };
+    there.insert(ours.clone(), bucket.name.as_str().into());
+    warning
+}
+
+fn folder(prefix: &KeyPrefix) -> String {
+    match prefix.is_empty() {
+        true => "the whole".to_owned(),
+        false => format!("folder `{prefix}`"),
+    }
 }
 
 fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets: &Targets) -> Option<Bucket> {
@@ -101,6 +135,13 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
     } else {
         parsed.clone()
     };
+    let prefix = section.parsed("prefix", PREFIX, KeyPrefix::parse);
+    let prefix = if section.has("prefix") {
+        prefix
+    } else {
+        Some(KeyPrefix::default())
+    };
+    let resume_listed_uploads = section.flag("resume_listed_uploads").unwrap_or(false);
     let policy = section.path("policy");
     let policy = policy.unwrap_or_else(|| section.document().resolve(&format!("policies/{name}.cedar")));
     let time_zone = section.parsed("time_zone", "an IANA name, such as \"Europe/London\"", |text| {
@@ -121,11 +162,19 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
             target.profile.name()
         ));
     }
+    if create == Some(true) && section.has("prefix") {
+        section.site_of("create").problem(
+            "a folder of a bucket cannot be made or deleted as a bucket",
+            "`false`, or no `prefix`",
+        );
+    }
     section.finish();
     Some(Bucket {
         name: parsed?,
         target: target?.clone()?,
         target_bucket: target_bucket?,
+        prefix: prefix?,
+        resume_listed_uploads,
         policy,
         create: create.unwrap_or(false),
         time_zone: time_zone.unwrap_or(TimeZone::UTC),
