@@ -59,6 +59,9 @@ pub enum PayloadError {
     /// A control document above its limit.
     #[error("the document is larger than {0} bytes")]
     TooLarge(usize),
+    /// A control document names a key that does not fit behind the prefix of its bucket.
+    #[error("the document names a key that is too long with the prefix of its bucket")]
+    KeyTooLong,
 }
 
 /// A body that is already complete.

@@ -1,7 +1,7 @@
 //! Everything that can end a request, one variant per stage. The caller's words and the operator's are separate.
 
 use crate::audit::Reason;
-use crate::authn::AuthnError;
+use crate::authn::{AuthnError, HandleError};
 use crate::authz::{Denied, DenyReason, NotPermitted};
 use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
@@ -25,6 +25,12 @@ pub(crate) enum Error {
     NotPermitted(#[from] NotPermitted),
     #[error("policy: {}; told as absent, as the caller may list there", .0.message)]
     Absent(Denied),
+    #[error("the upload id is not accepted: {0}")]
+    NoSuchUpload(#[source] HandleError),
+    #[error("`{0}` is not accepted: {1}")]
+    NotAMarker(&'static str, #[source] HandleError),
+    #[error("the tags and the encryption key of an upload in parts are too long to be kept in its upload id")]
+    UploadTerms,
     #[error("the payload is not accepted: {0}")]
     Payload(#[source] BodyError),
     #[error("the audit log takes no records")]
@@ -68,6 +74,11 @@ impl Error {
             Self::NotPermitted(NotPermitted::Tagging(_)) => Reason::Malformed,
             Self::NotPermitted(NotPermitted::CrossTarget { .. }) => Reason::Unsupported,
             Self::Payload(BodyError::Payload(PayloadError::Unverifiable(_))) => Reason::Unsupported,
+            Self::NoSuchUpload(_) => Reason::NoSuchUpload,
+            Self::NotAMarker(..)
+            | Self::UploadTerms
+            | Self::Signing(SigningError::Key(_))
+            | Self::Payload(BodyError::Payload(PayloadError::KeyTooLong)) => Reason::Malformed,
             Self::Payload(BodyError::Payload(_))
             | Self::Upstream(UpstreamError::RequestBody(BodyError::Payload(_))) => Reason::BadPayload,
             Self::Payload(_) | Self::Upstream(UpstreamError::RequestBody(_)) => Reason::Aborted,

@@ -5,7 +5,7 @@
 //! [`Pipeline::proxy`] is a straight line.
 
 use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
-use crate::authn::{Authenticated, Principal, Service};
+use crate::authn::{Authenticated, Handles, Principal, Service};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
 use crate::clock::Clock;
@@ -18,7 +18,7 @@ use crate::dialect::s3::{
     form::is_form,
     forward::{self, IncomingPayload},
     payload::CallerBody,
-    response,
+    response::{self, Addressee},
 };
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
@@ -34,8 +34,12 @@ use std::sync::{Arc, OnceLock};
 
 mod answers;
 mod forms;
+mod handles;
 mod probes;
 mod sts;
+
+/// Only a defect leads here: whatever needs no target was answered before.
+const NO_TARGET: Error = Error::Internal("a permit without a target");
 
 /// The life of every request.
 pub(crate) struct Pipeline {
@@ -146,13 +150,14 @@ impl Pipeline {
         };
         // Complete: some operations name their objects in a small document.
         let operation = complete(draft, &mut payload).await?;
-        trail.operation(&operation);
+        let bucket = operation.bucket();
+        let url = bucket.map(|bucket| s3::bucket_url(&head, domains, bucket));
         let caller = Caller {
             connection,
             principal: &principal,
+            url: url.as_deref().unwrap_or_default(),
         };
-        self.perform(generation, caller, operation, payload, &origin(&head), trail)
-            .await
+        self.perform(generation, caller, operation, payload, trail).await
     }
 
     /// What an authenticated caller asks for, once it is complete.
@@ -162,9 +167,12 @@ impl Pipeline {
         caller: Caller<'_>,
         operation: Operation,
         payload: IncomingPayload,
-        origin: &str,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
+        // Open: what a caller came back with says whose it is, and what was asked for when it was given out.
+        let handles = caller.handles(generation, self.clock.now());
+        let (operation, opened) = handles::open(operation, &handles, &generation.config);
+        trail.operation(&operation);
         // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
         let probed = probes::object(&operation);
         let circumstances = caller.circumstances(self.clock.now());
@@ -172,7 +180,10 @@ impl Pipeline {
         let decision = generation
             .policies
             .authorize(caller.principal, operation, &circumstances);
-        answers::decided(trail, &decision, generation, started.elapsed(), &self.metrics);
+        // What is allowed, but for an id that is none, is not recorded as allowed.
+        if decision.is_err() || opened.is_ok() {
+            answers::decided(trail, &decision, generation, started.elapsed(), &self.metrics);
+        }
         let permit = match decision {
             Ok(permit) => permit,
             Err(denial) => {
@@ -180,6 +191,7 @@ impl Pipeline {
                 return Err(Box::pin(explained).await);
             }
         };
+        opened?;
         if let Some(answer) = answers::without_target(&permit, generation)? {
             return Ok(answer);
         }
@@ -187,9 +199,13 @@ impl Pipeline {
             .bucket()
             .and_then(|bucket| generation.targets.get(&bucket.target.name))
         else {
-            return Err(Error::Internal("a permit without a target"));
+            return Err(NO_TARGET);
         };
-        self.forward(side, permit, payload, origin, trail).await
+        let to = Addressee {
+            url: caller.url,
+            handles: &handles,
+        };
+        self.forward(side, permit, payload, to, trail).await
     }
 
     /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.
@@ -198,7 +214,7 @@ impl Pipeline {
         side: &TargetSide,
         permit: Permit,
         payload: IncomingPayload,
-        origin: &str,
+        to: Addressee<'_>,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let credential = side.credentials.get().await?;
@@ -206,13 +222,13 @@ impl Pipeline {
         let rule = permit.bucket().map(|bucket| bucket.checksum).unwrap_or_default();
         let bridge = side.known.now().under(rule);
         let outgoing = payload
-            .outgoing(permit.operation(), &side.target, bridge)
+            .outgoing(permit.operation(), permit.bucket().ok_or(NO_TARGET)?, bridge)
             .await
             .map_err(Error::Payload)?;
         let way = Way {
             side,
             profile: bridge.profile,
-            origin,
+            to,
         };
         let answer = self.exchange(way, &permit, outgoing, &credential, trail).await;
         let Err(Error::Target(refusal)) = &answer else {
@@ -261,19 +277,19 @@ impl Pipeline {
         let request_id = trail.request_id().to_string();
         let to = response::Destination {
             permit,
-            origin: way.origin,
+            addressee: way.to,
             request_id: &request_id,
         };
         response::relay(answer, to).await
     }
 }
 
-/// Where a request goes, how it is said there, and what the caller calls us.
+/// Where a request goes, how it is said there, and whom the answer is for.
 #[derive(Clone, Copy)]
 struct Way<'a> {
     side: &'a TargetSide,
     profile: Profile,
-    origin: &'a str,
+    to: Addressee<'a>,
 }
 
 async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operation, Error> {
@@ -292,9 +308,16 @@ async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operati
 struct Caller<'a> {
     connection: &'a Connection,
     principal: &'a Principal,
+    /// Where it reaches the bucket, without a slash at the end.
+    url: &'a str,
 }
 
 impl Caller<'_> {
+    /// What seals and opens what a target gives out.
+    fn handles(&self, generation: &Generation, now: Timestamp) -> Handles {
+        Handles::of(Arc::clone(&generation.key_ring), self.principal, now)
+    }
+
     fn circumstances(&self, now: Timestamp) -> Circumstances {
         Circumstances {
             source_ip: self.connection.peer.ip(),
@@ -356,18 +379,6 @@ impl View {
         }
         response
     }
-}
-
-/// `https://` and the host that the caller used, for `Location`.
-fn origin(head: &http::request::Parts) -> String {
-    let host = head
-        .headers
-        .get(http::header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let host = host
-        .or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
-        .unwrap_or_default();
-    format!("https://{host}")
 }
 
 fn identified(mut response: Response<Body>, request_id: &str) -> Response<Body> {

@@ -87,6 +87,8 @@ pub enum Reason {
     Unsupported,
     /// There is no such bucket.
     NoSuchBucket,
+    /// The upload id is not one of this principal for this key; `cause` says why.
+    NoSuchUpload,
     /// The payload is not what was declared.
     BadPayload,
     /// Too much at once.
@@ -115,6 +117,7 @@ impl Reason {
             | Self::Malformed
             | Self::Unsupported
             | Self::NoSuchBucket
+            | Self::NoSuchUpload
             | Self::BadPayload
             | Self::Limited => Effect::Deny,
             Self::Unavailable | Self::Aborted | Self::Internal => Effect::Error,

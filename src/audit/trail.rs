@@ -279,7 +279,11 @@ impl Trail {
                         None => text(&name),
                     }
                 }),
-                upload_id: operation.parameter("uploadId").map(fingerprint),
+                upload_id: match operation.upload() {
+                    // The same upload has the same fingerprint, whoever names it and whatever sealed its id.
+                    Some(upload) => Some(fingerprint(&upload.target_id)),
+                    None => operation.parameter("uploadId").map(fingerprint),
+                },
                 part: operation.parameter("partNumber").and_then(|n| n.parse().ok()),
                 keys_count: match operation.detail() {
                     Detail::Deletions { objects, .. } => Some(objects.len()),

@@ -182,7 +182,7 @@ impl Facts<'_> {
             ];
             put("session", RestrictedExpression::new_record(fields)?);
         }
-        let header = |name| text(self.operation.header(name).unwrap_or_default());
+        let header = |name| text(self.operation.asked(name).unwrap_or_default());
         match action.context() {
             ContextKind::Plain => {}
             ContextKind::List => {

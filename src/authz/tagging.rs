@@ -46,7 +46,7 @@ pub(super) fn tags(operation: &Operation) -> Result<Vec<Tag>, TaggingError> {
     if let Detail::Tags(tags) = operation.detail() {
         return Ok(tags.clone());
     }
-    let Some(header) = operation.header("x-amz-tagging") else {
+    let Some(header) = operation.asked("x-amz-tagging") else {
         return Ok(Vec::new());
     };
     // Stores differ in what they do with tags on a copy that does not ask for them: some ignore, some apply.

@@ -6,7 +6,7 @@ use crate::body::Body;
 use crate::dialect::s3::{Glimpse, Parsed, documents, error::S3Error, response};
 use crate::error::{Error, denied_reason};
 use crate::generation::Generation;
-use crate::operation::{Api, BucketName, Detail, Resource};
+use crate::operation::{Api, BucketName, Detail, Resource, Right};
 use crate::telemetry::{self, Direction, Metrics};
 use http::{HeaderMap, Response, StatusCode};
 use std::time::Duration;
@@ -97,6 +97,11 @@ pub(super) fn without_target(
     generation: &Generation,
 ) -> Result<Option<Response<Body>>, Error> {
     let operation = permit.operation();
+    if reaches_beyond_its_folder(permit) {
+        return Err(Error::Refused(S3Error::not_implemented(
+            "this bucket is a folder of a bucket at the target, whose settings are those of everybody in it",
+        )));
+    }
     let document = match (operation.api(), operation.detail()) {
         (Api::ListBuckets, _) => list_buckets(permit, generation),
         (Api::CreateBucket, _) if !may_create(permit) => return Err(Error::Refused(already_there(permit))),
@@ -105,8 +110,7 @@ pub(super) fn without_target(
                 "the configuration provides this bucket, so that it cannot be deleted: `create = true` would allow it",
             )));
         }
-        // Every region signs here, so the one that clients assume without asking is right.
-        (Api::GetBucketLocation, _) => documents::location(None),
+        (Api::GetBucketLocation, _) => documents::location(Some(response::REGION)),
         (Api::DeleteObjects, Detail::Deletions { objects, .. }) if objects.is_empty() => {
             response::delete_result(permit, None)?
         }
@@ -117,6 +121,15 @@ pub(super) fn without_target(
         &HeaderMap::new(),
         document,
     )))
+}
+
+/// Whether it is about a setting of the whole bucket, where only a folder of it is anybody's to manage.
+fn reaches_beyond_its_folder(permit: &Permit) -> bool {
+    let managed = |right: &Right| matches!(right, Right::Bucket(action) if action.is_managed());
+    let in_folder = permit.bucket().is_some_and(|bucket| !bucket.prefix.is_empty());
+    let api = permit.operation().api();
+    // Making a folder makes nothing, which is for the answer to say.
+    in_folder && api != Api::CreateBucket && api.row().rights.iter().any(managed)
 }
 
 fn may_create(permit: &Permit) -> bool {

@@ -1,10 +1,10 @@
 //! Uploads by form: the one kind of request whose call, caller and key are all in its body.
 
-use super::{Caller, Pipeline, origin};
+use super::{Caller, Pipeline};
 use crate::audit::Trail;
 use crate::authn::{Authenticated, Service};
 use crate::body::Body;
-use crate::dialect::s3::{Glimpse, form, forward::IncomingPayload, payload::CallerBody};
+use crate::dialect::s3::{self, Glimpse, form, forward::IncomingPayload, payload::CallerBody};
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::listener::Connection;
@@ -44,7 +44,6 @@ impl Pipeline {
             file,
             answer,
         } = form.into_upload(stall).await?;
-        trail.operation(&operation);
         let payload = IncomingPayload {
             body: Some(CallerBody::File(Box::new(file))),
             declared,
@@ -53,19 +52,15 @@ impl Pipeline {
             counter: trail.bytes_in(),
         };
         // From here on it is a PutObject like any other.
-        let origin = origin(&head);
+        let url = s3::bucket_url(&head, domains, answer.bucket());
         let caller = Caller {
             connection,
             principal: &principal,
+            url: &url,
         };
         let uploaded = self
-            .perform(generation, caller, operation, payload, &origin, trail)
+            .perform(generation, caller, operation, payload, trail)
             .await?;
-        let bucket_url = match head.uri.path() {
-            // The host names it.
-            "/" => origin,
-            _ => format!("{origin}/{}", answer.bucket()),
-        };
-        Ok(answer.to(uploaded, &bucket_url))
+        Ok(answer.to(uploaded, &url))
     }
 }

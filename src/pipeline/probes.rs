@@ -14,7 +14,10 @@
 use super::{Caller, Pipeline, Way};
 use crate::audit::Trail;
 use crate::authz::{DenyReason, NotPermitted, Permit};
-use crate::dialect::s3::{documents, forward, response};
+use crate::dialect::s3::{
+    documents, forward,
+    response::{self, Addressee},
+};
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::operation::{Api, Detail, ObjectName, Operation, Resource};
@@ -46,7 +49,7 @@ impl Pipeline {
                 .ok()
         };
         let absent = match may_list(object.key.as_str()) {
-            Some(permit) => self.is_absent(generation, permit, object, trail).await,
+            Some(permit) => self.is_absent(generation, caller, permit, object, trail).await,
             None => may_list(&format!("{}/", object.key)).is_some(),
         };
         match (absent, denial) {
@@ -59,6 +62,7 @@ impl Pipeline {
     async fn is_absent(
         &self,
         generation: &Generation,
+        caller: Caller<'_>,
         permit: Permit,
         object: &ObjectName,
         trail: &mut Trail,
@@ -69,13 +73,17 @@ impl Pipeline {
         let (Some(side), Some(outgoing)) = (side, forward::bodyless(permit.operation())) else {
             return false;
         };
+        let handles = caller.handles(generation, self.clock.now());
         let listed = async {
             let credential = side.credentials.get().await?;
             let way = Way {
                 side,
                 profile: side.known.now().profile,
                 // No listing says where it is.
-                origin: "",
+                to: Addressee {
+                    url: "",
+                    handles: &handles,
+                },
             };
             let answer = self.exchange(way, &permit, outgoing, &credential, trail).await?;
             response::whole(answer.into_body()).await

@@ -15,6 +15,7 @@ use crate::body::Body;
 use crate::config::{Profile, Target};
 use crate::credentials::{Credential, Material};
 pub use crate::dialect::gcs_xml::Untranslatable;
+use crate::operation::KeyError;
 use crate::secret::Secret;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
@@ -53,8 +54,8 @@ pub enum PayloadHash {
     UnsignedTrailer,
 }
 
-/// Why a permitted request could not be signed: the target cannot do it, or there is a defect here or in the
-/// configuration.
+/// Why a permitted request could not be signed: the target cannot do it, a key is too long with the prefix of its bucket,
+/// or there is a defect here or in the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum SigningError {
     /// The operation is answered here and has no request at the target.
@@ -66,6 +67,12 @@ pub enum SigningError {
     /// A name or value that HTTP cannot carry.
     #[error("the request cannot be put together")]
     Request(#[from] http::Error),
+    /// A name that the target cannot have: the caller's, with the prefix of its bucket.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// A handle of a caller that was not opened.
+    #[error("`{0}` is not opened: callers' handles mean nothing to a target")]
+    Handle(&'static str),
     /// The credential is not text.
     #[error("the target's credential is not of the kind that it takes, or not printable text")]
     Credential,

@@ -9,7 +9,7 @@ use crate::dialect::s3::uri;
 use crate::operation::{Api, Handling, Operation};
 use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
 use http::request::Builder;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 pub(super) const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
@@ -118,7 +118,8 @@ fn copy_source(permit: &Permit) -> Result<Option<String>, SigningError> {
     let mut value = String::new();
     uri::encode_path(from.target_bucket.as_str().as_bytes(), &mut value);
     value.push('/');
-    uri::encode_path(source.object.key.as_str().as_bytes(), &mut value);
+    let key = from.prefix.join(&source.object.key)?;
+    uri::encode_path(key.as_str().as_bytes(), &mut value);
     Ok(Some(value))
 }
 
@@ -137,10 +138,11 @@ fn place(operation: &Operation, bucket: &Bucket, profile: Profile) -> Result<(St
         if bucket.target.addressing == Addressing::Path {
             path.push('/');
         }
-        uri::encode_path(object.key.as_str().as_bytes(), &mut path);
+        let key = bucket.prefix.join(&object.key)?;
+        uri::encode_path(key.as_str().as_bytes(), &mut path);
     }
     let mut separator = '?';
-    for (name, value) in operation.parameters() {
+    let mut put = |name: &str, value: &str| {
         let name = match profile {
             Profile::Aws | Profile::Plain => name,
             Profile::Gcs => gcs_xml::parameter_name(name),
@@ -150,6 +152,46 @@ fn place(operation: &Operation, bucket: &Bucket, profile: Profile) -> Result<(St
         path.push('=');
         uri::encode_query(value.as_bytes(), &mut path);
         separator = '&';
+    };
+    for (name, value) in operation.parameters() {
+        if let Some(value) = parameter(operation, bucket, name, value)? {
+            put(name, &value);
+        }
+    }
+    // A listing of a folder asks for the folder, also if the caller asks for everything.
+    let lists_all = operation.listed_prefix().is_some() && operation.parameter("prefix").is_none();
+    if lists_all && !bucket.prefix.is_empty() {
+        put("prefix", bucket.prefix.as_str());
     }
     Ok((host, path))
+}
+
+/// The target's word for the `value` of a parameter; `None` for one that says nothing to the target.
+fn parameter<'v>(
+    operation: &'v Operation,
+    bucket: &Bucket,
+    name: &str,
+    value: &'v str,
+) -> Result<Option<Cow<'v, str>>, SigningError> {
+    let lists = operation.listed_prefix().is_some();
+    let in_folder = lists && !bucket.prefix.is_empty();
+    Ok(match name {
+        // INVARIANT: an upload id that a target sees is one that was opened.
+        "uploadId" => {
+            let upload = operation.upload().ok_or(SigningError::Handle("uploadId"))?;
+            Some(Cow::Borrowed(&*upload.target_id))
+        }
+        "upload-id-marker" => operation.target_upload_id_marker().map(Cow::Borrowed),
+        "continuation-token" if in_folder => {
+            let token = operation.target_continuation_token();
+            Some(Cow::Borrowed(
+                token.ok_or(SigningError::Handle("continuation-token"))?,
+            ))
+        }
+        "marker" | "start-after" | "key-marker" if in_folder && value.is_empty() => None,
+        "prefix" | "marker" | "start-after" | "key-marker" if in_folder => {
+            Some(Cow::Owned(bucket.prefix.prepend(value)))
+        }
+        _ => Some(Cow::Borrowed(value)),
+    })
 }

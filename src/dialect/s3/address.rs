@@ -49,6 +49,14 @@ pub(crate) fn parse(authority: &str, raw_path: &str, domains: &[Box<str>]) -> Re
     })
 }
 
+/// Where a caller who came by `authority` reaches `bucket`: `https://host/bucket` or `https://bucket.host`.
+pub(crate) fn bucket_url(authority: &str, domains: &[Box<str>], bucket: &BucketName) -> String {
+    match virtual_host(authority, domains) {
+        Ok(Some(_)) => format!("https://{authority}"),
+        Ok(None) | Err(_) => format!("https://{authority}/{bucket}"),
+    }
+}
+
 /// Parses an object name from decoded bytes: the one parser of keys, for paths and for copy sources.
 pub(crate) fn object_name(bucket: BucketName, key: &[u8]) -> Result<ObjectName, S3Error> {
     let key = ObjectKey::parse(key).map_err(|error| match error {

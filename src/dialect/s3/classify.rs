@@ -200,6 +200,10 @@ fn check_parameter(name: &str, value: &str) -> Result<(), S3Error> {
             refuse("a number from 0 to 2147483647")
         }
         "encoding-type" if value != "url" => refuse("`url`"),
+        // AUZ-10: a store that looks for a prefix in folders would go up, past what policy decided on.
+        "prefix" if climbs(value) => {
+            refuse("free of NUL and of `.` and `..` segments, which stores may collapse")
+        }
         "uploadId" | "versionId"
             if value.is_empty() || value.len() > 2048 || value.chars().any(char::is_control) =>
         {
@@ -211,6 +215,14 @@ fn check_parameter(name: &str, value: &str) -> Result<(), S3Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a path made of `prefix` would leave the folder that it seems to name. The last segment is only a beginning: a
+/// `.` may be that of a hidden file.
+fn climbs(prefix: &str) -> bool {
+    let (folders, last) = prefix.rsplit_once('/').unwrap_or(("", prefix));
+    let dots = |segment| matches!(segment, "." | "..");
+    prefix.contains('\0') || last == ".." || folders.split('/').any(dots)
 }
 
 fn crossing_headers(headers: &HeaderMap, row: &Row) -> Result<Headers, S3Error> {
@@ -358,6 +370,7 @@ mod tests {
             ("HEAD", Bucket, "", &[], "HeadBucket"),
             ("GET", Bucket, "location", &[], "GetBucketLocation"),
             ("GET", Bucket, "prefix=a&delimiter=/", &[], "ListObjects"),
+            ("GET", Bucket, "prefix=a/.&marker=a/..", &[], "ListObjects"),
             ("GET", Bucket, "list-type=2&prefix=a", &[], "ListObjectsV2"),
             ("GET", Bucket, "uploads", &[], "ListMultipartUploads"),
             ("POST", Bucket, "delete=", &[], "DeleteObjects"),
@@ -417,6 +430,11 @@ mod tests {
             ("GET", Bucket, "prefix=a&unknown=1", &[], "NotImplemented"),
             ("GET", Bucket, "max-keys=-1", &[], "InvalidArgument"),
             ("GET", Bucket, "max-keys=%2B1", &[], "InvalidArgument"),
+            ("GET", Bucket, "prefix=team-a/../team-b/", &[], "InvalidArgument"),
+            ("GET", Bucket, "list-type=2&prefix=..", &[], "InvalidArgument"),
+            ("GET", Bucket, "uploads&prefix=a/..", &[], "InvalidArgument"),
+            ("GET", Bucket, "versions&prefix=a/./b", &[], "InvalidArgument"),
+            ("GET", Bucket, "prefix=a%00", &[], "InvalidArgument"),
             ("POST", Bucket, "", &[], "PreconditionFailed"),
             ("PATCH", Object, "", &[], "MethodNotAllowed"),
             ("OPTIONS", Bucket, "", &[], "MethodNotAllowed"),

@@ -3,6 +3,7 @@
 //! The statuses are a contract: S3A and the SDKs retry, refresh or give up by them. An expired session is a 400
 //! `ExpiredToken`, a denial a 403, and whatever is not the caller's fault a 503.
 
+use super::documents;
 use super::error::S3Error;
 use crate::authz::{DenyReason, NotPermitted};
 use crate::body::{BodyError, PayloadError};
@@ -25,6 +26,14 @@ pub(crate) fn describe(error: &Error) -> S3Error {
         Error::Absent(_) => S3Error::no_such_key("The specified key does not exist."),
         Error::NotPermitted(NotPermitted::Tagging(error)) => S3Error::invalid_argument(error.to_string()),
         Error::NotPermitted(refusal @ NotPermitted::CrossTarget { .. }) => S3Error::not_implemented(refusal.to_string()),
+        Error::NoSuchUpload(_) => S3Error::no_such_upload(documents::outward("NoSuchUpload").1),
+        Error::NotAMarker(parameter, _) => {
+            S3Error::invalid_argument(format!("The {parameter} provided is incorrect"))
+        }
+        Error::UploadTerms => S3Error::invalid_argument(
+            "the tags and the encryption key of an upload in parts have 700 bytes at most: set the tags afterwards",
+        ),
+        Error::Signing(SigningError::Key(_)) => key_too_long(),
         Error::Payload(error) => body(error),
         Error::AuditUnavailable => S3Error::slow_down(
             "No access can be recorded now, and none is given unrecorded. Try again; the operator has been told.",
@@ -81,8 +90,14 @@ fn body(error: &BodyError) -> S3Error {
     }
 }
 
+/// The folder that a bucket is counts, too: how long it is, is not for callers to know.
+fn key_too_long() -> S3Error {
+    S3Error::key_too_long("Your key is too long for this bucket")
+}
+
 fn payload(error: &PayloadError) -> S3Error {
     match error {
+        PayloadError::KeyTooLong => key_too_long(),
         PayloadError::Sha256Mismatch => S3Error::sha256_mismatch(
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
         ),

@@ -60,6 +60,7 @@ codes! {
     method_not_allowed "MethodNotAllowed" 405;
     missing_content_length "MissingContentLength" 411;
     no_such_key "NoSuchKey" 404;
+    no_such_upload "NoSuchUpload" 404;
     not_implemented "NotImplemented" 501;
     precondition_failed "PreconditionFailed" 412;
     request_time_too_skewed "RequestTimeTooSkewed" 403;

@@ -23,7 +23,7 @@ use super::payload::{self, CallerBody, Outgoing};
 use crate::authn::ChunkSigning;
 use crate::body::{self, Body, BodyError, PayloadError};
 use crate::bridge::Bridge;
-use crate::config::{Profile, Target};
+use crate::config::{Bucket, Profile};
 use crate::operation::{
     Api, BodyRule, Checksum, ChecksumAlgorithm, CompletedPart, DeclaredPayload, Detail, Enforced, Operation,
     PayloadMode,
@@ -76,13 +76,13 @@ impl IncomingPayload {
     pub(crate) async fn outgoing(
         self,
         operation: &Operation,
-        target: &Target,
+        bucket: &Bucket,
         bridge: Bridge,
     ) -> Result<OutgoingPayload, BodyError> {
         match operation.api().row().body {
             BodyRule::Object if bridge.profile == Profile::Gcs => self.object_for_gcs().await,
             BodyRule::Object => self.object(bridge).await,
-            BodyRule::Document { .. } => document(operation, target, bridge.profile),
+            BodyRule::Document { .. } => document(operation, bucket, bridge.profile),
             // A form becomes an upload before it gets here.
             BodyRule::Form => Err(PayloadError::Incomplete.into()),
             BodyRule::Empty => {
@@ -236,19 +236,23 @@ fn nothing(operation: &Operation) -> OutgoingPayload {
 }
 
 /// A rebuilt document with its own hash and MD5: what the caller declared was true of other bytes.
-fn document(operation: &Operation, target: &Target, profile: Profile) -> Result<OutgoingPayload, BodyError> {
+fn document(operation: &Operation, bucket: &Bucket, profile: Profile) -> Result<OutgoingPayload, BodyError> {
     let bytes = match operation.detail() {
-        Detail::Deletions { objects, quiet } => documents::write_delete(objects, *quiet),
+        Detail::Deletions { objects, quiet } => {
+            documents::write_delete(objects, *quiet, &bucket.prefix).map_err(|_| PayloadError::KeyTooLong)?
+        }
         Detail::Parts(parts) if speaks_checksums(profile) => documents::write_complete(parts),
         // Each part was verified when it came, and its ETag binds it.
         Detail::Parts(parts) => documents::write_complete(&without_checksums(parts)),
         Detail::Tags(tags) => documents::write_tags(tags),
         Detail::Document(bytes) => bytes.clone(),
         // Google has a place of its own choice for whoever names none.
-        Detail::None if profile == Profile::Gcs && &*target.region == "auto" => {
+        Detail::None if profile == Profile::Gcs && &*bucket.target.region == "auto" => {
             return Ok(nothing(operation));
         }
-        Detail::None if operation.api() == Api::CreateBucket => documents::write_new_bucket(&target.region),
+        Detail::None if operation.api() == Api::CreateBucket => {
+            documents::write_new_bucket(&bucket.target.region)
+        }
         Detail::None => return Ok(nothing(operation)),
         // No row has a document and a source.
         Detail::Copy(_) => return Err(PayloadError::Incomplete.into()),

@@ -26,7 +26,9 @@ use self::claim::Signable;
 use self::error::S3Error;
 use self::query::Query;
 use crate::authn::Claim;
-use crate::operation::{Api, BodyRule, DeclaredPayload, Detail, DocumentForm, Operation, Resource};
+use crate::operation::{
+    Api, BodyRule, BucketName, DeclaredPayload, Detail, DocumentForm, Operation, Resource,
+};
 use bytes::Bytes;
 use http::request::Parts;
 
@@ -229,6 +231,11 @@ fn authority(head: &Parts) -> Result<String, S3Error> {
     host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
         .map(str::to_ascii_lowercase)
         .ok_or_else(|| S3Error::invalid_request("the request has no valid Host"))
+}
+
+/// Where the caller of a request reaches `bucket`, without a slash at the end.
+pub(crate) fn bucket_url(head: &Parts, domains: &[Box<str>], bucket: &BucketName) -> String {
+    address::bucket_url(&authority(head).unwrap_or_default(), domains, bucket)
 }
 
 fn operation(

@@ -2,8 +2,9 @@
 //!
 //! A target's error may echo our string to sign, its bucket or its endpoint. Only its code gets through.
 
-use super::documents::{self, Rewritten};
+use super::documents::{self, Names, Rewritten};
 use super::error::S3Error;
+use crate::authn::Handles;
 use crate::authz::Permit;
 use crate::body::{self, Body, BodyError};
 use crate::config::Profile;
@@ -19,12 +20,31 @@ use http_body_util::BodyExt;
 const LARGEST_DOCUMENT: usize = 16 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
 
+/// The region of every bucket. Any region signs here, so the one that clients assume without asking is right. Said with
+/// good answers only: to an error with a region, SDKs turn to that region of Amazon's.
+pub(crate) const REGION: &str = "us-east-1";
+
+/// Whom an answer is for: what the names in it depend on.
+#[derive(Clone, Copy)]
+pub(crate) struct Addressee<'a> {
+    /// Where it reaches the bucket, without a slash at the end.
+    pub(crate) url: &'a str,
+    /// What seals for it what a target gives out.
+    pub(crate) handles: &'a Handles,
+}
+
 /// Where a response goes.
 pub(crate) struct Destination<'a> {
     pub(crate) permit: &'a Permit,
-    /// `https://` and the host that the caller used.
-    pub(crate) origin: &'a str,
+    pub(crate) addressee: Addressee<'a>,
     pub(crate) request_id: &'a str,
+}
+
+impl Destination<'_> {
+    fn names(&self) -> Result<Names, Error> {
+        Names::of(self.permit, self.addressee.url, self.addressee.handles)
+            .ok_or(Error::Internal("a target's answer without a bucket"))
+    }
 }
 
 /// Turns a target's response into the caller's.
@@ -83,6 +103,10 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
                 response.headers_mut().remove(header::CONTENT_LENGTH);
                 response.headers_mut().remove(header::CONTENT_TYPE);
             }
+            if api == Api::HeadBucket {
+                let region = HeaderValue::from_static(REGION);
+                response.headers_mut().insert("x-amz-bucket-region", region);
+            }
             if let (Api::CreateBucket, Some(bucket)) = (api, operation.bucket()) {
                 let location = HeaderValue::try_from(format!("/{bucket}"));
                 response
@@ -93,16 +117,11 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
         }
         Answer::Deletions => {
             let body = read(body, LARGEST_DOCUMENT).await?;
-            let merged = delete_result(to.permit, Some(&body))?;
+            let merged = delete_result(to.permit, Some((&body, &to.names()?)))?;
             Ok(document(api, &head.headers, merged))
         }
         Answer::Completion => {
-            let bucket = operation
-                .bucket()
-                .cloned()
-                .ok_or(Error::Internal("a completion without a bucket"))?;
-            let rewritten =
-                documents::keep_alive_rewrite(body, api, bucket, to.origin.into(), to.request_id.into());
+            let rewritten = documents::keep_alive_rewrite(body, api, to.names()?, to.request_id.into());
             let mut response = with_headers(api, &head, rewritten);
             response.headers_mut().remove(header::CONTENT_LENGTH);
             response.headers_mut().insert(header::CONTENT_TYPE, xml());
@@ -114,10 +133,7 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
                 true => documents::from_google(&body).map_err(Error::TargetDocument)?,
                 false => body,
             };
-            let Some(bucket) = operation.bucket() else {
-                return Err(Error::Internal("a bucket's answer without a bucket"));
-            };
-            match documents::rewrite_result(api, &body, bucket, to.origin).map_err(Error::TargetDocument)? {
+            match documents::rewrite_result(api, &body, &to.names()?).map_err(Error::TargetDocument)? {
                 Rewritten::Document(rewritten) => Ok(document(api, &head.headers, rewritten)),
                 // S3 may say 200 and fail later: the error is in the body.
                 Rewritten::Error { code, .. } => Err(Error::Target(Box::new(from_code(
@@ -144,15 +160,14 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
 ///
 /// # Errors
 /// [`Error::TargetDocument`] if the target's answer is no DeleteResult.
-pub(crate) fn delete_result(permit: &Permit, target_answer: Option<&[u8]>) -> Result<Bytes, Error> {
+pub(crate) fn delete_result(permit: &Permit, target_answer: Option<(&[u8], &Names)>) -> Result<Bytes, Error> {
     let quiet = matches!(permit.operation().detail(), Detail::Deletions { quiet: true, .. });
     let refused: Vec<_> = permit
         .refused()
         .iter()
         .map(|(deletion, denied)| (deletion.clone(), denied.message.clone()))
         .collect();
-    documents::merge_delete_result(target_answer.unwrap_or_default(), &refused, quiet)
-        .map_err(Error::TargetDocument)
+    documents::merge_delete_result(target_answer, &refused, quiet).map_err(Error::TargetDocument)
 }
 
 /// A document of our own as a response.

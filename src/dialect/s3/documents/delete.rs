@@ -4,10 +4,11 @@
 //! the target gets a list written from those that were allowed. What could narrow a deletion (`ETag`, `Size`,
 //! `LastModifiedTime`) is refused rather than dropped: without it more would be deleted than was asked.
 
+use super::names::Names;
 use super::reader::{Reader, Source, is_blank};
 use super::writer::Xml;
 use super::{DocumentError, outward};
-use crate::operation::{BucketName, ObjectDeletion, ObjectKey, ObjectName};
+use crate::operation::{BucketName, KeyError, KeyPrefix, ObjectDeletion, ObjectKey, ObjectName};
 use bytes::Bytes;
 
 /// As at S3.
@@ -97,25 +98,33 @@ fn once<T>(slot: &mut Option<T>, value: T) -> Result<(), DocumentError> {
 }
 
 /// Writes the body of a DeleteObjects request for the target.
-pub(crate) fn write_delete(objects: &[ObjectDeletion], quiet: bool) -> Bytes {
+///
+/// # Errors
+/// [`KeyError::TooLong`] for a key that does not fit behind `prefix`.
+pub(crate) fn write_delete(
+    objects: &[ObjectDeletion],
+    quiet: bool,
+    prefix: &KeyPrefix,
+) -> Result<Bytes, KeyError> {
     // INVARIANT: keys and versions come from `parse_delete`, which refuses what XML cannot carry: the writer
     // replaces nothing, so the target deletes what was decided.
     let mut xml = Xml::document();
     xml.root("Delete");
     for deletion in objects {
         xml.open("Object");
-        name_object(&mut xml, deletion);
+        let key = prefix.join(&deletion.object.key)?;
+        name_object(&mut xml, key.as_str(), deletion);
         xml.close("Object");
     }
     if quiet {
         xml.element("Quiet", "true");
     }
     xml.close("Delete");
-    xml.finish()
+    Ok(xml.finish())
 }
 
-fn name_object(xml: &mut Xml, deletion: &ObjectDeletion) {
-    xml.element("Key", deletion.object.key.as_str());
+fn name_object(xml: &mut Xml, key: &str, deletion: &ObjectDeletion) {
+    xml.element("Key", key);
     if let Some(version_id) = &deletion.version_id {
         xml.element("VersionId", version_id);
     }
@@ -123,19 +132,20 @@ fn name_object(xml: &mut Xml, deletion: &ObjectDeletion) {
 
 /// Puts the answer together: what the target did, and an `AccessDenied` for each deletion that policy denied.
 ///
-/// `target` is the body of the target's answer, bounded by its reader, or empty if nothing was asked of it.
+/// `target` is the body of the target's answer, bounded by its reader, with the caller's names for it; `None` if nothing
+/// was asked of it.
 /// `denied` comes with the message for each. Of the target's errors only the code is kept.
 ///
 /// # Errors
 /// [`DocumentError`] if the target's answer is not a DeleteResult. The text is for the operator.
 pub(crate) fn merge_delete_result(
-    target: &[u8],
+    target: Option<(&[u8], &Names)>,
     denied: &[(ObjectDeletion, String)],
     quiet: bool,
 ) -> Result<Bytes, DocumentError> {
     let mut xml = Xml::document();
     xml.root("DeleteResult");
-    if !target.is_empty() {
+    if let Some((target, names)) = target.filter(|(target, _)| !target.is_empty()) {
         let mut reader = Reader::new(target, Source::Target)?;
         reader.root("DeleteResult")?;
         let mut entries = 0;
@@ -145,8 +155,8 @@ pub(crate) fn merge_delete_result(
                 return Err(DocumentError::TooMany(RESULT_LIMIT));
             }
             match &*name {
-                "Deleted" => deleted(&mut reader, &mut xml, quiet)?,
-                "Error" => failed(&mut reader, &mut xml, quiet)?,
+                "Deleted" => deleted(&mut reader, &mut xml, names, quiet)?,
+                "Error" => failed(&mut reader, &mut xml, names, quiet)?,
                 _ => reader.skip()?,
             }
         }
@@ -154,7 +164,7 @@ pub(crate) fn merge_delete_result(
     }
     for (deletion, message) in denied {
         xml.open("Error");
-        name_object(&mut xml, deletion);
+        name_object(&mut xml, deletion.object.key.as_str(), deletion);
         xml.element("Code", "AccessDenied");
         xml.element("Message", message);
         xml.close("Error");
@@ -163,13 +173,14 @@ pub(crate) fn merge_delete_result(
     Ok(xml.finish())
 }
 
-fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), DocumentError> {
+fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) -> Result<(), DocumentError> {
     let mut kept = Xml::fragment();
     while let Some(name) = reader.child()? {
         match &*name {
-            "Key" | "VersionId" | "DeleteMarker" | "DeleteMarkerVersionId" => {
+            "Key" => kept.element("Key", names.deleted(&reader.text()?)?),
+            "VersionId" | "DeleteMarker" | "DeleteMarkerVersionId" => {
                 let text = reader.text()?;
-                if !is_blank(&text) || &*name == "Key" {
+                if !is_blank(&text) {
                     kept.element(&name, &text);
                 }
             }
@@ -182,12 +193,12 @@ fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), Do
     Ok(())
 }
 
-fn failed(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), DocumentError> {
+fn failed(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) -> Result<(), DocumentError> {
     let mut kept = Xml::fragment();
     let mut code = String::new();
     while let Some(name) = reader.child()? {
         match &*name {
-            "Key" => kept.element("Key", &reader.text()?),
+            "Key" => kept.element("Key", names.deleted(&reader.text()?)?),
             "VersionId" => match reader.text()? {
                 version_id if is_blank(&version_id) => {}
                 version_id => kept.element("VersionId", &version_id),
@@ -212,7 +223,9 @@ fn failed(reader: &mut Reader<'_>, xml: &mut Xml, quiet: bool) -> Result<(), Doc
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::tests::names;
     use super::*;
+    use crate::operation::Api;
     use proptest::prelude::*;
 
     fn bucket() -> BucketName {
@@ -336,7 +349,7 @@ mod tests {
                 .map(|key| deletion(key.as_str(), (key.as_str().len() % 2 == 0).then_some("v&<1>")))
                 .collect();
             prop_assume!(!objects.is_empty());
-            let written = write_delete(&objects, quiet);
+            let written = write_delete(&objects, quiet, &KeyPrefix::default()).unwrap();
             prop_assert_eq!(parse_delete(&written, &bucket()), Ok((objects, quiet)));
         }
 
@@ -355,7 +368,8 @@ mod tests {
             <Error><Key>d</Key><Code>SignatureDoesNotMatch</Code><StringToSign>canary</StringToSign></Error>\
             </DeleteResult>";
         let denied = [(deletion("e", Some("v")), "not you & not <now>".to_owned())];
-        let merged = merge_delete_result(target, &denied, false).unwrap();
+        let names = names(Api::DeleteObjects, "", &[]);
+        let merged = merge_delete_result(Some((target, &names)), &denied, false).unwrap();
         let merged = std::str::from_utf8(&merged).unwrap();
         assert!(merged.contains(
             "<Deleted><Key>a &amp; b</Key><DeleteMarker>true</DeleteMarker>\
@@ -369,14 +383,14 @@ mod tests {
         ));
         // LEK-07
         assert!(!merged.to_lowercase().contains("canary"), "{merged}");
-        let quiet = merge_delete_result(target, &denied, true).unwrap();
+        let quiet = merge_delete_result(Some((target, &names)), &denied, true).unwrap();
         let quiet = std::str::from_utf8(&quiet).unwrap();
         assert!(!quiet.contains("<Deleted>") && quiet.contains("<Key>e</Key>"));
     }
 
     #[test]
     fn without_an_answer_of_the_target_the_denied_stand_alone() {
-        let merged = merge_delete_result(b"", &[(deletion("a", None), "no".into())], false).unwrap();
+        let merged = merge_delete_result(None, &[(deletion("a", None), "no".into())], false).unwrap();
         assert_eq!(
             merged,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -384,7 +398,39 @@ mod tests {
              <Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"
         );
         for answer in [&b"<Error/>"[..], b"<DeleteResult>", b"<html></html>"] {
-            assert!(merge_delete_result(answer, &[], false).is_err());
+            let names = names(Api::DeleteObjects, "", &[]);
+            assert!(merge_delete_result(Some((answer, &names)), &[], false).is_err());
+        }
+    }
+
+    #[test]
+    fn keys_are_mapped_out_and_back() {
+        let prefix = KeyPrefix::parse("teams/a/").unwrap();
+        let written = write_delete(&[deletion("b&", None)], false, &prefix).unwrap();
+        assert!(
+            std::str::from_utf8(&written)
+                .unwrap()
+                .contains("<Key>teams/a/b&amp;</Key>")
+        );
+        let long = [deletion(&"k".repeat(1020), None)];
+        assert_eq!(write_delete(&long, false, &prefix), Err(KeyError::TooLong));
+
+        let names = names(Api::DeleteObjects, "teams/a/", &[]);
+        let merged = |inner: &str| {
+            let answer = format!("<DeleteResult>{inner}</DeleteResult>");
+            merge_delete_result(Some((answer.as_bytes(), &names)), &[], false)
+        };
+        let both = merged(
+            "<Deleted><Key>teams/a/b</Key></Deleted><Error><Key>teams/a/c</Key><Code>InternalError</Code></Error>",
+        );
+        let both = String::from_utf8(both.unwrap().to_vec()).unwrap();
+        assert!(both.contains("<Key>b</Key>") && both.contains("<Key>c</Key>") && !both.contains("teams"));
+        // AUZ-10
+        for foreign in [
+            "<Deleted><Key>teams/b/c</Key></Deleted>",
+            "<Error><Key>b</Key></Error>",
+        ] {
+            assert_eq!(merged(foreign), Err(DocumentError::Outside), "{foreign}");
         }
     }
 }

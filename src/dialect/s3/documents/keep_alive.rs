@@ -5,11 +5,12 @@
 //! target becomes an error document of our own, as the status is long out; clients know that case. A document that
 //! is not understood ends the body with an error: nobody can say whether the call succeeded.
 
+use super::names::Names;
 use super::rewrite::{Rewritten, rewrite};
 use super::writer::Xml;
 use super::{DocumentError, outward};
 use crate::body::{Body, BodyError};
-use crate::operation::{Api, BucketName};
+use crate::operation::Api;
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -22,18 +23,11 @@ const LIMIT: usize = 1 << 20;
 /// The target's body of status 200, rewritten as [`super::rewrite_result`] does.
 ///
 /// `request_id` is ours, for the error document.
-pub(crate) fn keep_alive_rewrite(
-    body: Body,
-    api: Api,
-    virtual_bucket: BucketName,
-    host_url: String,
-    request_id: String,
-) -> Body {
+pub(crate) fn keep_alive_rewrite(body: Body, api: Api, names: Names, request_id: String) -> Body {
     KeepAlive {
         inner: body,
         api,
-        virtual_bucket,
-        host_url,
+        names,
         request_id,
         document: Vec::new(),
         state: State::Declaration,
@@ -44,8 +38,7 @@ pub(crate) fn keep_alive_rewrite(
 struct KeepAlive {
     inner: Body,
     api: Api,
-    virtual_bucket: BucketName,
-    host_url: String,
+    names: Names,
     request_id: String,
     document: Vec<u8>,
     state: State,
@@ -86,13 +79,7 @@ impl KeepAlive {
     }
 
     fn finish(&self) -> Result<Bytes, BodyError> {
-        let rewritten = rewrite(
-            Xml::fragment(),
-            self.api,
-            &self.document,
-            &self.virtual_bucket,
-            &self.host_url,
-        );
+        let rewritten = rewrite(Xml::fragment(), self.api, &self.document, &self.names);
         match rewritten.map_err(refused)? {
             Rewritten::Document(document) => Ok(document),
             Rewritten::Error { code, message } => {
@@ -155,6 +142,7 @@ impl http_body::Body for KeepAlive {
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::tests::names;
     use super::*;
     use std::collections::VecDeque;
     use std::future::poll_fn;
@@ -182,8 +170,7 @@ mod tests {
         let mut body = keep_alive_rewrite(
             Frames(frames.collect()).boxed_unsync(),
             Api::CompleteMultipartUpload,
-            BucketName::parse("lake").unwrap(),
-            "https://host".into(),
+            names(Api::CompleteMultipartUpload, "", &[]),
             "REQ1".into(),
         );
         let mut seen = Vec::new();
@@ -201,10 +188,10 @@ mod tests {
 
     #[tokio::test]
     async fn white_space_passes_at_once_and_the_document_when_it_is_whole() {
-        let document = "<CompleteMultipartUploadResult><Location>x</Location><Bucket>x</Bucket><Key>a";
+        let document = "<CompleteMultipartUploadResult><Location>x</Location><Bucket>x</Bucket><ETag>a";
         let expected = format!(
-            "{ROOT}<Location>https://host/lake/a%20%20b</Location><Bucket>lake</Bucket><Key>a  b</Key>\
-             </CompleteMultipartUploadResult>"
+            "{ROOT}<Location>https://s3.tidegate.test/lake/a%20b/%C3%A4%2B%3Fc</Location><Bucket>lake</Bucket>\
+             <ETag>a  b</ETag></CompleteMultipartUploadResult>"
         );
         assert_eq!(
             out(&[
@@ -214,7 +201,7 @@ mod tests {
                 "\r\n  ",
                 document,
                 "  ",
-                "b</Key></CompleteMultipartUploadResult>"
+                "b</ETag></CompleteMultipartUploadResult>"
             ])
             .await,
             [DECLARATION, " ", " ", " ", &expected]

@@ -15,11 +15,13 @@ pub(super) mod fuzzing;
 mod google;
 mod keep_alive;
 mod listing;
+mod names;
 mod own;
 mod reader;
 mod rewrite;
 mod writer;
 
+use crate::authn::SealError;
 use crate::operation::KeyError;
 pub(crate) use codes::outward;
 pub(crate) use complete::{parse_complete, write_complete};
@@ -31,6 +33,7 @@ pub(crate) use delete::{merge_delete_result, parse_delete, write_delete};
 pub(crate) use google::from_google;
 pub(crate) use keep_alive::keep_alive_rewrite;
 pub(crate) use listing::first_key;
+pub(crate) use names::{Names, place};
 pub(crate) use own::{list_buckets, location, post_response};
 pub(crate) use rewrite::{Rewritten, parse_target_error, rewrite_result};
 pub(crate) use writer::escape;
@@ -64,15 +67,24 @@ pub(crate) enum DocumentError {
     /// A bucket policy that is none: `MalformedPolicy`.
     #[error("the policy is not a JSON object")]
     Policy,
+    /// A target's answer names what was not asked for: not passed on, whatever it is (AUZ-10).
+    #[error("it names a key outside of the prefix that was asked for")]
+    Outside,
+    /// An id of a target's answer that no caller can be given.
+    #[error("it has an upload id or a continuation token that cannot be sealed: {0}")]
+    Seal(#[from] SealError),
 }
 
 impl DocumentError {
     /// The S3 error code.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::UnknownElement(_) | Self::Key { .. } | Self::TooMany(_) => {
-                "MalformedXML"
-            }
+            Self::Malformed(_)
+            | Self::UnknownElement(_)
+            | Self::Key { .. }
+            | Self::TooMany(_)
+            | Self::Outside
+            | Self::Seal(_) => "MalformedXML",
             Self::Unsupported(_) => "NotImplemented",
             Self::Tag(_) => "InvalidTag",
             Self::Policy => "MalformedPolicy",

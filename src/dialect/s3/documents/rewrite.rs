@@ -1,15 +1,17 @@
 //! What a target answers, in the caller's names.
 //!
-//! The answer is taken apart and written anew: the bucket is the one that the caller named, a location is one where
-//! the caller can go, owners say nothing about the target's accounts, attributes are gone. The rest stays, unknown
-//! elements too, and text stays as it is: a key listed with `encoding-type=url` is passed on as the target encoded it.
+//! The answer is taken apart and written anew: the bucket is the one that the caller named, keys are those that the
+//! caller knows, a location is one where the caller can go, upload ids are sealed, owners say nothing about the target's
+//! accounts, attributes are gone. The rest stays, unknown elements too, and text stays as it is: a key listed with
+//! `encoding-type=url` is passed on as the target encoded it. What [`Names`] refuses ends the whole answer.
 
 use super::DocumentError;
+use super::names::Names;
 use super::reader::{Reader, Source, Token};
 use super::writer::Xml;
-use crate::operation::{Answer, Api, BucketName};
+use crate::operation::{Answer, Api};
 use bytes::Bytes;
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 /// Error documents are a few hundred bytes.
 const ERROR_LIMIT: usize = 256 * 1024;
@@ -31,20 +33,13 @@ pub(crate) enum Rewritten {
     },
 }
 
-/// Rebuilds the target's answer to `api`.
-///
-/// `host_url` is where the caller reached us (`https://host`), without a slash at the end. The body is bounded by
-/// its reader.
+/// Rebuilds the target's answer to `api`. The body is bounded by its reader.
 ///
 /// # Errors
-/// [`DocumentError`] if the answer is not the document that `api` has. The text is for the operator.
-pub(crate) fn rewrite_result(
-    api: Api,
-    body: &[u8],
-    virtual_bucket: &BucketName,
-    host_url: &str,
-) -> Result<Rewritten, DocumentError> {
-    rewrite(Xml::document(), api, body, virtual_bucket, host_url)
+/// [`DocumentError`] if the answer is not the document that `api` has, or names what was not asked for. The text is for
+/// the operator.
+pub(crate) fn rewrite_result(api: Api, body: &[u8], names: &Names) -> Result<Rewritten, DocumentError> {
+    rewrite(Xml::document(), api, body, names)
 }
 
 /// The code and the message of a target's error document; `None` if it is none.
@@ -65,8 +60,7 @@ pub(super) fn rewrite(
     mut xml: Xml,
     api: Api,
     body: &[u8],
-    virtual_bucket: &BucketName,
-    host_url: &str,
+    names: &Names,
 ) -> Result<Rewritten, DocumentError> {
     let expected = match api.row().answer {
         Answer::Document(roots) => roots,
@@ -88,46 +82,211 @@ pub(super) fn rewrite(
         _ => return Err(DocumentError::Malformed("it has no root")),
     };
     xml.root(&root);
+    let names = names.for_document(body);
     // The elements that are open below the root.
-    let mut path = Vec::new();
+    let mut path: Vec<Cow<'_, str>> = Vec::new();
+    let (mut upload, mut next) = (Listed::default(), Listed::default());
+    let (mut entry, mut count) = (Entry::default(), None);
     while let Some(token) = reader.next()? {
         match token {
-            Token::Open(name) => match (&*name, path.is_empty()) {
-                // Its type is an attribute, without which some clients do not read it.
-                ("Grantee", _) => {
-                    let grantee = grantee(&mut reader)?;
-                    xml.grantee(grantee.as_deref(), OWNER);
+            Token::Open(name) => match Meaning::of(names.lists(), path.last().map(|parent| &**parent), &name)
+            {
+                Meaning::Other => {
+                    if path.is_empty() {
+                        entry.begin = xml.mark();
+                    }
+                    xml.open(&name);
+                    path.push(name);
                 }
-                ("Owner" | "Initiator", _) => {
+                Meaning::Dropped => reader.skip()?,
+                Meaning::Owner => {
                     reader.skip()?;
                     xml.open(&name);
                     xml.element("ID", OWNER);
                     xml.element("DisplayName", OWNER);
                     xml.close(&name);
                 }
-                ("Name" | "Bucket", true) => {
-                    reader.skip()?;
-                    xml.element(&name, virtual_bucket.as_str());
+                // Its type is an attribute, without which some clients do not read it.
+                Meaning::Grantee => {
+                    let grantee = grantee(&mut reader)?;
+                    xml.grantee(grantee.as_deref(), OWNER);
                 }
-                ("Location", true) => {
+                Meaning::Bucket => {
                     reader.skip()?;
-                    if let Some(key) = key_of(body)? {
-                        xml.element("Location", &location(host_url, virtual_bucket, &key));
+                    xml.element(&name, names.bucket());
+                }
+                Meaning::Location => {
+                    reader.skip()?;
+                    if let Some(location) = names.location() {
+                        xml.element(&name, &location);
                     }
                 }
-                _ => {
-                    xml.open(&name);
-                    path.push(name);
+                Meaning::OwnKey => {
+                    reader.skip()?;
+                    if let Some(key) = names.own_key() {
+                        xml.verbatim_element(&name, &key);
+                    }
                 }
+                Meaning::OwnUpload => xml.element(&name, &names.own_upload(&reader.text()?)?),
+                Meaning::Listed => {
+                    let text = reader.text()?;
+                    let listed = names.listed(&text)?;
+                    entry.nameless |= listed.is_empty() && name == "Key";
+                    xml.verbatim_element(&name, listed);
+                }
+                Meaning::Repeated => xml.verbatim_element(&name, names.repeated(&reader.text()?)),
+                Meaning::Next => xml.verbatim_element(&name, names.next(&reader.text()?)?),
+                Meaning::UploadKey => {
+                    let key = reader.text()?;
+                    let key = names.next(&key)?;
+                    xml.verbatim_element(&name, key);
+                    entry.nameless |= key.is_empty() && !path.is_empty();
+                    upload_or_next(&path, &mut upload, &mut next).key = Some(key.to_owned());
+                }
+                Meaning::UploadId => {
+                    upload_or_next(&path, &mut upload, &mut next).id = Some(reader.text()?);
+                }
+                Meaning::UploadIdMarker => {
+                    reader.skip()?;
+                    xml.element(&name, names.upload_id_marker());
+                }
+                Meaning::Count => {
+                    let text = reader.text()?;
+                    xml.open(&name);
+                    let begin = xml.mark();
+                    xml.verbatim(&text);
+                    count = text
+                        .trim_ascii()
+                        .parse()
+                        .ok()
+                        .map(|n: u64| (begin..xml.mark(), n));
+                    xml.close(&name);
+                }
+                Meaning::Token => xml.verbatim_element(&name, names.continuation_token(&reader.text()?)),
+                Meaning::NextToken => xml.verbatim_element(&name, &names.next_token(&reader.text()?)?),
             },
             Token::Text(text) => xml.verbatim(&text),
             Token::Close => match path.pop() {
-                Some(name) => xml.close(&name),
-                None => xml.close(&root),
+                Some(_) if path.is_empty() && std::mem::take(&mut entry.nameless) => {
+                    xml.take_back(entry.begin);
+                    upload = Listed::default();
+                    entry.taken_back += 1;
+                }
+                Some(name) => {
+                    if path.is_empty() && name == "Upload" {
+                        std::mem::take(&mut upload).write("UploadId", &names, &mut xml)?;
+                    }
+                    xml.close(&name);
+                }
+                None => {
+                    std::mem::take(&mut next).write("NextUploadIdMarker", &names, &mut xml)?;
+                    if let Some((marks, counted)) = count.take().filter(|_| entry.taken_back > 0) {
+                        xml.overwrite(marks, counted.saturating_sub(entry.taken_back));
+                    }
+                    xml.close(&root);
+                }
             },
         }
     }
     Ok(Rewritten::Document(xml.finish()))
+}
+
+/// The entry of a listing that is being written. One without a name is taken back: a target may have an object whose key
+/// is the folder that the bucket is, and on this side no key is empty.
+#[derive(Default)]
+struct Entry {
+    begin: usize,
+    nameless: bool,
+    taken_back: u64,
+}
+
+/// An upload of a listing. Its id is sealed with its key, which may come after it: it is written when both are known.
+#[derive(Default)]
+struct Listed {
+    key: Option<String>,
+    id: Option<String>,
+}
+
+impl Listed {
+    fn write(self, element: &str, names: &Names, xml: &mut Xml) -> Result<(), DocumentError> {
+        let Some(id) = self.id.filter(|id| !id.is_empty()) else {
+            return Ok(());
+        };
+        let key = self.key.filter(|key| !key.is_empty());
+        let key = key.ok_or(DocumentError::Malformed("it has an upload without a key"))?;
+        xml.element(element, &names.listed_upload(&key, &id)?);
+        Ok(())
+    }
+}
+
+fn upload_or_next<'l>(path: &[Cow<'_, str>], upload: &'l mut Listed, next: &'l mut Listed) -> &'l mut Listed {
+    match path.is_empty() {
+        true => next,
+        false => upload,
+    }
+}
+
+/// What an element says, as far as it names anything.
+enum Meaning {
+    /// Nothing that has another name on this side.
+    Other,
+    /// Something that callers must not see.
+    Dropped,
+    /// An account of the target.
+    Owner,
+    /// An account of the target, or a group that everybody knows.
+    Grantee,
+    /// The bucket.
+    Bucket,
+    /// Where the object is.
+    Location,
+    /// The key of the object that the call is about.
+    OwnKey,
+    /// The upload that the call is about.
+    OwnUpload,
+    /// A key in a listing, or what several begin with.
+    Listed,
+    /// A part of the question.
+    Repeated,
+    /// Where the next page begins.
+    Next,
+    /// A key with an upload, or where the next page of uploads begins.
+    UploadKey,
+    /// The id of an upload, or where the next page of uploads begins.
+    UploadId,
+    /// Where this page of uploads begins.
+    UploadIdMarker,
+    /// How many entries there are.
+    Count,
+    /// The token of this page.
+    Token,
+    /// The token of the next page.
+    NextToken,
+}
+
+impl Meaning {
+    /// Of `name`, below `parent`, which is `None` for what is directly below the root.
+    fn of(listing: bool, parent: Option<&str>, name: &str) -> Self {
+        match (name, parent, listing) {
+            ("Owner" | "Initiator", _, _) => Self::Owner,
+            ("Grantee", _, _) => Self::Grantee,
+            ("Name" | "Bucket", None, _) => Self::Bucket,
+            ("Location", None, _) => Self::Location,
+            ("Key", None, false) => Self::OwnKey,
+            ("UploadId", None, false) => Self::OwnUpload,
+            ("Key", Some("Upload"), true) | ("NextKeyMarker", None, true) => Self::UploadKey,
+            ("UploadId", Some("Upload"), true) | ("NextUploadIdMarker", None, true) => Self::UploadId,
+            ("Key", _, true) | ("Prefix", Some(_), true) => Self::Listed,
+            ("Prefix" | "Marker" | "StartAfter" | "KeyMarker", None, true) => Self::Repeated,
+            ("NextMarker", None, true) => Self::Next,
+            ("UploadIdMarker", None, true) => Self::UploadIdMarker,
+            ("KeyCount", None, true) => Self::Count,
+            ("ContinuationToken", None, true) => Self::Token,
+            ("NextContinuationToken", None, true) => Self::NextToken,
+            ("UploadId", _, _) => Self::Dropped,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// The URI of a group; `None` for an account, of which callers learn nothing.
@@ -140,33 +299,6 @@ fn grantee(reader: &mut Reader<'_>) -> Result<Option<String>, DocumentError> {
         }
     }
     Ok(uri)
-}
-
-/// The text of the root's `Key`, which comes after the location in the document.
-fn key_of(body: &[u8]) -> Result<Option<String>, DocumentError> {
-    let mut reader = Reader::new(body, Source::Target)?;
-    reader.next()?;
-    while let Some(name) = reader.child()? {
-        match &*name {
-            "Key" => return reader.text().map(Some),
-            _ => reader.skip()?,
-        }
-    }
-    Ok(None)
-}
-
-fn location(host_url: &str, bucket: &BucketName, key: &str) -> String {
-    let mut url = format!("{host_url}/{bucket}/");
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                url.push(char::from(byte));
-            }
-            // Writing to a string cannot fail.
-            _ => drop(write!(url, "%{byte:02X}")),
-        }
-    }
-    url
 }
 
 /// The code, if it is one, and the message of an error document whose root was read.
@@ -193,13 +325,37 @@ fn error(reader: &mut Reader<'_>) -> Result<(Option<String>, String), DocumentEr
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::tests::{handles, names};
     use super::*;
+    use crate::authn::Place;
+    use crate::operation::{Upload, UploadOrigin, UploadTerms};
 
-    fn rewritten(api: Api, body: &str) -> Result<String, DocumentError> {
-        let lake = BucketName::parse("lake").unwrap();
-        match rewrite_result(api, body.as_bytes(), &lake, "https://s3.tidegate.test")? {
+    fn rewritten_as(api: Api, body: &str, names: &Names) -> Result<String, DocumentError> {
+        match rewrite_result(api, body.as_bytes(), names)? {
             Rewritten::Document(document) => Ok(String::from_utf8(document.to_vec()).unwrap().split_off(39)),
             Rewritten::Error { code, message } => Ok(format!("{code}|{message}")),
+        }
+    }
+
+    fn rewritten(api: Api, body: &str) -> Result<String, DocumentError> {
+        rewritten_as(api, body, &names(api, "", &[]))
+    }
+
+    /// The text of every element of that name.
+    fn texts(document: &str, name: &str) -> Vec<String> {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let after = document.split(&open).skip(1);
+        after
+            .map(|text| text.split(&close).next().unwrap().to_owned())
+            .collect()
+    }
+
+    fn place() -> Place<'static> {
+        Place {
+            target: "store",
+            target_bucket: "acme-lake-prod",
+            prefix: "",
+            bucket: "lake",
         }
     }
 
@@ -269,35 +425,217 @@ mod tests {
                 "<ListPartsResult {XMLNS}><Bucket>lake</Bucket><Part><ETag>&quot;e&quot;</ETag></Part></ListPartsResult>"
             ))
         );
+    }
+
+    // AUZ-07
+    #[test]
+    fn upload_ids_are_sealed_for_the_caller() {
+        let begun = rewritten(
+            Api::CreateMultipartUpload,
+            "<InitiateMultipartUploadResult><UploadId>real</UploadId><Bucket>canary</Bucket><Key>canary</Key>\
+             </InitiateMultipartUploadResult>",
+        )
+        .unwrap();
+        assert!(begun.ends_with("<Bucket>lake</Bucket><Key>a b/ä+?c</Key></InitiateMultipartUploadResult>"));
+        let id = texts(&begun, "UploadId").remove(0);
+        let upload = |origin| Upload {
+            target_id: "real".into(),
+            origin,
+            terms: UploadTerms::default(),
+        };
         assert_eq!(
-            rewritten(
-                Api::CreateMultipartUpload,
-                "<InitiateMultipartUploadResult><Bucket>canary</Bucket><UploadId>u</UploadId></InitiateMultipartUploadResult>"
-            ),
+            handles().open_upload(&place(), "a b/ä+?c", &id),
+            Ok(upload(UploadOrigin::Begun))
+        );
+        let parts = names(Api::ListParts, "", &[("uploadId", "as sent")]);
+        let listed = rewritten_as(
+            Api::ListParts,
+            "<ListPartsResult><Key>canary</Key><UploadId>real</UploadId></ListPartsResult>",
+            &parts,
+        );
+        assert_eq!(texts(&listed.unwrap(), "UploadId"), ["as sent"]);
+        // Whatever the order of elements, and whether or not keys are encoded.
+        for (encoded, key) in [(false, "x +y"), (true, "x+%2By"), (true, "x%20%2By")] {
+            let encoding = match encoded {
+                true => "<EncodingType>url</EncodingType>",
+                false => "",
+            };
+            let document = format!(
+                "<ListMultipartUploadsResult><NextUploadIdMarker>real</NextUploadIdMarker><UploadIdMarker>real\
+                 </UploadIdMarker><NextKeyMarker>{key}</NextKeyMarker><Upload><UploadId>real</UploadId><Key>{key}</Key>\
+                 <Part><UploadId>real</UploadId></Part></Upload>{encoding}</ListMultipartUploadsResult>"
+            );
+            let names = names(Api::ListMultipartUploads, "", &[("encoding-type", "url")]);
+            let listed = rewritten_as(Api::ListMultipartUploads, &document, &names).unwrap();
+            assert!(!listed.contains("real"), "{listed}");
+            assert_eq!(texts(&listed, "UploadIdMarker"), [""]);
+            for element in ["UploadId", "NextUploadIdMarker"] {
+                let ids = texts(&listed, element);
+                assert_eq!(ids.len(), 1, "{listed}");
+                assert_eq!(
+                    handles().open_upload(&place(), "x +y", &ids[0]),
+                    Ok(upload(UploadOrigin::Listed))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_listing_of_a_folder_shows_names_below_it() {
+        let sent = [
+            ("prefix", "x/"),
+            ("start-after", "x/1"),
+            ("continuation-token", "as sent"),
+            ("encoding-type", "url"),
+        ];
+        let names = names(Api::ListObjectsV2, "te am/a/", &sent);
+        let listing = |encoding: &str, folder: &str, key: &str| {
+            format!(
+                "<ListBucketResult><Name>canary</Name><Prefix>{folder}x/</Prefix><StartAfter>{folder}x/1</StartAfter>\
+                 <Marker></Marker><ContinuationToken>canary</ContinuationToken><NextContinuationToken>canary\
+                 </NextContinuationToken>{encoding}<Contents><Key>{key}</Key></Contents><CommonPrefixes><Prefix>{folder}x/y/\
+                 </Prefix></CommonPrefixes></ListBucketResult>"
+            )
+        };
+        let url = "<EncodingType>url</EncodingType>";
+        for (encoding, folder, key) in [
+            (url, "te+am/a/", "te+am/a/x/%C3%A4"),
+            (url, "te%20am%2Fa%2F", "te%20am%2Fa%2Fx/%C3%A4"),
+            (url, "te am/a/", "te am/a/x/%C3%A4"),
+            ("", "te am/a/", "te am/a/x/%C3%A4"),
+        ] {
+            let seen = rewritten_as(Api::ListObjectsV2, &listing(encoding, folder, key), &names).unwrap();
+            assert_eq!(texts(&seen, "Key"), ["x/%C3%A4"], "{seen}");
+            assert_eq!(texts(&seen, "Prefix"), ["x/", "x/y/"]);
+            assert_eq!(
+                (texts(&seen, "StartAfter"), texts(&seen, "Marker")),
+                (vec!["x/1".into()], vec!["".into()])
+            );
+            assert_eq!(texts(&seen, "ContinuationToken"), ["as sent"]);
+            let folder = ["canary", "m/a", "m%2Fa"].iter().any(|part| seen.contains(part));
+            assert!(!folder, "{seen}");
+        }
+        // AUZ-10
+        for (encoding, key) in [
+            (url, "x/1"),
+            (url, "te+am/b/x/1"),
+            (url, "te+am/a/y/1"),
+            ("", "te+am/a/x/1"),
+            ("", "te%20am/a/x/1"),
+        ] {
+            let seen = rewritten_as(Api::ListObjectsV2, &listing(encoding, "te am/a/", key), &names);
+            assert_eq!(seen, Err(DocumentError::Outside), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_object_that_is_the_folder_is_not_listed() {
+        let names = names(Api::ListObjectsV2, "teams/a/", &[]);
+        let listing = "<ListBucketResult><KeyCount>2</KeyCount><Contents><Size>0</Size><Key>teams/a/</Key></Contents>\
+                       <Contents><Key>teams/a/x</Key></Contents></ListBucketResult>";
+        assert_eq!(
+            rewritten_as(Api::ListObjectsV2, listing, &names),
             Ok(format!(
-                "<InitiateMultipartUploadResult {XMLNS}><Bucket>lake</Bucket><UploadId>u</UploadId>\
-                 </InitiateMultipartUploadResult>"
+                "<ListBucketResult {XMLNS}><KeyCount>1</KeyCount><Contents><Key>x</Key></Contents></ListBucketResult>"
+            ))
+        );
+        let uploads = "<ListMultipartUploadsResult><Upload><Key>teams/a/</Key><UploadId>real</UploadId></Upload>\
+                       </ListMultipartUploadsResult>";
+        assert_eq!(
+            rewritten_as(Api::ListMultipartUploads, uploads, &names),
+            Ok(format!(
+                "<ListMultipartUploadsResult {XMLNS}></ListMultipartUploadsResult>"
             ))
         );
     }
 
     #[test]
-    fn a_location_leads_back_to_us() {
-        let check = |key: &str, location: &str| {
-            let body = format!(
-                "<CompleteMultipartUploadResult><Location>https://canary</Location><Bucket>canary</Bucket>{key}\
-                 </CompleteMultipartUploadResult>"
-            );
-            let expected = format!(
-                "<CompleteMultipartUploadResult {XMLNS}>{location}<Bucket>lake</Bucket>{key}</CompleteMultipartUploadResult>"
-            );
-            assert_eq!(rewritten(Api::CompleteMultipartUpload, &body), Ok(expected));
+    fn versions_name_the_virtual_bucket_and_keys_below_the_folder() {
+        let names = names(Api::ListObjectVersions, "teams/a/", &[("prefix", "x/")]);
+        let entry = |kind: &str, key: &str| {
+            format!(
+                "<{kind}><Key>{key}</Key><VersionId>v1</VersionId><Owner><ID>canary</ID></Owner></{kind}>"
+            )
         };
+        let listing = |inner: &str| {
+            format!(
+                "<ListVersionsResult><Name>canary</Name><Prefix>teams/a/x/</Prefix><KeyMarker>teams/a/x/0</KeyMarker>\
+                 <VersionIdMarker>v0</VersionIdMarker><NextKeyMarker>teams/a/x/2</NextKeyMarker><NextVersionIdMarker>v2\
+                 </NextVersionIdMarker>{inner}</ListVersionsResult>"
+            )
+        };
+        let inner = entry("Version", "teams/a/x/1") + &entry("DeleteMarker", "teams/a/x/2");
+        let seen = rewritten_as(Api::ListObjectVersions, &listing(&inner), &names).unwrap();
+        assert!(!seen.contains("canary") && !seen.contains("teams"), "{seen}");
+        assert_eq!(texts(&seen, "Key"), ["x/1", "x/2"]);
+        for (name, text) in [
+            ("Name", "lake"),
+            ("Prefix", "x/"),
+            ("KeyMarker", "x/0"),
+            ("VersionIdMarker", "v0"),
+            ("NextKeyMarker", "x/2"),
+            ("NextVersionIdMarker", "v2"),
+        ] {
+            assert_eq!(texts(&seen, name), [text], "{seen}");
+        }
+        // AUZ-10
+        for kind in ["Version", "DeleteMarker"] {
+            let outside = listing(&entry(kind, "teams/a/y"));
+            let seen = rewritten_as(Api::ListObjectVersions, &outside, &names);
+            assert_eq!(seen, Err(DocumentError::Outside), "{kind}");
+        }
+    }
+
+    // AUZ-10
+    #[test]
+    fn nothing_outside_of_the_prefix_that_was_asked_for_is_passed_on() {
+        let check = |api: Api, inner: &str, refused: bool| {
+            let names = names(api, "", &[("prefix", "team-a/")]);
+            let Answer::Document([root]) = api.row().answer else {
+                panic!("{api:?}")
+            };
+            let seen = rewritten_as(api, &format!("<{root}>{inner}</{root}>"), &names);
+            assert_eq!(seen.err(), refused.then_some(DocumentError::Outside), "{inner}");
+        };
+        for (inner, refused) in [
+            ("<Prefix>anything</Prefix><Marker>b</Marker>", false),
+            ("<Contents><Key>team-a/x</Key></Contents>", false),
+            ("<Contents><Key>team-ab/x</Key></Contents>", true),
+            ("<Contents><Key></Key></Contents>", true),
+            ("<New><Deep><Key>b</Key></Deep></New>", true),
+            (
+                "<CommonPrefixes><Prefix>team-a/x/</Prefix></CommonPrefixes>",
+                false,
+            ),
+            ("<CommonPrefixes><Prefix>team-</Prefix></CommonPrefixes>", true),
+            ("<NextMarker></NextMarker>", false),
+            ("<NextMarker>team-b</NextMarker>", true),
+        ] {
+            check(Api::ListObjects, inner, refused);
+            check(Api::ListObjectsV2, inner, refused);
+        }
+        check(Api::ListMultipartUploads, "<Upload><Key>b</Key></Upload>", true);
         check(
-            "<Key>a b/ä+?c</Key>",
-            "<Location>https://s3.tidegate.test/lake/a%20b/%C3%A4%2B%3Fc</Location>",
+            Api::ListMultipartUploads,
+            "<NextKeyMarker>b</NextKeyMarker>",
+            true,
         );
-        check("", "");
+        check(
+            Api::ListMultipartUploads,
+            "<Upload><Key>team-a/b</Key><UploadId>u</UploadId></Upload>",
+            false,
+        );
+    }
+
+    #[test]
+    fn a_location_leads_back_to_us() {
+        let body = "<CompleteMultipartUploadResult><Location>https://canary</Location><Bucket>canary</Bucket>\
+                    <Key>canary</Key></CompleteMultipartUploadResult>";
+        let expected = format!(
+            "<CompleteMultipartUploadResult {XMLNS}><Location>https://s3.tidegate.test/lake/a%20b/%C3%A4%2B%3Fc\
+             </Location><Bucket>lake</Bucket><Key>a b/ä+?c</Key></CompleteMultipartUploadResult>"
+        );
+        assert_eq!(rewritten(Api::CompleteMultipartUpload, body), Ok(expected));
     }
 
     #[test]

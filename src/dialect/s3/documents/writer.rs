@@ -84,6 +84,30 @@ impl Xml {
         self.0 += "\">";
     }
 
+    /// Writes an element with text of a target.
+    pub(super) fn verbatim_element(&mut self, name: &str, text: &str) {
+        self.open(name);
+        self.verbatim(text);
+        self.close(name);
+    }
+
+    /// How far it is written: a place to go back to.
+    pub(super) fn mark(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes back what was written after `mark`.
+    pub(super) fn take_back(&mut self, mark: usize) {
+        self.0.truncate(mark);
+    }
+
+    /// Writes a number over what was written between two marks.
+    pub(super) fn overwrite(&mut self, marks: std::ops::Range<usize>, number: u64) {
+        if self.0.get(marks.clone()).is_some() {
+            self.0.replace_range(marks, &number.to_string());
+        }
+    }
+
     /// Writes an element around what was written elsewhere.
     pub(super) fn wrap(&mut self, name: &str, inner: Self) {
         self.open(name);
