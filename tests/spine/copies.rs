@@ -1,6 +1,6 @@
 //! Copies: a read hidden in a write. The source is authorized as a read of the bucket that callers know.
 
-use crate::support::fake_target::{FakeTarget, answer};
+use crate::support::fake_target::FakeTarget;
 use crate::support::{Answer, Client, Payload, Settings, World};
 
 /// etl reads and writes; `secret/` may be written and not be read; analysts read `public/`.
@@ -171,8 +171,7 @@ async fn a_source_that_could_be_read_in_two_ways_is_refused() {
 
 #[tokio::test]
 async fn the_target_sees_its_own_name_of_the_source() {
-    let result = "<CopyPartResult><ETag>\"e\"</ETag></CopyPartResult>";
-    let target = FakeTarget::saying(answer("200 OK", "", result)).await;
+    let target = FakeTarget::of_uploads("").await;
     let world = World::with(Settings {
         target: Some(target.address),
         policy: Some(LAKE.into()),
@@ -184,16 +183,18 @@ async fn the_target_sees_its_own_name_of_the_source() {
         ("x-amz-copy-source", "lake/tmp/a+b%20c?versionId=v%2F1"),
         ("x-amz-copy-source-range", "bytes=0-9"),
     ];
+    let begun = etl.sign("POST", "/lake/tmp/b?uploads", &[], b"", Payload::Literal);
+    let upload = etl.send(begun).await.element("UploadId").unwrap();
     let request = etl.sign(
         "PUT",
-        "/lake/tmp/b?partNumber=1&uploadId=u",
+        &format!("/lake/tmp/b?partNumber=1&uploadId={upload}"),
         &headers,
         b"",
         Payload::Literal,
     );
     let answer = etl.send(request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let seen = target.seen().remove(0);
+    let seen = target.seen().remove(1);
     assert_eq!(
         seen.header("x-amz-copy-source"),
         Some("acme-lake-prod/tmp/a%2Bb%20c?versionId=v%2F1")

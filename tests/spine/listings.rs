@@ -51,7 +51,11 @@ async fn buckets_are_listed_from_policy_and_not_from_the_target() {
     }
     assert_eq!(etl.head("/other").await.status, 403);
     world.untouched("denied questions");
-    assert_eq!(etl.head("/lake").await.status, 200);
+    let head = etl.head("/lake").await;
+    assert_eq!(
+        (head.status, head.header("x-amz-bucket-region")),
+        (200, Some("us-east-1"))
+    );
 }
 
 #[tokio::test]
@@ -114,7 +118,11 @@ async fn an_answer_says_nothing_about_the_target() {
         "{}",
         answer.text()
     );
-    assert_eq!(answer.element("UploadId").as_deref(), Some("u"));
+    assert!(
+        answer.element("UploadId").is_some_and(|id| id.len() > 100),
+        "{}",
+        answer.text()
+    );
     let everything = format!("{:?}{}", answer.headers, answer.text());
     assert!(
         !everything.contains("canary") && !everything.contains("acme"),

@@ -9,6 +9,7 @@ pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
         server,
         target_lines,
         bucket_lines,
+        more,
         ..
     } = settings;
     let store = format!(
@@ -56,6 +57,7 @@ bucket = "acme-lake-prod"
 [buckets.other]
 target = "store"
 bucket = "acme-other"
+{more}
 "#
     )
 }

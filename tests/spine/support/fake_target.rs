@@ -99,6 +99,33 @@ impl FakeTarget {
         .await
     }
 
+    /// Answers every call of uploads in parts: each is begun with the id `real/id+1`, and `listing` is what is listed.
+    pub async fn of_uploads(listing: &str) -> Self {
+        let document = |root: &str, inner: &str| answer("200 OK", "", &format!("<{root}>{inner}</{root}>"));
+        let names = "<Bucket>acme-lake-prod</Bucket><Key>canary</Key><UploadId>real/id+1</UploadId>";
+        let begun = document("InitiateMultipartUploadResult", names);
+        let done = document(
+            "CompleteMultipartUploadResult",
+            "<Location>canary</Location><Bucket>canary</Bucket>",
+        );
+        let copied = document("CopyPartResult", "<ETag>\"e\"</ETag>");
+        let parts = document("ListPartsResult", names);
+        let listing = document("ListMultipartUploadsResult", listing);
+        Self::start(move |head| {
+            let of_upload = head.lines().next().unwrap_or_default().contains("uploadId=");
+            let say = match head.split(' ').next() {
+                Some("POST") if of_upload => done.clone(),
+                Some("POST") => begun.clone(),
+                Some("GET") if of_upload => parts.clone(),
+                Some("GET") => listing.clone(),
+                Some("PUT") if head.contains("x-amz-copy-source") => copied.clone(),
+                _ => answer("200 OK", "etag: \"e\"\r\n", ""),
+            };
+            vec![Step::ReadBody, Step::Send(say)]
+        })
+        .await
+    }
+
     /// What arrived so far, in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()

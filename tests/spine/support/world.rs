@@ -30,6 +30,10 @@ pub struct Settings {
     pub bucket_lines: String,
     /// The whole of `[targets.store]` instead.
     pub target_table: Option<String>,
+    /// More tables for the configuration.
+    pub more: String,
+    /// Policies of more buckets, by name.
+    pub policies: Vec<(&'static str, String)>,
     /// Another policy for `lake` than [`POLICY`].
     pub policy: Option<String>,
     /// A policy for `other`, which has none.
@@ -125,6 +129,9 @@ impl World {
         .unwrap();
         if let Some(policy) = &settings.other_policy {
             std::fs::write(root.join("policies/other.cedar"), policy).unwrap();
+        }
+        for (bucket, policy) in &settings.policies {
+            std::fs::write(root.join(format!("policies/{bucket}.cedar")), policy).unwrap();
         }
         let target = settings.target.unwrap_or_else(|| store.address());
         std::fs::write(
