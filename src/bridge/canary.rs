@@ -83,7 +83,8 @@ pub(crate) enum CanaryError {
     TimedOut(Duration),
 }
 
-/// Where the canary of `target` goes: where the configuration says, else into the first bucket that is mapped to it.
+/// Where the canary of `target` goes: where the configuration says, else into the first bucket that is mapped to it, and
+/// into its folder if it is one.
 ///
 /// # Errors
 /// [`CanaryError::NoPlace`].
@@ -97,7 +98,7 @@ pub(crate) fn place(config: &Config, target: &Target) -> Result<Place, CanaryErr
     let first = || {
         mapped().map(|bucket| Place {
             bucket: bucket.target_bucket.clone(),
-            prefix: PREFIX.into(),
+            prefix: bucket.prefix.prepend(PREFIX).into(),
         })
     };
     target.canary.clone().or_else(first).ok_or(CanaryError::NoPlace)
