@@ -4,7 +4,7 @@ use crate::authz::Permit;
 use crate::body::{self, Body};
 use crate::config::{self, Bucket, Profile};
 use crate::dialect::s3::forward;
-use crate::operation::{BucketName, Operation};
+use crate::operation::{BucketName, Operation, Upload, UploadOrigin, UploadTerms};
 use crate::signing::{self, OutgoingPayload, PayloadHash, SigningError};
 use bytes::{Bytes, BytesMut};
 use http::Request;
@@ -111,9 +111,25 @@ pub(crate) fn request(
         headers: Vec::new(),
         sum: None,
     });
-    let permit = Permit::for_test(operation.clone(), own, source);
+    let permit = Permit::for_test(opened(operation), own, source);
     let (head, body) = signing::unsigned(&permit, payload, Profile::Aws)?.into_parts();
     Ok(Request::from_parts(head, whole(body)))
+}
+
+/// The operation with its handles opened, as if every one were the target's own.
+fn opened(operation: &Operation) -> Operation {
+    let own = |name| operation.parameter(name).map(Into::into);
+    let marked = operation
+        .clone()
+        .with_target_markers(own("upload-id-marker"), None);
+    match own("uploadId") {
+        None => marked,
+        Some(target_id) => marked.with_upload(Upload {
+            target_id,
+            origin: UploadOrigin::Begun,
+            terms: UploadTerms::default(),
+        }),
+    }
 }
 
 /// A body that is there already.

@@ -220,7 +220,7 @@ pub(crate) fn without_caller(
 ) -> Option<OutgoingPayload> {
     match operation.api().row().body {
         BodyRule::Empty => Some(nothing(operation)),
-        BodyRule::Document { .. } => document(operation, &bucket.target, bucket.target.profile).ok(),
+        BodyRule::Document { .. } => document(operation, bucket, bucket.target.profile).ok(),
         BodyRule::Object | BodyRule::Form => None,
     }
 }
