@@ -22,17 +22,12 @@ use crate::operation::{Api, Detail, Handling, Operation};
 const UNKNOWN_TO_S3S: &[&str] = &[
     "CreateBucketMetadataConfiguration",
     "DeleteBucketMetadataConfiguration",
-    "DeleteObjectAnnotation",
     "GetBucketAbac",
     "GetBucketMetadataConfiguration",
-    "GetObjectAnnotation",
-    "ListObjectAnnotations",
     "PutBucketAbac",
-    "PutObjectAnnotation",
     "UpdateBucketMetadataAnnotationTableConfiguration",
     "UpdateBucketMetadataInventoryTableConfiguration",
     "UpdateBucketMetadataJournalTableConfiguration",
-    "UpdateObjectEncryption",
 ];
 
 /// Headers that decide, and that `s3s` shows.

@@ -86,7 +86,7 @@ fn the_authorization_matrix_is_the_one_that_was_read() {
         let outcome = match api.row().handling {
             Handling::Forwarded | Handling::Answered => continue,
             Handling::Refused(_) => "never".to_owned(),
-            Handling::SameRequestAs(other) | Handling::Becomes(other) => format!("as {}", other.name()),
+            Handling::Becomes(other) | Handling::SameRequestAs(other) => format!("as {}", other.name()),
         };
         let mut row = vec![outcome; width];
         row[0] = api.name().to_owned();
@@ -119,6 +119,7 @@ fn outcome(policies: &Policies, who: &Principal, operation: Operation) -> String
     let word = |denied: &Denied| match denied.reason {
         DenyReason::NoPermit => "deny",
         DenyReason::Forbid => "forbid",
+        DenyReason::NotOffered => "not offered",
         other => panic!("{other:?}: {denied}"),
     };
     let lists = operation.api() == Api::ListBuckets;

@@ -59,13 +59,15 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
             .filter(|api| handling(api.row()) == wanted)
             .count()
     };
-    let becomes = |api: &&Api| matches!(api.row().handling, Handling::Becomes(_));
-    let forwarded = is("forwarded") + Api::ALL.iter().filter(becomes).count();
-    let (answered, refused) = (is("answered"), is("refused"));
-    let older = Api::ALL.len() - forwarded - answered - refused;
+    let (forwarded, answered, refused) = (is("forwarded"), is("answered"), is("refused"));
+    let becomes = Api::ALL
+        .iter()
+        .filter(|api| matches!(api.row().handling, Handling::Becomes(_)));
+    let becomes = becomes.count();
+    let older = Api::ALL.len() - forwarded - answered - refused - becomes;
     text += &format!(
         "Of {} calls (the {} of the S3 API reference, and PostObject) {forwarded} are forwarded, {answered} answered by \
-         Tidegate\nitself and {refused} never served; {older} are older names of others.\n\n",
+         Tidegate\nitself and {refused} never served; {becomes} becomes another call, and {older} are older names of others.\n\n",
         Api::ALL.len(),
         Api::ALL.len() - 1,
     );
@@ -86,12 +88,7 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
         } else {
             ""
         };
-        // What it becomes is decided in its place.
-        let decided = match row.handling {
-            Handling::Becomes(other) => other.row(),
-            _ => row,
-        };
-        let needs = rights(decided).join("`, `");
+        let needs = rights(row).join("`, `");
         let needs = if needs.is_empty() {
             "–".to_owned()
         } else {
@@ -101,10 +98,10 @@ fn the_operations_for_admins_are_those_of_the_catalogue() {
             Handling::Forwarded => "forwards it".to_owned(),
             Handling::Answered => "answers it".to_owned(),
             Handling::Refused(why) => format!("refuses it: {why}"),
+            Handling::Becomes(other) => format!("reads it into {}", other.name()),
             Handling::SameRequestAs(other) => format!("takes it for {}", other.name()),
-            Handling::Becomes(other) => format!("reads it into {}, and forwards that", other.name()),
         };
-        let groups = groups(decided)
+        let groups = groups(row)
             .iter()
             .map(|group| format!("`{group}`"))
             .collect::<Vec<_>>();
@@ -165,15 +162,15 @@ fn handling(row: &Row) -> String {
         Handling::Forwarded => "forwarded".to_owned(),
         Handling::Answered => "answered".to_owned(),
         Handling::Refused(_) => "refused".to_owned(),
-        Handling::SameRequestAs(other) => format!("as {}", other.name()),
         Handling::Becomes(other) => format!("becomes {}", other.name()),
+        Handling::SameRequestAs(other) => format!("as {}", other.name()),
     }
 }
 
 fn why(row: &Row) -> &'static str {
     match row.handling {
         Handling::Refused(why) => why,
-        Handling::Forwarded | Handling::Answered | Handling::SameRequestAs(_) | Handling::Becomes(_) => "",
+        Handling::Forwarded | Handling::Answered | Handling::Becomes(_) | Handling::SameRequestAs(_) => "",
     }
 }
 
