@@ -17,17 +17,17 @@ const LACKING: &[Case] = &[
         "/lake/tmp/a",
         &[("if-match", "\"e\""), ("x-amz-copy-source", "lake/tmp/b")],
     ),
-    ("POST", "/lake/tmp/a?uploadId=u", &[("if-none-match", "*")]),
-    ("POST", "/lake/tmp/a?uploadId=u", &[("if-match", "\"e\"")]),
+    ("POST", "/lake/tmp/a?uploadId={id}", &[("if-none-match", "*")]),
+    ("POST", "/lake/tmp/a?uploadId={id}", &[("if-match", "\"e\"")]),
     // What it does not have.
     (
         "PUT",
-        "/lake/tmp/a?partNumber=1&uploadId=u",
+        "/lake/tmp/a?partNumber=1&uploadId={id}",
         &[("x-amz-copy-source", "lake/tmp/b")],
     ),
     (
         "PUT",
-        "/lake/tmp/a?partNumber=1&uploadId=u",
+        "/lake/tmp/a?partNumber=1&uploadId={id}",
         &[
             ("x-amz-copy-source", "lake/tmp/b"),
             ("x-amz-copy-source-range", "bytes=0-9"),
@@ -77,7 +77,7 @@ const LACKING: &[Case] = &[
     ),
     (
         "POST",
-        "/lake/tmp/a?uploadId=u",
+        "/lake/tmp/a?uploadId={id}",
         &[("x-amz-checksum-crc32", "y/Q5Jg==")],
     ),
     ("DELETE", "/lake/tmp/a", &[("if-match", "\"e\"")]),
@@ -153,11 +153,15 @@ const RESTORE: &[u8] = b"<RestoreRequest><Days>1</Days></RestoreRequest>";
 async fn what_google_lacks_is_refused_and_nothing_is_sent() {
     for (fake, world) in [with_token().await, with_hmac_key().await] {
         let etl = world.client("etl").await;
+        let begun = etl.sign("POST", "/lake/tmp/a?uploads", &[], b"", Payload::Literal);
+        let id = etl.send(begun).await.element("UploadId").unwrap();
+        fake.forget();
         let lacking = LACKING.iter().map(|case| (case, 501, "NotImplemented"));
         let wrong = WRONG.iter().map(|case| (case, 400, "InvalidArgument"));
         for ((method, target, headers), status, code) in lacking.chain(wrong) {
+            let target = &target.replace("{id}", &id);
             let body = match (*method, target.rsplit('?').next()) {
-                ("POST", Some("uploadId=u")) => DOCUMENT,
+                ("POST", Some(query)) if query.starts_with("uploadId") => DOCUMENT,
                 ("PUT", Some("tagging")) => TAGS,
                 ("POST", Some("restore")) => RESTORE,
                 _ => b"",
