@@ -10,8 +10,11 @@
 //! looks at it. Neither can be seen in its answers, only in what it gives back.
 
 pub(crate) mod canary;
+mod errands;
+mod error;
 mod finding;
 
+pub(crate) use error::CanaryError;
 pub(crate) use finding::{Conditions, Finding, Trailers};
 
 use crate::config::{ChecksumRule, Profile, Target};

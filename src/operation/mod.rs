@@ -8,6 +8,7 @@ mod action;
 mod api;
 mod bucket;
 mod catalogue;
+mod enforced;
 mod key;
 mod payload;
 mod prefix;
@@ -22,8 +23,9 @@ pub(crate) use action::ContextKind;
 pub use api::{Api, Scope};
 pub use bucket::{BucketName, BucketNameError};
 pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row};
+pub use enforced::{Declaration, Enforced};
 pub use key::{KeyError, ObjectKey};
-pub use payload::{Checksum, ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced, PayloadMode};
+pub use payload::{Checksum, ChecksumAlgorithm, DeclaredPayload, PayloadMode};
 pub use prefix::{KeyPrefix, KeyPrefixError};
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,

@@ -2,8 +2,7 @@
 //! ones, and again while it is not known. Until then a target is served as `plain`, which is right for every one.
 
 use crate::audit::{Arrival, AuditLog};
-use crate::bridge::Finding;
-use crate::bridge::canary::{self, CanaryError};
+use crate::bridge::{CanaryError, Finding, canary};
 use crate::clock::Clock;
 use crate::config::Canary;
 use crate::error::with_causes;

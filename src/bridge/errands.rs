@@ -1,0 +1,173 @@
+//! What a canary does at its target: put, read and delete, and remember what has to be deleted.
+
+use super::CanaryError;
+use super::canary::{Canary, Stored, nothing};
+use crate::body::{Body, BodyError};
+use crate::dialect::s3::documents;
+use crate::signing::{OutgoingPayload, OwnRequest};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+
+/// Most of an answer that is read: the large payload with any framing around it.
+const LARGEST_ANSWER: usize = 256 << 10;
+
+/// What the target said.
+pub(super) struct Told {
+    pub(super) status: u16,
+    code: Option<String>,
+    version: Option<String>,
+    body: Bytes,
+}
+
+impl Canary<'_> {
+    /// Puts an object, if wanted only where there is none.
+    pub(super) async fn put(
+        &mut self,
+        key: &str,
+        payload: OutgoingPayload,
+        new: bool,
+    ) -> Result<Told, CanaryError> {
+        // Noted first: if this is given up half-way, the object may be there all the same.
+        self.doubtful = Some(key.to_owned());
+        let condition = new.then(|| ("if-none-match", "*".to_owned()));
+        let told = self.send("PUT", key, None, condition, payload).await?;
+        self.doubtful = None;
+        if told.is_success() || told.status >= 500 {
+            self.stored.push(Stored {
+                key: key.to_owned(),
+                version: told.version.clone(),
+            });
+        }
+        Ok(told)
+    }
+
+    /// Whether an object is what was put.
+    pub(super) async fn reads(&mut self, key: &str, expected: &Bytes) -> Result<bool, CanaryError> {
+        let told = self.send("GET", key, None, None, nothing()).await?;
+        match told.status {
+            200 => Ok(told.body == *expected),
+            _ => Err(self.refused("reading it again", &told)),
+        }
+    }
+
+    /// Whether there is no such object.
+    pub(super) async fn is_absent(&mut self, key: &str) -> Result<bool, CanaryError> {
+        let told = self.send("HEAD", key, None, None, nothing()).await?;
+        // Without the right to list, what is not there is forbidden.
+        let absent = matches!(told.status, 403 | 404);
+        if !absent {
+            self.doubtful = Some(key.to_owned());
+            self.note_doubtful();
+        }
+        Ok(absent)
+    }
+
+    fn note_doubtful(&mut self) {
+        let version = None;
+        self.stored
+            .extend(self.doubtful.take().map(|key| Stored { key, version }));
+    }
+
+    /// Deletes what was stored, as far as that goes.
+    pub(super) async fn clear(&mut self) {
+        self.note_doubtful();
+        let mut at = 0;
+        while let Some(Stored { key, version }) = self.stored.get(at).cloned() {
+            match self.delete(&key, version.as_deref()).await {
+                true => drop(self.stored.remove(at)),
+                false => at += 1,
+            }
+        }
+    }
+
+    async fn delete(&self, key: &str, version: Option<&str>) -> bool {
+        let told = self.send("DELETE", key, version, None, nothing()).await;
+        let gone = |told: Result<Told, CanaryError>| told.is_ok_and(|t| t.is_success() || t.status == 404);
+        // Who may not delete versions can at least keep it from being listed.
+        gone(told) || (version.is_some() && gone(self.send("DELETE", key, None, None, nothing()).await))
+    }
+
+    async fn send(
+        &self,
+        method: &'static str,
+        key: &str,
+        version: Option<&str>,
+        condition: Option<(&'static str, String)>,
+        payload: OutgoingPayload,
+    ) -> Result<Told, CanaryError> {
+        let line = &self.line;
+        let credential = line.credentials.get().await?;
+        let request = OwnRequest {
+            method,
+            bucket: &self.place.bucket,
+            key,
+            version,
+            condition,
+            payload,
+        };
+        let signed = line
+            .signer
+            .sign_own(line.target, request, &credential, line.clock.now())?;
+        let answer = line.upstream.send(signed).await?;
+        let status = answer.head.status.as_u16();
+        let version = answer.head.headers.get("x-amz-version-id");
+        let version = version.and_then(|version| version.to_str().ok());
+        let version = version.filter(|version| *version != "null").map(str::to_owned);
+        let body = read(answer.body).await?;
+        let code = Some(status).filter(|status| *status >= 300);
+        let code = code
+            .and_then(|_| documents::parse_target_error(&body))
+            .map(|(code, _)| code);
+        Ok(Told {
+            status,
+            code,
+            version,
+            body,
+        })
+    }
+
+    /// What it means that the plainest thing did not work.
+    pub(super) fn refused(&self, what: &'static str, told: &Told) -> CanaryError {
+        match told.is_busy() {
+            true => CanaryError::Busy(told.answer()),
+            false => CanaryError::Refused {
+                what,
+                answer: told.answer(),
+                bucket: self.place.bucket.to_string(),
+                prefix: self.place.prefix.to_string(),
+            },
+        }
+    }
+}
+
+impl Told {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// An answer about the moment and not about the request.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.status, 408 | 429 | 502 | 503 | 504)
+    }
+
+    pub(super) fn answer(&self) -> String {
+        match &self.code {
+            Some(code) => format!("{} `{}`", self.status, code.escape_debug()),
+            None => self.status.to_string(),
+        }
+    }
+}
+
+/// A body of at most [`LARGEST_ANSWER`] bytes; what is longer is cut, and equals nothing that was put.
+async fn read(mut body: Body) -> Result<Bytes, BodyError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > LARGEST_ANSWER {
+            break;
+        }
+    }
+    Ok(bytes.freeze())
+}
