@@ -82,7 +82,9 @@ def test_plain_refuses_other_bytes_than_were_declared(plain: Callable) -> None:
 def test_gcs_takes_a_token_and_its_own_headers(gcs: GcsBucket) -> None:
     crc32c = base64.b64encode(checksums.crc32c(BODY).to_bytes(4, "big")).decode()
     md5 = base64.b64encode(hashlib.md5(BODY).digest()).decode()
-    headers, _ = gcs.call("PUT", "own.txt", BODY, {"x-goog-hash": f"crc32c={crc32c},md5={md5}", "x-goog-meta-origin": "suite"})
+    headers, _ = gcs.call(
+        "PUT", "own.txt", BODY, {"x-goog-hash": f"crc32c={crc32c},md5={md5}", "x-goog-meta-origin": "suite"}
+    )
     assert headers["x-goog-hash"] == f"crc32c={crc32c},md5={md5}"
     headers, body = gcs.call("GET", "own.txt")
     assert (body, headers["x-goog-meta-origin"]) == (BODY, "suite")

@@ -50,7 +50,9 @@ QUESTIONS: dict[str, Ask] = {
     "HeadObject, metadata": lambda s3, b: s3.head_object(Bucket=b, Key="stores/described.txt"),
     "HeadObject, missing": lambda s3, b: s3.head_object(Bucket=b, Key="stores/missing.txt"),
     "GetObjectAttributes": lambda s3, b: s3.get_object_attributes(
-        Bucket=b, Key="stores/parts.bin", ObjectAttributes=["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+        Bucket=b,
+        Key="stores/parts.bin",
+        ObjectAttributes=["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"],
     ),
     "GetObjectTagging": lambda s3, b: s3.get_object_tagging(Bucket=b, Key="stores/described.txt"),
     "ListObjectsV2": lambda s3, b: s3.list_objects_v2(Bucket=b, Prefix="stores/"),

@@ -160,7 +160,9 @@ def test_tags_are_set_read_and_removed(etl, analyst, direct) -> None:
     told = etl.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
     assert told == direct.get_object_tagging(Bucket=ARCHIVE, Key=key)["TagSet"]
     assert sorted(told, key=str) == sorted(wanted, key=str)
-    assert etl.head_object(Bucket=BUCKET, Key=key).get("TagCount") == direct.head_object(Bucket=ARCHIVE, Key=key).get("TagCount")
+    assert etl.head_object(Bucket=BUCKET, Key=key).get("TagCount") == direct.head_object(Bucket=ARCHIVE, Key=key).get(
+        "TagCount"
+    )
     assert code_of(analyst.get_object_tagging, Key=key) == "AccessDenied"
     etl.delete_object_tagging(Bucket=BUCKET, Key=key)
     assert direct.get_object_tagging(Bucket=ARCHIVE, Key=key)["TagSet"] == []
@@ -170,7 +172,10 @@ def test_writes_on_condition_are_decided_by_the_store(etl, direct) -> None:
     key = "conditions/lock.txt"
     etag = etl.put_object(Bucket=BUCKET, Key=key, Body=b"first", IfNoneMatch="*")["ETag"]
     assert code_of(etl.put_object, Key=key, Body=b"second", IfNoneMatch="*") == "PreconditionFailed"
-    assert code_of(etl.put_object, Key=key, Body=b"third", IfMatch='"0123456789abcdef0123456789abcdef"') == "PreconditionFailed"
+    assert (
+        code_of(etl.put_object, Key=key, Body=b"third", IfMatch='"0123456789abcdef0123456789abcdef"')
+        == "PreconditionFailed"
+    )
     assert direct.get_object(Bucket=ARCHIVE, Key=key)["Body"].read() == b"first"
     etl.put_object(Bucket=BUCKET, Key=key, Body=b"fourth", IfMatch=etag)
     assert direct.get_object(Bucket=ARCHIVE, Key=key)["Body"].read() == b"fourth"

@@ -19,7 +19,7 @@ def content(name: str) -> bytes:
 def step(operation: str, run: Callable[[], list[str] | None]) -> None:
     try:
         told = run() or ["done"]
-    except Exception as error:  # noqa: BLE001: it is the report
+    except Exception as error:  # It is the report.
         told = ["error", " ".join(f"{type(error).__name__}: {error}".split())]
     print(operation, *told, sep="\t", flush=True)
 

@@ -15,7 +15,8 @@ import hashlib
 import hmac
 
 from awscrt import checksums
-from object_server import ObjectStore, Refused, Request, Stored, read_settings, serve
+from object_server import Refused, Request, read_settings, serve
+from object_store import ObjectStore, Stored
 
 
 class GcsTarget(ObjectStore):

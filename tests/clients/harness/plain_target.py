@@ -15,7 +15,8 @@ import re
 import urllib.parse
 from datetime import UTC, datetime, timedelta
 
-from object_server import ObjectStore, Refused, Request, read_settings, serve
+from object_server import Refused, Request, read_settings, serve
+from object_store import ObjectStore
 
 MAX_SKEW = timedelta(minutes=15)
 AUTHORIZATION = re.compile(

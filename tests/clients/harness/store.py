@@ -184,11 +184,7 @@ class StoredBucket:
     def contents(self, prefix: str = "") -> dict[str, tuple[str, int]]:
         """Key to ETag and size, for everything under `prefix`: equal before and after means untouched."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return {
-            entry["Key"]: (entry["ETag"], entry["Size"])
-            for page in pages
-            for entry in page.get("Contents", [])
-        }
+        return {entry["Key"]: (entry["ETag"], entry["Size"]) for page in pages for entry in page.get("Contents", [])}
 
     def open_uploads(self, prefix: str = "") -> list[str]:
         """Keys of multipart uploads that were started and neither completed nor aborted."""

@@ -180,7 +180,11 @@ def _start(name: str, settings: dict, authority: CertificateAuthority, directory
 
 
 def store_client(
-    endpoint: str, access_key_id: str, secret_access_key: str, config: Config, authority: CertificateAuthority | None = None
+    endpoint: str,
+    access_key_id: str,
+    secret_access_key: str,
+    config: Config,
+    authority: CertificateAuthority | None = None,
 ):
     """boto3 as a client of a store, past Tidegate."""
     return boto3.client(

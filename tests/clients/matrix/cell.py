@@ -110,7 +110,7 @@ def carry_out(start: Callable[[Cell], Driver], cell: Cell) -> Outcome:
         try:
             told = driver.perform(operation)
             _CHECKS.get(operation, _checked_itself)(told, cell, outcome)
-        except Exception as error:  # noqa: BLE001: whatever a client raises is this operation's outcome
+        except Exception as error:  # Whatever a client raises is this operation's outcome.
             outcome.failed[operation] = f"{type(error).__name__}: {error}"
         else:
             outcome.done.append(operation)

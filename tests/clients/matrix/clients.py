@@ -31,7 +31,6 @@ def _boto3(name: str, choice: str, **arguments: object) -> Row:
     return Row(f"boto3-{name}", "boto3", "1.44.5", choice, functools.partial(Boto3, **arguments))
 
 
-
 ROWS = [
     _boto3("defaults", "defaults"),
     _boto3("crc32c", "CRC32C", algorithm="CRC32C"),
@@ -50,12 +49,36 @@ ROWS = [
         functools.partial(AwsCliCrt, program=AWS_CLI_V2),
     ),
     Row("java-v2", "AWS SDK for Java v2", "2.55.9", "defaults", scripts.java("JavaV2", scripts.java_v2_jars)),
-    Row("java-v2-signed", "AWS SDK for Java v2", "2.55.9", "payloads signed", scripts.java("JavaV2", scripts.java_v2_jars, "signed")),
+    Row(
+        "java-v2-signed",
+        "AWS SDK for Java v2",
+        "2.55.9",
+        "payloads signed",
+        scripts.java("JavaV2", scripts.java_v2_jars, "signed"),
+    ),
     Row("java-v1", "AWS SDK for Java v1", "1.11.901", "defaults", scripts.java("JavaV1", scripts.java_v1_jars)),
-    Row("java-v1-signed", "AWS SDK for Java v1", "1.11.901", "payloads signed", scripts.java("JavaV1", scripts.java_v1_jars, "signed")),
+    Row(
+        "java-v1-signed",
+        "AWS SDK for Java v1",
+        "1.11.901",
+        "payloads signed",
+        scripts.java("JavaV1", scripts.java_v1_jars, "signed"),
+    ),
     Row("s3a", "Hadoop S3A", "3.3.1", "defaults", scripts.java("S3A", scripts.s3a_jars)),
-    Row("js-v3-buffer", "AWS SDK for JavaScript v3", "3.1169.0", "defaults, body a buffer", scripts.javascript("s3", "buffer")),
-    Row("js-v3-stream", "AWS SDK for JavaScript v3", "3.1169.0", "defaults, body a stream", scripts.javascript("s3", "stream")),
+    Row(
+        "js-v3-buffer",
+        "AWS SDK for JavaScript v3",
+        "3.1169.0",
+        "defaults, body a buffer",
+        scripts.javascript("s3", "buffer"),
+    ),
+    Row(
+        "js-v3-stream",
+        "AWS SDK for JavaScript v3",
+        "3.1169.0",
+        "defaults, body a stream",
+        scripts.javascript("s3", "stream"),
+    ),
     Row("rclone", "rclone", "1.75.2", "defaults", Rclone),
     Row(
         "rclone-integrity",

@@ -32,7 +32,5 @@ LIMITS = [
 def limits_of(row: str, target: str) -> dict[str, Limit]:
     """The limits of a cell, by step."""
     return {
-        limit.step: limit
-        for limit in LIMITS
-        if limit.target == target and (limit.rows is None or row in limit.rows)
+        limit.step: limit for limit in LIMITS if limit.target == target and (limit.rows is None or row in limit.rows)
     }

@@ -34,7 +34,12 @@ class Matrix:
     """All chosen cells, started at once, a few at a time."""
 
     def __init__(
-        self, tidegate: Tidegate, targets: list[Target], identities: Identities, directory: Path, cells: list[tuple[str, str]]
+        self,
+        tidegate: Tidegate,
+        targets: list[Target],
+        identities: Identities,
+        directory: Path,
+        cells: list[tuple[str, str]],
     ) -> None:
         self._tidegate = tidegate
         self._gateway: Gateway = tidegate.gateway

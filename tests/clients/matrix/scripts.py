@@ -19,7 +19,7 @@ from typing import Any
 from harness.certificates import trust_store
 from harness.gateway import REGION
 from harness.programs import Client, missing
-from matrix.cell import EMPTY, FIRST, GOING, GOING_TOO, LARGE, LAST, PART_SIZE, SMALL, COPY, Cell
+from matrix.cell import COPY, EMPTY, FIRST, GOING, GOING_TOO, LARGE, LAST, PART_SIZE, SMALL, Cell
 
 SUITE = Path(__file__).parents[1]
 DRIVERS = SUITE / "drivers"
