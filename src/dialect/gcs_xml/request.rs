@@ -156,8 +156,9 @@ fn header<'a>(api: Api, name: &str, value: &'a str) -> Result<Header<'a>, Untran
         | "x-amz-checksum-type" => Ok(None),
         // Who pays is the project of the credential. The size is a cross-check that Google does not offer.
         "x-amz-request-payer" | "x-amz-mp-object-size" | "x-amz-optional-object-attributes" => Ok(None),
-        // No object has tags there, so to copy them is to do nothing.
+        // No object has tags or annotations there, so to copy them is to do nothing.
         "x-amz-tagging-directive" if value == "COPY" => Ok(None),
+        "x-amz-object-annotation-directive" => Ok(None),
         "x-amz-tagging" | "x-amz-tagging-directive" => {
             refused("has no object tags: leave them out, or keep them in `x-amz-meta-` headers")
         }

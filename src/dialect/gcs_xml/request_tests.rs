@@ -158,6 +158,7 @@ fn headers_have_googles_names() {
             ("x-amz-copy-source-if-match", "e"),
             ("x-amz-metadata-directive", "REPLACE"),
             ("x-amz-tagging-directive", "COPY"),
+            ("x-amz-object-annotation-directive", "EXCLUDE"),
         ],
         &[
             "x-goog-copy-source-if-match: e",
