@@ -35,6 +35,9 @@ QUESTIONS: dict[str, Ask] = {
     "GetObject, checksum mode": lambda s3, b: s3.get_object(Bucket=b, Key="stores/small.txt", ChecksumMode="ENABLED"),
     "GetObject, range": lambda s3, b: s3.get_object(Bucket=b, Key="stores/small.txt", Range="bytes=2-5"),
     "GetObject, last bytes": lambda s3, b: s3.get_object(Bucket=b, Key="stores/small.txt", Range="bytes=-3"),
+    "GetObject, more last bytes than there are": lambda s3, b: s3.get_object(
+        Bucket=b, Key="stores/small.txt", Range="bytes=-99"
+    ),
     "GetObject, range past the end": lambda s3, b: s3.get_object(Bucket=b, Key="stores/small.txt", Range="bytes=99-"),
     "GetObject, part": lambda s3, b: s3.get_object(Bucket=b, Key="stores/parts.bin", PartNumber=2),
     "GetObject, other content type": lambda s3, b: s3.get_object(
