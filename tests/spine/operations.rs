@@ -72,7 +72,7 @@ async fn calls_that_are_almost_known_are_refused() {
         ("DELETE", "/lake/tmp/a?tagging&acl", 400, "InvalidRequest"),
         ("GET", "/lake?acl&policy", 400, "InvalidRequest"),
         ("PUT", "/lake/tmp/a?tagging&retention", 400, "InvalidRequest"),
-        ("POST", "/lake", 501, "NotImplemented"),
+        ("POST", "/lake", 412, "PreconditionFailed"),
         ("POST", "/lake/tmp/a", 501, "NotImplemented"),
         ("GET", "/lake?delete", 405, "MethodNotAllowed"),
         ("GET", "/lake?list-type=1", 400, "InvalidArgument"),

@@ -1,6 +1,7 @@
 //! Probes for what a caller may not read: 404 where it may list, the explained 403 everywhere else.
 
 use crate::support::fake_target::{FakeTarget, answer};
+use crate::support::post_form::Form;
 use crate::support::{Client, Payload, Settings, World};
 
 /// What a team has that may use its prefix and nothing else.
@@ -231,4 +232,38 @@ async fn hadoop_works_in_a_prefix_of_its_own() {
             .any(|line| line.contains("other") || line.contains("acme-lake-prod/team-a ")),
         "{asked:?}"
     );
+}
+
+#[tokio::test]
+async fn probes_and_forms_work_in_a_bucket_that_is_a_folder() {
+    let policy = r#"
+permit (principal == Tidegate::Workload::"idp:etl", action in Tidegate::Action::"list", resource);
+permit (principal == Tidegate::Workload::"idp:etl", action in Tidegate::Action::"write", resource)
+when { resource.key like "in/*" };
+"#;
+    let world = World::with(Settings {
+        more: "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"teams/a/\"\n"
+            .into(),
+        policies: vec![("team", policy.into())],
+        ..Settings::default()
+    })
+    .await;
+    world.store_file("acme-lake-prod", "teams/a/there", b"x");
+    world.store_file("acme-lake-prod", "teams/absent", b"x");
+    let etl = world.client("etl").await;
+    for (key, status) in [("there", 403), ("the", 404), ("absent", 404)] {
+        assert_eq!(etl.head(&format!("/team/{key}")).await.status, status, "{key}");
+    }
+    let mut form = Form::of("in/a", b"by form").with("success_action_status", "201");
+    form.target = "/team";
+    form.conditions[0] = serde_json::json!({ "bucket": "team" });
+    let answer = etl.send(form.request(&etl)).await;
+    assert_eq!(
+        answer.element("Key").as_deref(),
+        Some("in/a"),
+        "{}",
+        answer.text()
+    );
+    assert!(!format!("{:?}{}", answer.headers, answer.text()).contains("teams"));
+    assert_eq!(world.stored("teams/a/in/a").as_deref(), Some(&b"by form"[..]));
 }
