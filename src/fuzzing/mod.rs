@@ -8,7 +8,7 @@
 pub(crate) mod outward;
 
 pub use crate::dialect::s3::fuzzing::{
-    address, authorization, chunked, complete, control, copy_source, delete, presign, query, request,
+    address, authorization, chunked, complete, control, copy_source, delete, form, presign, query, request,
 };
 pub use crate::listener::fuzzing::head;
 
@@ -21,6 +21,7 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("control", control),
     ("copy_source", copy_source),
     ("delete", delete),
+    ("form", form),
     ("head", head),
     ("presign", presign),
     ("query", query),

@@ -16,6 +16,8 @@ mod boundary;
 mod claim;
 mod fields;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod head;
 mod object;
 mod parameters;

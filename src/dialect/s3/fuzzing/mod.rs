@@ -4,6 +4,7 @@ mod claims;
 mod requests;
 
 pub use super::documents::fuzzing::{complete, control, delete};
+pub use super::form::fuzzing::form;
 pub use super::payload::fuzzing::chunked;
 pub use claims::{authorization, presign};
 pub use requests::request;
