@@ -111,6 +111,7 @@ impl Chunked {
                 (Position::TrailerName, byte) if is_token(*byte) => Position::TrailerName,
                 (Position::Trailer | Position::TrailerName, _) => return Err("a trailer is not a header"),
                 (Position::TrailerValue, b'\r') => Position::TrailerLf,
+                (Position::TrailerLf, b'\n') => Position::Trailer,
                 (Position::TrailerValue, b'\t' | b' '..=b'~') => Position::TrailerValue,
                 (Position::TrailerValue, _) => return Err("a trailer has control characters"),
                 (Position::SizeEnd | Position::TrailerLf | Position::EndLf, _) => {
