@@ -17,6 +17,9 @@ use std::task::{Context, Poll, Waker};
 /// The host of the targets below.
 pub(crate) const STORE: &str = "store.test";
 
+/// The folder of [`Style::Folder`].
+pub(crate) const FOLDER: &str = "teams/a/";
+
 const CONFIG: &str = r#"
 [server]
 listen  = "127.0.0.1:0"
@@ -60,6 +63,9 @@ create = true
 [buckets.host]
 target = "host"
 create = true
+[buckets.folder]
+target = "path"
+prefix = "teams/a/"
 "#;
 
 /// How a target addresses its buckets.
@@ -67,16 +73,19 @@ create = true
 pub(crate) enum Style {
     Path,
     Host,
+    /// As `Path`; the bucket is the folder [`FOLDER`] of that of the target.
+    Folder,
 }
 
 /// The bucket `name` at a target where it has the same name.
 pub(crate) fn bucket(name: &BucketName, style: Style) -> Arc<Bucket> {
-    static BUCKETS: OnceLock<[Arc<Bucket>; 2]> = OnceLock::new();
-    let [path, host] = BUCKETS.get_or_init(|| {
+    static BUCKETS: OnceLock<[Arc<Bucket>; 3]> = OnceLock::new();
+    let [path, host, folder] = BUCKETS.get_or_init(|| {
         let config = config::resolve_text(Path::new("/fuzzing.toml"), CONFIG);
-        let buckets = config.map(|config| ["path", "host"].map(|name| config.buckets.get(name).cloned()));
+        let buckets =
+            config.map(|config| ["path", "host", "folder"].map(|name| config.buckets.get(name).cloned()));
         match buckets {
-            Ok([Some(path), Some(host)]) => [path, host],
+            Ok([Some(path), Some(host), Some(folder)]) => [path, host, folder],
             // A defect here: nothing of the caller's is in it.
             other => unreachable!("{other:?}"),
         }
@@ -84,6 +93,7 @@ pub(crate) fn bucket(name: &BucketName, style: Style) -> Arc<Bucket> {
     let template = match style {
         Style::Path => path,
         Style::Host => host,
+        Style::Folder => folder,
     };
     Arc::new(Bucket {
         name: name.clone(),
@@ -111,20 +121,23 @@ pub(crate) fn request(
         headers: Vec::new(),
         sum: None,
     });
-    let permit = Permit::for_test(opened(operation), own, source);
+    let permit = Permit::for_test(opened(operation.clone()), own, source);
     let (head, body) = signing::unsigned(&permit, payload, Profile::Aws)?.into_parts();
     Ok(Request::from_parts(head, whole(body)))
 }
 
-/// The operation with its handles opened, as if every one were the target's own.
-fn opened(operation: &Operation) -> Operation {
-    let own = |name| operation.parameter(name).map(Into::into);
-    let marked = operation
-        .clone()
-        .with_target_markers(own("upload-id-marker"), None);
-    match own("uploadId") {
-        None => marked,
-        Some(target_id) => marked.with_upload(Upload {
+/// The operation with its handles opened, as if the target's own words had been sealed into them.
+fn opened(operation: Operation) -> Operation {
+    let word = |name: &str| operation.parameter(name).map(Box::from);
+    let (upload, marker, token) = (
+        word("uploadId"),
+        word("upload-id-marker"),
+        word("continuation-token"),
+    );
+    let operation = operation.with_target_markers(marker, token);
+    match upload {
+        None => operation,
+        Some(target_id) => operation.with_upload(Upload {
             target_id,
             origin: UploadOrigin::Begun,
             terms: UploadTerms::default(),
