@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 pub(crate) const STORE: &str = "store.test";
 
 /// The folder of [`Style::Folder`].
+#[cfg_attr(not(test), allow(dead_code, reason = "only tests look into folders"))]
 pub(crate) const FOLDER: &str = "teams/a/";
 
 const CONFIG: &str = r#"
@@ -73,6 +74,7 @@ prefix = "teams/a/"
 pub(crate) enum Style {
     Path,
     Host,
+    #[cfg_attr(not(test), allow(dead_code, reason = "only tests look into folders"))]
     /// As `Path`; the bucket is the folder [`FOLDER`] of that of the target.
     Folder,
 }
