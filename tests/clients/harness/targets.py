@@ -84,7 +84,7 @@ class Target:
 def seaweedfs(store: Store, authority: CertificateAuthority) -> Target:
     """The suite's store: it understands trailers and all checksums."""
     configuration = _s3("aws", store.endpoint, "aws", authority)
-    return Target("aws", configuration, store.bucket(BUCKET), store, _variables("aws", store.key), store.key.pair[1:])
+    return Target("aws", configuration, store.bucket(BUCKET), store, _variables("aws", store.key))
 
 
 def s3s_fs(binary: str, authority: CertificateAuthority, directory: Path) -> Target:
