@@ -187,6 +187,7 @@ impl Pipeline {
         let permit = match decision {
             Ok(permit) => permit,
             Err(denial) => {
+                drop(opened);
                 let explained = self.explained(generation, caller, probed, denial, trail);
                 return Err(Box::pin(explained).await);
             }
@@ -205,14 +206,14 @@ impl Pipeline {
             url: caller.url,
             handles: &handles,
         };
-        self.forward(side, permit, payload, to, trail).await
+        self.forward(side, &permit, payload, to, trail).await
     }
 
     /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.
     async fn forward(
         &self,
         side: &TargetSide,
-        permit: Permit,
+        permit: &Permit,
         payload: IncomingPayload,
         to: Addressee<'_>,
         trail: &mut Trail,
@@ -230,7 +231,7 @@ impl Pipeline {
             profile: bridge.profile,
             to,
         };
-        let answer = self.exchange(way, &permit, outgoing, &credential, trail).await;
+        let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
         let Err(Error::Target(refusal)) = &answer else {
             return answer;
         };
@@ -243,7 +244,7 @@ impl Pipeline {
         };
         tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");
         let credential = side.credentials.get().await?;
-        self.exchange(way, &permit, outgoing, &credential, trail).await
+        self.exchange(way, permit, outgoing, &credential, trail).await
     }
 
     /// One request to the target and its answer.

@@ -94,6 +94,13 @@ pub struct Operation {
     parameters: Vec<(&'static str, Box<str>)>,
     headers: Vec<(Cow<'static, str>, Box<str>)>,
     detail: Detail,
+    /// Few calls have any, and each byte here is in the future of every request.
+    opened: Option<Box<Opened>>,
+}
+
+/// What a caller came back with, in the target's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Opened {
     upload: Option<Upload>,
     upload_id_marker: Option<Box<str>>,
     continuation_token: Option<Box<str>>,
@@ -154,47 +161,44 @@ impl Operation {
             parameters,
             headers,
             detail,
-            upload: None,
-            upload_id_marker: None,
-            continuation_token: None,
+            opened: None,
         })
     }
 
     /// The same call with what its upload id says.
-    pub fn with_upload(self, upload: Upload) -> Self {
-        Self {
-            upload: Some(upload),
-            ..self
-        }
+    pub fn with_upload(mut self, upload: Upload) -> Self {
+        self.opened.get_or_insert_default().upload = Some(upload);
+        self
     }
 
     /// The same listing with the target's own words for `upload-id-marker` and `continuation-token`.
     pub fn with_target_markers(
-        self,
+        mut self,
         upload_id_marker: Option<Box<str>>,
         continuation_token: Option<Box<str>>,
     ) -> Self {
-        Self {
-            upload_id_marker,
-            continuation_token,
-            ..self
+        if upload_id_marker.is_some() || continuation_token.is_some() {
+            let opened = self.opened.get_or_insert_default();
+            opened.upload_id_marker = upload_id_marker;
+            opened.continuation_token = continuation_token;
         }
+        self
     }
 
     /// Where a page of uploads begins, in the target's words.
     pub fn target_upload_id_marker(&self) -> Option<&str> {
-        self.upload_id_marker.as_deref()
+        self.opened.as_ref()?.upload_id_marker.as_deref()
     }
 
     /// The continuation token in the target's words, where callers have it sealed.
     pub fn target_continuation_token(&self) -> Option<&str> {
-        self.continuation_token.as_deref()
+        self.opened.as_ref()?.continuation_token.as_deref()
     }
 
     /// The upload that its upload id names. `None` also for an id that did not open: nothing can be asked of a target
     /// with it.
     pub fn upload(&self) -> Option<&Upload> {
-        self.upload.as_ref()
+        self.opened.as_ref()?.upload.as_ref()
     }
 
     /// Which call it is.
@@ -278,7 +282,7 @@ impl Operation {
     /// What it asks of the store in a header that policies look at: said with this call or, for the later calls of an
     /// upload in parts, with the one that began it.
     pub fn asked(&self, name: &str) -> Option<&str> {
-        let earlier = || self.upload.as_ref().and_then(|upload| upload.terms.get(name));
+        let earlier = || self.upload().and_then(|upload| upload.terms.get(name));
         self.header(name).or_else(earlier)
     }
 
