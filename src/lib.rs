@@ -39,5 +39,6 @@ pub mod dev;
 #[doc(hidden)]
 pub mod fuzzing;
 
-#[cfg(all(test, feature = "dev"))]
+#[cfg(test)]
+#[cfg(feature = "dev")]
 mod second_reader;

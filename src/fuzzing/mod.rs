@@ -12,8 +12,11 @@ pub use crate::dialect::s3::fuzzing::{
 };
 pub use crate::listener::fuzzing::head;
 
+/// What takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// Each function by the name of its folder of seeds.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Target)] = &[
     ("address", address),
     ("authorization", authorization),
     ("chunked", chunked),

@@ -510,14 +510,16 @@ mod tests {
         }
     }
 
-    /// The committed table: for each call its method, scope, required parameters and headers that may cross.
-    fn committed() -> Vec<(
+    type Committed = (
         &'static str,
         &'static str,
         Scope,
         Vec<&'static str>,
         Vec<&'static str>,
-    )> {
+    );
+
+    /// The committed table: for each call its method, scope, required parameters and headers that may cross.
+    fn committed() -> Vec<Committed> {
         let rows = include_str!("../../../tests/golden/catalogue.tsv")
             .lines()
             .skip(1);
