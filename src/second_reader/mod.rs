@@ -22,7 +22,6 @@ use crate::signing::SigningError;
 /// What the catalogue forwards and `s3s` takes for another call, or for none: it does not know these.
 const UNKNOWN_TO_S3S: &[&str] = &[
     "CreateBucketMetadataConfiguration",
-    "DeleteBucketMetadataConfiguration",
     "GetBucketAbac",
     "GetBucketMetadataConfiguration",
     "PutBucketAbac",

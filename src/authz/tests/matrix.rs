@@ -267,7 +267,7 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
     use Api::*;
     const ID: &[(&str, &str)] = &[("id", "1")];
     type Bucketwise = (Api, &'static [(&'static str, &'static str)], &'static str);
-    let rows: [Bucketwise; 71] = [
+    let rows: [Bucketwise; 69] = [
         (ListObjectVersions, &[], "lake ListBucketVersions"),
         (DeleteBucket, &[], "lake DeleteBucket"),
         (GetBucketAbac, &[], "lake GetBucketAbac"),
@@ -374,11 +374,6 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
             "lake CreateBucketMetadataTableConfiguration",
         ),
         (
-            DeleteBucketMetadataConfiguration,
-            &[],
-            "lake DeleteBucketMetadataTableConfiguration",
-        ),
-        (
             GetBucketMetadataTableConfiguration,
             &[],
             "lake GetBucketMetadataTableConfiguration",
@@ -387,11 +382,6 @@ fn of_buckets() -> Vec<(Operation, Vec<&'static str>)> {
             CreateBucketMetadataTableConfiguration,
             &[],
             "lake CreateBucketMetadataTableConfiguration",
-        ),
-        (
-            DeleteBucketMetadataTableConfiguration,
-            &[],
-            "lake DeleteBucketMetadataTableConfiguration",
         ),
         (
             UpdateBucketMetadataAnnotationTableConfiguration,

@@ -522,10 +522,6 @@ impl Api {
                     &[Right::Bucket(Action::CreateBucketMetadataTableConfiguration)]
                 )
             }),
-            Self::DeleteBucketMetadataConfiguration => row!(remove(
-                &["metadataConfiguration"],
-                &[Right::Bucket(Action::DeleteBucketMetadataTableConfiguration)]
-            )),
             Self::GetBucketMetadataTableConfiguration => row!(probe(
                 &["metadataTable"],
                 &[Right::Bucket(Action::GetBucketMetadataTableConfiguration)],
@@ -539,10 +535,6 @@ impl Api {
                     &[Right::Bucket(Action::CreateBucketMetadataTableConfiguration)]
                 )
             }),
-            Self::DeleteBucketMetadataTableConfiguration => row!(remove(
-                &["metadataTable"],
-                &[Right::Bucket(Action::DeleteBucketMetadataTableConfiguration)]
-            )),
             Self::UpdateBucketMetadataAnnotationTableConfiguration => row!(change(
                 &["metadataAnnotationTable"],
                 "AnnotationTableConfiguration",
@@ -756,6 +748,22 @@ impl Api {
             Self::ListObjectAnnotations => row!(annotation("GET", &["annotation"])),
             Self::PutObjectAnnotation => row!(annotation("PUT", &["annotation", "annotationName"])),
             Self::DeleteObjectAnnotation => row!(annotation("DELETE", &["annotation", "annotationName"])),
+            Self::DeleteBucketMetadataConfiguration => row!(Row {
+                required: &["metadataConfiguration"],
+                ..refused(
+                    "DELETE",
+                    Scope::Bucket,
+                    "stores that do not know it would delete the bucket; remove it at the storage"
+                )
+            }),
+            Self::DeleteBucketMetadataTableConfiguration => row!(Row {
+                required: &["metadataTable"],
+                ..refused(
+                    "DELETE",
+                    Scope::Bucket,
+                    "stores that do not know it would delete the bucket; remove it at the storage"
+                )
+            }),
             Self::UpdateObjectEncryption => row!(Row {
                 required: &["encryption"],
                 optional: VERSION,

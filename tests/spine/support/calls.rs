@@ -48,12 +48,11 @@ pub struct Call {
 }
 
 /// Rights that a policy must name, or with the group `manage`.
-const MANAGED: [&str; 47] = [
+const MANAGED: [&str; 46] = [
     "BypassGovernanceRetention",
     "CreateBucket",
     "CreateBucketMetadataTableConfiguration",
     "DeleteBucket",
-    "DeleteBucketMetadataTableConfiguration",
     "DeleteBucketPolicy",
     "DeleteBucketWebsite",
     "GetAnalyticsConfiguration",
@@ -672,7 +671,6 @@ fn configurations() -> Vec<Call> {
     const METRICS: &str = "<MetricsConfiguration><Id>1</Id></MetricsConfiguration>";
     let get_table: &[&str] = &["GetBucketMetadataTableConfiguration"];
     let make_table: &[&str] = &["CreateBucketMetadataTableConfiguration"];
-    let end_table: &[&str] = &["DeleteBucketMetadataTableConfiguration"];
     vec![
         read(
             "GetBucketAnalyticsConfiguration",
@@ -778,11 +776,6 @@ fn configurations() -> Vec<Call> {
             make_table,
             "<MetadataConfiguration></MetadataConfiguration>",
         ),
-        remove(
-            "DeleteBucketMetadataConfiguration",
-            "DELETE /lake?metadataConfiguration",
-            end_table,
-        ),
         read(
             "GetBucketMetadataTableConfiguration",
             "GET /lake?metadataTable",
@@ -794,11 +787,6 @@ fn configurations() -> Vec<Call> {
             "POST /lake?metadataTable",
             make_table,
             "<MetadataTableConfiguration></MetadataTableConfiguration>",
-        ),
-        remove(
-            "DeleteBucketMetadataTableConfiguration",
-            "DELETE /lake?metadataTable",
-            end_table,
         ),
         change(
             "UpdateBucketMetadataAnnotationTableConfiguration",
@@ -850,6 +838,14 @@ fn refused() -> Vec<Call> {
         never(
             "DeleteObjectAnnotation",
             "DELETE /lake/team/k?annotation&annotationName=n",
+        ),
+        never(
+            "DeleteBucketMetadataConfiguration",
+            "DELETE /lake?metadataConfiguration",
+        ),
+        never(
+            "DeleteBucketMetadataTableConfiguration",
+            "DELETE /lake?metadataTable",
         ),
         never("UpdateObjectEncryption", "PUT /lake/team/k?encryption"),
         // Its path is no name of a bucket.
