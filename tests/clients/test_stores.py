@@ -21,7 +21,16 @@ from matrix.document import Proven
 STORES = ["aws", "s3s-fs"]
 MIB = 1 << 20
 # What belongs to a connection or a server, and what S3 does not know: SeaweedFS tells some things twice.
-NOT_OF_THE_OBJECT = {"connection", "date", "server", "vary", "x-amz-id-2", "x-amz-request-id"}
+NOT_OF_THE_OBJECT = {
+    "connection",
+    "date",
+    "server",
+    "vary",
+    # The region that callers sign for is Tidegate's to say.
+    "x-amz-bucket-region",
+    "x-amz-id-2",
+    "x-amz-request-id",
+}
 NOT_OF_S3 = ("seaweed-", "x-amz-tagging-")
 # Documents are written anew, so their length is not the store's.
 NOT_OF_A_DOCUMENT = {"accept-ranges", "content-length"}
@@ -144,6 +153,7 @@ def asked(ask: Ask, s3, bucket: str) -> dict[str, Any]:
         metadata = error.response["ResponseMetadata"]
         return {"status": metadata["HTTPStatusCode"], "code": error.response["Error"]["Code"]}
     metadata = answer.pop("ResponseMetadata")
+    answer.pop("BucketRegion", None)
     headers = metadata["HTTPHeaders"]
     left_out = NOT_OF_THE_OBJECT | (NOT_OF_A_DOCUMENT if "xml" in headers.get("content-type", "") else set())
     headers = {
