@@ -100,7 +100,8 @@ impl Pipeline {
             Ok(response) => trail.follow(response),
             Err(error) => {
                 let described = s3::describe(&error);
-                if described.status >= 500 {
+                // Whoever asks for what is not implemented would fill the log.
+                if described.status >= 500 && described.status != 501 {
                     tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
                 }
                 trail.refused(described.status, &described.code, error.reason(), &error);
@@ -193,6 +194,7 @@ impl Pipeline {
             }
         };
         opened?;
+        answers::check_keys(&permit)?;
         if let Some(answer) = answers::without_target(&permit, generation)? {
             return Ok(answer);
         }

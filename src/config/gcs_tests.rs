@@ -93,7 +93,7 @@ fn what_does_not_go_together_is_located() {
             "tidegate.toml:30: targets.store.profile = \"gcs\": a target of kind \"gcs-xml\" has it, and this one is \
            of kind \"s3\"; expected \"aws\", \"plain\" or \"auto\"",
             "tidegate.toml:31: targets.store.project: not a known key; expected one of `addressing`, `ca`, `canary`, \
-           `connect_timeout`, `credentials`, `endpoint`, `kind`, `profile`, `region`, `response_timeout`",
+           `connect_timeout`, `credentials`, `endpoint`, `exact_keys`, `kind`, `profile`, `region`, `response_timeout`",
         ],
     );
     check(

@@ -178,6 +178,8 @@ pub struct Target {
     pub profile: Profile,
     /// Whether the profile is found out with a canary.
     pub finds_profile: bool,
+    /// Whether it keeps every key as it is. Stores that keep objects as files take `a//b` for `a/b`.
+    pub exact_keys: bool,
     /// Where the canary is put, if not into the first bucket that is mapped to it.
     pub canary: Option<Canary>,
     /// The Google Cloud project that new buckets of it belong to.

@@ -81,6 +81,7 @@ fn the_sample_loads_as_it_stands() {
         ca: Some(at("certs/store-ca.pem")),
         profile: Profile::Aws,
         finds_profile: false,
+        exact_keys: false,
         canary: None,
         project: None,
         connect_timeout: Duration::from_secs(5),
@@ -414,7 +415,7 @@ fn mistakes_of_targets_are_located() {
         "kind       = \"s3\"",
         "kind = \"gcs\"",
         &[
-            "tidegate.toml:27: targets.store.kind = \"gcs\": not a kind of target yet; expected \"s3\" or \"gcs-xml\"",
+            "tidegate.toml:27: targets.store.kind = \"gcs\": not a kind of target; expected \"s3\" or \"gcs-xml\"",
         ],
     );
     for (written, shown, wrong) in [

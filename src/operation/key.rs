@@ -42,10 +42,20 @@ impl ObjectKey {
         if key.contains('\0') {
             return Err(KeyError::Encoding);
         }
-        if key.split('/').any(|segment| segment == "." || segment == "..") {
+        // Some stores read a backslash as a slash.
+        if key
+            .split(['/', '\\'])
+            .any(|segment| segment == "." || segment == "..")
+        {
             return Err(KeyError::DotSegment);
         }
         Ok(Self(key.into()))
+    }
+
+    /// Whether a store that keeps objects as files may take it for another key: it has an empty segment before its end,
+    /// or a backslash.
+    pub fn is_ambiguous(&self) -> bool {
+        self.0.starts_with('/') || self.0.contains("//") || self.0.contains('\\')
     }
 
     /// The key.
@@ -75,7 +85,7 @@ mod tests {
             "a/..b",
             "a+b;c=d",
             "ä/%2e%2e",
-            "a\\..\\b",
+            "a\\b",
         ] {
             assert_eq!(
                 ObjectKey::parse(good.as_bytes())
@@ -94,8 +104,26 @@ mod tests {
             (b"a/../b", KeyError::DotSegment),
             (b"./a", KeyError::DotSegment),
             (b"a/.", KeyError::DotSegment),
+            (b"a\\..\\b", KeyError::DotSegment),
+            (b"..\\b", KeyError::DotSegment),
         ] {
             assert_eq!(ObjectKey::parse(bad), Err(why));
+        }
+    }
+
+    #[test]
+    fn keys_that_stores_may_take_for_others_are_told() {
+        for (key, ambiguous) in [
+            ("a", false),
+            ("a/b/", false),
+            ("a b/+c", false),
+            ("/a", true),
+            ("a//b", true),
+            ("a//", true),
+            ("a\\b", true),
+        ] {
+            let parsed = ObjectKey::parse(key.as_bytes()).unwrap();
+            assert_eq!(parsed.is_ambiguous(), ambiguous, "{key}");
         }
     }
 }

@@ -132,6 +132,33 @@ fn reaches_beyond_its_folder(permit: &Permit) -> bool {
     in_folder && api != Api::CreateBucket && api.row().rights.iter().any(managed)
 }
 
+/// Holds back keys that the target may take for others: policy decided about the key as it is, and an `archive//a` that
+/// becomes `archive/a` at the store would get around what policy says of that one.
+///
+/// # Errors
+/// `InvalidArgument`, unless the target is known to keep every key as it is.
+pub(super) fn check_keys(permit: &Permit) -> Result<(), Error> {
+    if permit.bucket().is_none_or(|bucket| bucket.target.exact_keys) {
+        return Ok(());
+    }
+    let operation = permit.operation();
+    let deletions = match operation.detail() {
+        Detail::Deletions { objects, .. } => objects.as_slice(),
+        Detail::None | Detail::Copy(_) | Detail::Parts(_) | Detail::Tags(_) | Detail::Document(_) => &[],
+    };
+    let source = operation.copy_source().map(|source| &source.object);
+    let deleted = deletions.iter().map(|deletion| &deletion.object);
+    let mut objects = operation.object().into_iter().chain(source).chain(deleted);
+    match objects.find(|object| object.key.is_ambiguous()) {
+        None => Ok(()),
+        Some(object) => Err(Error::Refused(S3Error::invalid_argument(format!(
+            "the storage behind this bucket may take the key `{}` for another one: use a key without `//`, a `/` at its \
+             beginning and `\\`",
+            object.key
+        )))),
+    }
+}
+
 fn may_create(permit: &Permit) -> bool {
     permit.bucket().is_some_and(|bucket| bucket.create)
 }
@@ -155,9 +182,14 @@ fn list_buckets(permit: &Permit, generation: &Generation) -> bytes::Bytes {
         .and_then(|n| n.parse().ok())
         .filter(|n| *n > 0)
         .unwrap_or(10_000);
+    // All are in the region that GetBucketLocation says.
+    let here = operation
+        .parameter("bucket-region")
+        .is_none_or(|region| region == "us-east-1");
     let mut visible: Vec<&BucketName> = permit
         .visible_buckets()
         .iter()
+        .filter(|_| here)
         .filter(|name| generation.config.buckets.contains_key(*name))
         .filter(|name| name.as_str().starts_with(prefix) && name.as_str() > after)
         .collect();

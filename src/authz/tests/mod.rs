@@ -100,6 +100,7 @@ fn target(name: &str) -> Target {
         ca: None,
         profile: crate::config::Profile::Plain,
         finds_profile: false,
+        exact_keys: false,
         canary: None,
         project: None,
         connect_timeout: Duration::from_secs(1),

@@ -37,7 +37,6 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
     let kind = section.required("kind", "\"s3\" or \"gcs-xml\"", |text| match text {
         "s3" => Ok(TargetKind::S3),
         "gcs-xml" => Ok(TargetKind::GcsXml),
-        "gcs" | "azure" => Err("not a kind of target yet"),
         _ => Err("not a kind of target"),
     });
     // What is asked of the rest depends on it, and one mistake should not be reported as many.
@@ -50,6 +49,9 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
     });
     let ca = section.path("ca");
     let (profile, finds_profile) = profile(&section, assumed);
+    let exact_keys = section.flag("exact_keys");
+    // Both keep a key as the bytes that it is.
+    let known_to_be_exact = assumed == TargetKind::GcsXml || endpoint.as_ref().is_some_and(is_amazon);
     let (canary, project) = match assumed {
         TargetKind::S3 => (section.parsed("canary", CANARY, self::canary), None),
         TargetKind::GcsXml => (None, section.parsed("project", PROJECT, self::project)),
@@ -77,6 +79,7 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
         ca,
         profile,
         finds_profile,
+        exact_keys: exact_keys.unwrap_or(known_to_be_exact),
         canary,
         project,
         connect_timeout: connect_timeout.unwrap_or(5 * SECOND),
@@ -382,6 +385,11 @@ fn is_local(endpoint: &Endpoint) -> bool {
         .host
         .parse()
         .map_or(&*endpoint.host == "localhost", is_loopback)
+}
+
+fn is_amazon(endpoint: &Endpoint) -> bool {
+    let domains = [".amazonaws.com", ".amazonaws.com.cn"];
+    domains.iter().any(|domain| endpoint.host.ends_with(domain))
 }
 
 fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {

@@ -73,6 +73,11 @@ pub(crate) fn bucket_name(bytes: &[u8]) -> Result<BucketName, S3Error> {
     let refuse = |message: String| {
         S3Error::invalid_bucket_name(message).with("BucketName", String::from_utf8_lossy(bytes).into_owned())
     };
+    if bytes.starts_with(b"arn:") {
+        return Err(S3Error::not_implemented(
+            "access points are not served here: name the bucket itself",
+        ));
+    }
     let name = std::str::from_utf8(bytes).map_err(|_| refuse("a bucket name is ASCII".to_owned()))?;
     BucketName::parse(name).map_err(|error| refuse(error.to_string()))
 }

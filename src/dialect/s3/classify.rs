@@ -194,9 +194,8 @@ fn check_parameter(name: &str, value: &str) -> Result<(), S3Error> {
             refuse("1 to 1024 printable characters")
         }
         "partNumber" if !number(1, 10_000) => refuse("a number from 1 to 10000"),
-        "max-keys" | "max-uploads" | "max-parts" | "max-buckets" | "part-number-marker"
-            if !number(0, i32::MAX as u32) =>
-        {
+        "max-buckets" if !number(1, 10_000) => refuse("a number from 1 to 10000"),
+        "max-keys" | "max-uploads" | "max-parts" | "part-number-marker" if !number(0, i32::MAX as u32) => {
             refuse("a number from 0 to 2147483647")
         }
         "encoding-type" if value != "url" => refuse("`url`"),
@@ -220,9 +219,11 @@ fn check_parameter(name: &str, value: &str) -> Result<(), S3Error> {
 /// Whether a path made of `prefix` would leave the folder that it seems to name. The last segment is only a beginning: a
 /// `.` may be that of a hidden file.
 fn climbs(prefix: &str) -> bool {
-    let (folders, last) = prefix.rsplit_once('/').unwrap_or(("", prefix));
+    // Some stores read a backslash as a slash.
+    const SLASHES: [char; 2] = ['/', '\\'];
+    let (folders, last) = prefix.rsplit_once(SLASHES).unwrap_or(("", prefix));
     let dots = |segment| matches!(segment, "." | "..");
-    prefix.contains('\0') || last == ".." || folders.split('/').any(dots)
+    prefix.contains('\0') || last == ".." || folders.split(SLASHES).any(dots)
 }
 
 fn crossing_headers(headers: &HeaderMap, row: &Row) -> Result<Headers, S3Error> {

@@ -134,6 +134,7 @@ pub(super) fn target(port: u16, ca: Option<PathBuf>) -> Arc<Target> {
         ca,
         profile: crate::config::Profile::Plain,
         finds_profile: false,
+        exact_keys: false,
         canary: None,
         project: None,
         connect_timeout: Duration::from_secs(5),

@@ -12,12 +12,18 @@ pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
         more,
         ..
     } = settings;
+    // Most tests are about keys as they are, whatever a store makes of them.
+    let exact_keys = match target_lines.contains("exact_keys") {
+        true => "",
+        false => "exact_keys = true",
+    };
     let store = format!(
         r#"
 [targets.store]
 kind = "s3"
 endpoint = "http://{target}"
 region = "us-east-1"
+{exact_keys}
 {target_lines}
 [targets.store.credentials]
 kind = "static"

@@ -10,6 +10,7 @@ use super::writer::Xml;
 use super::{DocumentError, outward};
 use crate::operation::{BucketName, KeyError, KeyPrefix, ObjectDeletion, ObjectKey, ObjectName};
 use bytes::Bytes;
+use std::collections::HashSet;
 
 /// As at S3.
 const OBJECT_LIMIT: usize = 1000;
@@ -133,34 +134,46 @@ fn name_object(xml: &mut Xml, key: &str, deletion: &ObjectDeletion) {
 /// Puts the answer together: what the target did, and an `AccessDenied` for each deletion that policy denied.
 ///
 /// `target` is the body of the target's answer, bounded by its reader, with the caller's names for it; `None` if nothing
-/// was asked of it.
+/// was asked of it. `asked` is what was: of an object about which the target says nothing nobody knows whether it is
+/// gone, and what it says about others is for nobody here.
 /// `denied` comes with the message for each. Of the target's errors only the code is kept.
 ///
 /// # Errors
 /// [`DocumentError`] if the target's answer is not a DeleteResult. The text is for the operator.
 pub(crate) fn merge_delete_result(
     target: Option<(&[u8], &Names)>,
+    asked: &[ObjectDeletion],
     denied: &[(ObjectDeletion, String)],
     quiet: bool,
 ) -> Result<Bytes, DocumentError> {
     let mut xml = Xml::document();
     xml.root("DeleteResult");
-    if let Some((target, names)) = target.filter(|(target, _)| !target.is_empty()) {
+    if let Some((target, names)) = target {
         let mut reader = Reader::new(target, Source::Target)?;
         reader.root("DeleteResult")?;
         let mut entries = 0;
+        let mut open = Open::new(asked);
         while let Some(name) = reader.child()? {
             entries += 1;
             if entries > RESULT_LIMIT {
                 return Err(DocumentError::TooMany(RESULT_LIMIT));
             }
             match &*name {
-                "Deleted" => deleted(&mut reader, &mut xml, names, quiet)?,
-                "Error" => failed(&mut reader, &mut xml, names, quiet)?,
+                "Deleted" => deleted(&mut reader, &mut xml, names, &mut open, quiet)?,
+                "Error" => failed(&mut reader, &mut xml, names, &mut open, quiet)?,
                 _ => reader.skip()?,
             }
         }
         reader.end()?;
+        // Quiet targets tell of failures alone.
+        for deletion in asked.iter().filter(|asked| !quiet && open.is_untold(asked)) {
+            let (code, message) = outward("InternalError");
+            xml.open("Error");
+            name_object(&mut xml, deletion.object.key.as_str(), deletion);
+            xml.element("Code", code);
+            xml.element("Message", message);
+            xml.close("Error");
+        }
     }
     for (deletion, message) in denied {
         xml.open("Error");
@@ -173,11 +186,51 @@ pub(crate) fn merge_delete_result(
     Ok(xml.finish())
 }
 
-fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) -> Result<(), DocumentError> {
+/// The keys that were asked about, and those of which the target told.
+struct Open<'a> {
+    asked: HashSet<&'a str>,
+    told: HashSet<String>,
+}
+
+impl<'a> Open<'a> {
+    fn new(asked: &'a [ObjectDeletion]) -> Self {
+        Self {
+            asked: asked
+                .iter()
+                .map(|deletion| deletion.object.key.as_str())
+                .collect(),
+            told: HashSet::new(),
+        }
+    }
+
+    /// Whether `key` was asked about; it is told of now.
+    fn tell(&mut self, key: Option<String>) -> bool {
+        let asked = key.filter(|key| self.asked.contains(key.as_str()));
+        asked.map(|key| self.told.insert(key)).is_some()
+    }
+
+    fn is_untold(&self, deletion: &ObjectDeletion) -> bool {
+        !self.told.contains(deletion.object.key.as_str())
+    }
+}
+
+fn deleted(
+    reader: &mut Reader<'_>,
+    xml: &mut Xml,
+    names: &Names,
+    open: &mut Open<'_>,
+    quiet: bool,
+) -> Result<(), DocumentError> {
     let mut kept = Xml::fragment();
+    let mut about = None;
     while let Some(name) = reader.child()? {
         match &*name {
-            "Key" => kept.element("Key", names.deleted(&reader.text()?)?),
+            "Key" => {
+                let text = reader.text()?;
+                let key = names.deleted(&text)?;
+                kept.element("Key", key);
+                about = Some(key.to_owned());
+            }
             "VersionId" | "DeleteMarker" | "DeleteMarkerVersionId" => {
                 let text = reader.text()?;
                 if !is_blank(&text) {
@@ -187,18 +240,30 @@ fn deleted(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) -
             _ => reader.skip()?,
         }
     }
-    if !quiet {
+    if open.tell(about) && !quiet {
         xml.wrap("Deleted", kept);
     }
     Ok(())
 }
 
-fn failed(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) -> Result<(), DocumentError> {
+fn failed(
+    reader: &mut Reader<'_>,
+    xml: &mut Xml,
+    names: &Names,
+    open: &mut Open<'_>,
+    quiet: bool,
+) -> Result<(), DocumentError> {
     let mut kept = Xml::fragment();
+    let mut about = None;
     let mut code = String::new();
     while let Some(name) = reader.child()? {
         match &*name {
-            "Key" => kept.element("Key", names.deleted(&reader.text()?)?),
+            "Key" => {
+                let text = reader.text()?;
+                let key = names.deleted(&text)?;
+                kept.element("Key", key);
+                about = Some(key.to_owned());
+            }
             "VersionId" => match reader.text()? {
                 version_id if is_blank(&version_id) => {}
                 version_id => kept.element("VersionId", &version_id),
@@ -206,6 +271,9 @@ fn failed(reader: &mut Reader<'_>, xml: &mut Xml, names: &Names, quiet: bool) ->
             "Code" => code = reader.text()?,
             _ => reader.skip()?,
         }
+    }
+    if !open.tell(about) {
+        return Ok(());
     }
     // To S3, what is not there is deleted; other stores make an error of it, which clients do not expect.
     if matches!(code.trim_ascii(), "NoSuchKey" | "NoSuchVersion") {
@@ -369,7 +437,13 @@ mod tests {
             </DeleteResult>";
         let denied = [(deletion("e", Some("v")), "not you & not <now>".to_owned())];
         let names = names(Api::DeleteObjects, "", &[]);
-        let merged = merge_delete_result(Some((target, &names)), &denied, false).unwrap();
+        let asked = [
+            deletion("a & b", None),
+            deletion("c", None),
+            deletion("d", None),
+            deletion("f", None),
+        ];
+        let merged = merge_delete_result(Some((target, &names)), &asked, &denied, false).unwrap();
         let merged = std::str::from_utf8(&merged).unwrap();
         assert!(merged.contains(
             "<Deleted><Key>a &amp; b</Key><DeleteMarker>true</DeleteMarker>\
@@ -383,23 +457,38 @@ mod tests {
         ));
         // LEK-07
         assert!(!merged.to_lowercase().contains("canary"), "{merged}");
-        let quiet = merge_delete_result(Some((target, &names)), &denied, true).unwrap();
+        // Nobody knows what became of it.
+        assert!(merged.contains("<Error><Key>f</Key><Code>InternalError</Code>"));
+        let quiet = merge_delete_result(Some((target, &names)), &asked, &denied, true).unwrap();
         let quiet = std::str::from_utf8(&quiet).unwrap();
         assert!(!quiet.contains("<Deleted>") && quiet.contains("<Key>e</Key>"));
     }
 
     #[test]
+    fn what_nobody_asked_about_is_not_told() {
+        let names = names(Api::DeleteObjects, "", &[]);
+        let target = b"<DeleteResult><Deleted><Key>z</Key></Deleted><Error><Key>y</Key><Code>AccessDenied</Code></Error>\
+            <Deleted><Key>a</Key></Deleted></DeleteResult>";
+        let merged = merge_delete_result(Some((target, &names)), &[deletion("a", None)], &[], false).unwrap();
+        let merged = std::str::from_utf8(&merged).unwrap();
+        assert!(
+            merged.ends_with("><Deleted><Key>a</Key></Deleted></DeleteResult>"),
+            "{merged}"
+        );
+    }
+
+    #[test]
     fn without_an_answer_of_the_target_the_denied_stand_alone() {
-        let merged = merge_delete_result(None, &[(deletion("a", None), "no".into())], false).unwrap();
+        let merged = merge_delete_result(None, &[], &[(deletion("a", None), "no".into())], false).unwrap();
         assert_eq!(
             merged,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Error><Key>a</Key>\
              <Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>"
         );
-        for answer in [&b"<Error/>"[..], b"<DeleteResult>", b"<html></html>"] {
+        for answer in [&b"<Error/>"[..], b"<DeleteResult>", b"<html></html>", b""] {
             let names = names(Api::DeleteObjects, "", &[]);
-            assert!(merge_delete_result(Some((answer, &names)), &[], false).is_err());
+            assert!(merge_delete_result(Some((answer, &names)), &[], &[], false).is_err());
         }
     }
 
@@ -416,9 +505,10 @@ mod tests {
         assert_eq!(write_delete(&long, false, &prefix), Err(KeyError::TooLong));
 
         let names = names(Api::DeleteObjects, "teams/a/", &[]);
+        let asked = [deletion("b", None), deletion("c", None)];
         let merged = |inner: &str| {
             let answer = format!("<DeleteResult>{inner}</DeleteResult>");
-            merge_delete_result(Some((answer.as_bytes(), &names)), &[], false)
+            merge_delete_result(Some((answer.as_bytes(), &names)), &asked, &[], false)
         };
         let both = merged(
             "<Deleted><Key>teams/a/b</Key></Deleted><Error><Key>teams/a/c</Key><Code>InternalError</Code></Error>",
