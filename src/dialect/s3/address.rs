@@ -176,7 +176,7 @@ mod tests {
             ("localhost", "/Lake/a", "InvalidBucketName"),
             ("localhost", "/../lake", "InvalidBucketName"),
             ("localhost", "//lake", "InvalidBucketName"),
-            ("localhost", "/arn%3Aaws%3As3:::lake/a", "InvalidBucketName"),
+            ("localhost", "/arn%3Aaws%3As3:::lake/a", "NotImplemented"),
             ("evil.test", "/lake/a", "InvalidRequest"),
             ("notlocalhost", "/lake/a", "InvalidRequest"),
             ("localhost.evil.test", "/lake/a", "InvalidRequest"),
