@@ -1,6 +1,6 @@
 //! What an operation needs: actions on resources, under the names that policies use.
 
-use super::catalogue::{Right, header_right};
+use super::catalogue::{Right, header_right, is_acl};
 use super::{Action, BucketName, ObjectDeletion, ObjectName, Operation, Scope};
 
 /// An action on a resource. An operation is allowed when all its accesses are.
@@ -49,8 +49,7 @@ impl Operation {
             accesses.extend(self.copied_annotations());
         }
         for (name, _) in self.headers() {
-            let is_acl = name == "x-amz-acl" || name.starts_with("x-amz-grant-");
-            let needed = header_right(row.scope, name).filter(|_| !(sets_acl && is_acl));
+            let needed = header_right(row.scope, name).filter(|_| !(sets_acl && is_acl(name)));
             let needed = needed.and_then(|action| self.on(action));
             if let Some(access) = needed.filter(|access| !accesses.contains(access)) {
                 accesses.push(access);

@@ -291,6 +291,14 @@ impl Operation {
         &self.detail
     }
 
+    /// The deletions of a DeleteObjects call; none for all others.
+    pub fn deletions(&self) -> &[ObjectDeletion] {
+        match &self.detail {
+            Detail::Deletions { objects, .. } => objects,
+            Detail::None | Detail::Copy(_) | Detail::Parts(_) | Detail::Tags(_) | Detail::Document(_) => &[],
+        }
+    }
+
     /// The source of a copy.
     pub fn copy_source(&self) -> Option<&CopySource> {
         match &self.detail {

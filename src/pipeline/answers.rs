@@ -142,12 +142,8 @@ pub(super) fn check_keys(permit: &Permit) -> Result<(), Error> {
         return Ok(());
     }
     let operation = permit.operation();
-    let deletions = match operation.detail() {
-        Detail::Deletions { objects, .. } => objects.as_slice(),
-        Detail::None | Detail::Copy(_) | Detail::Parts(_) | Detail::Tags(_) | Detail::Document(_) => &[],
-    };
     let source = operation.copy_source().map(|source| &source.object);
-    let deleted = deletions.iter().map(|deletion| &deletion.object);
+    let deleted = operation.deletions().iter().map(|deletion| &deletion.object);
     let mut objects = operation.object().into_iter().chain(source).chain(deleted);
     match objects.find(|object| object.key.is_ambiguous()) {
         None => Ok(()),

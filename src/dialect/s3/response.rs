@@ -167,10 +167,7 @@ pub(crate) fn delete_result(permit: &Permit, target_answer: Option<(&[u8], &Name
         .iter()
         .map(|(deletion, denied)| (deletion.clone(), denied.message.clone()))
         .collect();
-    let asked = match permit.operation().detail() {
-        Detail::Deletions { objects, .. } => objects.as_slice(),
-        Detail::None | Detail::Copy(_) | Detail::Parts(_) | Detail::Tags(_) | Detail::Document(_) => &[],
-    };
+    let asked = permit.operation().deletions();
     documents::merge_delete_result(target_answer, asked, &refused, quiet).map_err(Error::TargetDocument)
 }
 

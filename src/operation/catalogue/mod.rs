@@ -132,9 +132,14 @@ pub(crate) enum Answer {
     Policy,
 }
 
+/// Whether a header sets an access control list.
+pub(crate) fn is_acl(header: &str) -> bool {
+    header == "x-amz-acl" || header.starts_with("x-amz-grant-")
+}
+
 /// The right that a header needs on what the call acts on, whatever its value; `None` for most.
 pub(crate) fn header_right(scope: Scope, header: &str) -> Option<Action> {
-    let is_acl = header == "x-amz-acl" || header.starts_with("x-amz-grant-");
+    let is_acl = is_acl(header);
     match scope {
         Scope::Service => None,
         Scope::Bucket if is_acl => Some(Action::PutBucketAcl),

@@ -214,6 +214,42 @@ impl<'a> Open<'a> {
     }
 }
 
+/// What the target says of one object.
+struct Entry {
+    /// As the caller named it.
+    key: Option<String>,
+    kept: Xml,
+    code: String,
+}
+
+/// Reads an entry and keeps those of `elements` that say something.
+fn entry(reader: &mut Reader<'_>, names: &Names, elements: &[&str]) -> Result<Entry, DocumentError> {
+    let mut entry = Entry {
+        key: None,
+        kept: Xml::fragment(),
+        code: String::new(),
+    };
+    while let Some(name) = reader.child()? {
+        match &*name {
+            "Key" => {
+                let text = reader.text()?;
+                let key = names.deleted(&text)?;
+                entry.kept.element("Key", key);
+                entry.key = Some(key.to_owned());
+            }
+            "Code" => entry.code = reader.text()?,
+            name if elements.contains(&name) => {
+                let text = reader.text()?;
+                if !is_blank(&text) {
+                    entry.kept.element(name, &text);
+                }
+            }
+            _ => reader.skip()?,
+        }
+    }
+    Ok(entry)
+}
+
 fn deleted(
     reader: &mut Reader<'_>,
     xml: &mut Xml,
@@ -221,26 +257,12 @@ fn deleted(
     open: &mut Open<'_>,
     quiet: bool,
 ) -> Result<(), DocumentError> {
-    let mut kept = Xml::fragment();
-    let mut about = None;
-    while let Some(name) = reader.child()? {
-        match &*name {
-            "Key" => {
-                let text = reader.text()?;
-                let key = names.deleted(&text)?;
-                kept.element("Key", key);
-                about = Some(key.to_owned());
-            }
-            "VersionId" | "DeleteMarker" | "DeleteMarkerVersionId" => {
-                let text = reader.text()?;
-                if !is_blank(&text) {
-                    kept.element(&name, &text);
-                }
-            }
-            _ => reader.skip()?,
-        }
-    }
-    if open.tell(about) && !quiet {
+    let Entry { key, kept, .. } = entry(
+        reader,
+        names,
+        &["VersionId", "DeleteMarker", "DeleteMarkerVersionId"],
+    )?;
+    if open.tell(key) && !quiet {
         xml.wrap("Deleted", kept);
     }
     Ok(())
@@ -253,26 +275,8 @@ fn failed(
     open: &mut Open<'_>,
     quiet: bool,
 ) -> Result<(), DocumentError> {
-    let mut kept = Xml::fragment();
-    let mut about = None;
-    let mut code = String::new();
-    while let Some(name) = reader.child()? {
-        match &*name {
-            "Key" => {
-                let text = reader.text()?;
-                let key = names.deleted(&text)?;
-                kept.element("Key", key);
-                about = Some(key.to_owned());
-            }
-            "VersionId" => match reader.text()? {
-                version_id if is_blank(&version_id) => {}
-                version_id => kept.element("VersionId", &version_id),
-            },
-            "Code" => code = reader.text()?,
-            _ => reader.skip()?,
-        }
-    }
-    if !open.tell(about) {
+    let Entry { key, mut kept, code } = entry(reader, names, &["VersionId"])?;
+    if !open.tell(key) {
         return Ok(());
     }
     // To S3, what is not there is deleted; other stores make an error of it, which clients do not expect.
