@@ -100,6 +100,7 @@ impl Error {
 pub(crate) fn denied_reason(denied: &Denied) -> Reason {
     match denied.reason {
         DenyReason::NoPermit | DenyReason::NoPolicyFile | DenyReason::NotOffered => Reason::NoPermit,
+        DenyReason::SessionPolicy => Reason::SessionPolicy,
         DenyReason::Forbid => Reason::Forbid,
         DenyReason::EvaluationError => Reason::EvalError,
         DenyReason::UnknownBucket => Reason::NoSuchBucket,

@@ -93,7 +93,7 @@ impl Generation {
         let key_ring = KeyRing::load(&config.sessions.keys, clock)
             .map_err(|error| keep("sessions", with_causes(&error)))
             .ok();
-        let policies = Policies::load(&config.buckets)
+        let policies = Policies::load(&config.buckets, &config.roles)
             .map_err(|errors| {
                 errors
                     .iter()

@@ -15,6 +15,7 @@ pub mod listener;
 pub mod net;
 pub mod operation;
 mod pipeline;
+pub mod session_policy;
 pub mod signing;
 pub mod sts;
 pub mod upstream;

@@ -223,6 +223,7 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> impl Future<Output = ()
 fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let mut deciding = vec![config_path.to_owned(), config.sessions.keys.clone()];
     deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
+    deciding.extend(config.roles.values().map(|role| role.trust.clone()));
     deciding.extend(
         config
             .targets

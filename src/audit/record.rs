@@ -67,6 +67,8 @@ pub enum Reason {
     Forbid,
     /// No policy permits it.
     NoPermit,
+    /// The policies permit it, and the session was narrowed to less.
+    SessionPolicy,
     /// A policy could not be evaluated, which denies.
     EvalError,
     /// Some of several objects are allowed, others not.
@@ -108,6 +110,7 @@ impl Reason {
             Self::Permit | Self::Authenticated | Self::Own | Self::Partial => Effect::Allow,
             Self::Forbid
             | Self::NoPermit
+            | Self::SessionPolicy
             | Self::EvalError
             | Self::Unauthenticated
             | Self::BadToken
@@ -238,8 +241,17 @@ pub(super) struct Actor {
     /// Set if not all of them are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) groups_count: Option<usize>,
+    /// What else policies may ask about.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) tags: BTreeMap<Box<str>, Box<str>>,
+    /// The role that the session carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) session_id: Option<Box<str>>,
+    /// The first session of the chain, if another one made this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_root: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
     pub(super) session_issued: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]

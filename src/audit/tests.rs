@@ -215,7 +215,7 @@ async fn a_served_request_leaves_one_complete_record() {
         "upstream_ttfb_ms": null, "request_id": null, "event_id": null, "instance": null, "seq": 1,
         "actor": {
             "kind": "user", "id": "okta:ana@acme.com", "issuer": "https://issuer.test", "sub": "okta:ana@acme.com",
-            "groups": ["okta:analysts"], "session_id": "test", "session_issued": "1970-01-01T00:00:00Z",
+            "groups": ["okta:analysts"], "tags": {"team": "blue"}, "session_id": "test", "session_issued": "1970-01-01T00:00:00Z",
             "session_expires": "9999-12-30T22:00:00Z", "access_key_id": "TGIATEST",
         },
         "client": {

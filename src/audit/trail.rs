@@ -210,6 +210,15 @@ impl Trail {
             principal.issuer(),
             principal.subject(),
         );
+        self.edit(|open| {
+            let actor = &mut open.record.actor;
+            actor.role = principal.role().map(text);
+            actor.tags = principal
+                .tags()
+                .iter()
+                .map(|(name, value)| (text(name), text(value)))
+                .collect();
+        });
         self.session(principal.session());
     }
 
@@ -224,6 +233,7 @@ impl Trail {
         self.edit(|open| {
             let actor = &mut open.record.actor;
             actor.session_id = Some(text(&session.id));
+            actor.session_root = (session.root != session.id).then(|| text(&session.root));
             actor.session_issued = Some(session.issued_at);
             actor.session_expires = Some(session.expires_at);
             actor.access_key_id = Some(text(&session.access_key_id));

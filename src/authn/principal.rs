@@ -1,7 +1,12 @@
 //! Verified identity.
 
+use super::oidc::Identity;
+use crate::session_policy::SessionPolicy;
 use jiff::Timestamp;
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// What policies may ask about a principal besides its groups: text by name.
+pub type Tags = BTreeMap<Box<str>, Box<str>>;
 
 /// Whether a principal is a person or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -32,8 +37,11 @@ struct Inner {
     kind: PrincipalKind,
     id: Box<str>,
     groups: Vec<Box<str>>,
+    tags: Tags,
     issuer: Box<str>,
     subject: Box<str>,
+    role: Option<Box<str>>,
+    session_policies: Vec<Arc<SessionPolicy>>,
     session: SessionInfo,
 }
 
@@ -42,12 +50,16 @@ struct Inner {
 pub struct SessionInfo {
     /// Unique; not secret.
     pub id: Box<str>,
+    /// The first session of the chain that it came from, which is its own id unless it was made by another session.
+    pub root: Box<str>,
     /// The caller's own name for it (`RoleSessionName`).
     pub name: Box<str>,
     /// The access key id that was issued for it.
     pub access_key_id: Box<str>,
     /// When it was issued.
     pub issued_at: Timestamp,
+    /// When the principal proved who it is: when the first session of the chain was issued.
+    pub authenticated_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -55,19 +67,20 @@ pub struct SessionInfo {
 impl Principal {
     /// Only authentication makes principals.
     pub(super) fn new(
-        kind: PrincipalKind,
-        id: Box<str>,
-        groups: Vec<Box<str>>,
-        issuer: Box<str>,
-        subject: Box<str>,
+        identity: Identity,
+        role: Option<Box<str>>,
+        session_policies: Vec<Arc<SessionPolicy>>,
         session: SessionInfo,
     ) -> Self {
         Self(Arc::new(Inner {
-            kind,
-            id,
-            groups,
-            issuer,
-            subject,
+            kind: identity.kind,
+            id: identity.id,
+            groups: identity.groups,
+            tags: identity.tags,
+            issuer: identity.issuer,
+            subject: identity.subject,
+            role,
+            session_policies,
             session,
         }))
     }
@@ -85,6 +98,35 @@ impl Principal {
     /// Issuer name, colon, group: `google:analysts`.
     pub fn groups(&self) -> &[Box<str>] {
         &self.0.groups
+    }
+
+    /// From its claims, and those that a caller may choose itself.
+    pub fn tags(&self) -> &Tags {
+        &self.0.tags
+    }
+
+    /// The role that its session carries, by its name in the configuration.
+    pub fn role(&self) -> Option<&str> {
+        self.0.role.as_deref()
+    }
+
+    /// What its session was narrowed to: all of them must allow what it does.
+    pub fn session_policies(&self) -> &[Arc<SessionPolicy>] {
+        &self.0.session_policies
+    }
+
+    /// Who it is, for a session that is made by this one. Its token is over, so there is no audience.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            kind: self.kind(),
+            id: self.0.id.clone(),
+            groups: self.0.groups.clone(),
+            tags: self.0.tags.clone(),
+            issuer: self.0.issuer.clone(),
+            subject: self.0.subject.clone(),
+            audience: Box::default(),
+            expires_at: self.session().expires_at,
+        }
     }
 
     /// The issuer's URL, as in `iss`.
@@ -105,22 +147,40 @@ impl Principal {
     /// A principal for tests of other rooms.
     #[cfg(test)]
     pub(crate) fn for_test(kind: PrincipalKind, id: &str, groups: &[&str]) -> Self {
+        Self::carrying(kind, id, groups, None, &[])
+    }
+
+    /// Another one, whose session carries something.
+    #[cfg(test)]
+    pub(crate) fn carrying(
+        kind: PrincipalKind,
+        id: &str,
+        groups: &[&str],
+        role: Option<&str>,
+        session_policies: &[&str],
+    ) -> Self {
         let session = SessionInfo {
             id: "test".into(),
+            root: "test".into(),
             name: "test".into(),
             access_key_id: "TGIATEST".into(),
             issued_at: Timestamp::UNIX_EPOCH,
+            authenticated_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::MAX,
         };
-        let groups = groups.iter().map(|g| Box::from(*g)).collect();
-        Self::new(
+        let identity = Identity {
             kind,
-            id.into(),
-            groups,
-            "https://issuer.test".into(),
-            id.into(),
-            session,
-        )
+            id: id.into(),
+            groups: groups.iter().map(|g| Box::from(*g)).collect(),
+            tags: Tags::from([("team".into(), "blue".into())]),
+            issuer: "https://issuer.test".into(),
+            subject: id.into(),
+            audience: "test".into(),
+            expires_at: Timestamp::MAX,
+        };
+        let policies = session_policies.iter();
+        let policies = policies.map(|text| Arc::new(SessionPolicy::parse(text).unwrap()));
+        Self::new(identity, role.map(Into::into), policies.collect(), session)
     }
 }
 

@@ -6,16 +6,17 @@
 //! issued with it, and opens for no other.
 
 use super::{
-    Principal, PrincipalKind, SessionInfo,
+    Principal, PrincipalKind, SessionInfo, Tags,
     key_ring::{KeyRing, Purpose, RingKey},
     oidc::Identity,
     seal,
 };
 use crate::secret::Secret;
+use crate::session_policy::SessionPolicy;
 use aws_lc_rs::{error::Unspecified, hmac, rand};
 use data_encoding::{BASE32_NOPAD, BASE64, HEXLOWER};
 use jiff::Timestamp;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A new session, for the caller. The only time that its secret access key is given out.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub enum SessionError {
     /// It would not fit into a request's header.
     #[error(
         "the session token would have {bytes} bytes, of which {limit} are allowed; name fewer groups in the \
-         identity token"
+         identity token, or write a shorter session policy"
     )]
     TooLarge {
         /// Of the token.
@@ -76,42 +77,70 @@ impl From<Unspecified> for SessionError {
     }
 }
 
+/// What a session is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms<'a> {
+    /// Who was verified. With the tags that the caller chose, where it may.
+    pub(crate) identity: &'a Identity,
+    /// The caller's name for it.
+    pub(crate) name: &'a str,
+    /// The role that it carries. Whoever issues has asked whether the identity may assume it.
+    pub(crate) role: Option<&'a str>,
+    /// What it is narrowed to: all of them count.
+    pub(crate) policies: Vec<Arc<SessionPolicy>>,
+    /// The session that it is made from. It ends no later than that one, and with it.
+    pub(crate) parent: Option<&'a SessionInfo>,
+    /// Counts in whole seconds.
+    pub(crate) lifetime: Duration,
+}
+
+impl<'a> Terms<'a> {
+    /// Terms that add nothing to an identity.
+    pub(crate) fn plain(identity: &'a Identity, name: &'a str, lifetime: Duration) -> Self {
+        Self {
+            identity,
+            name,
+            role: None,
+            policies: Vec::new(),
+            parent: None,
+            lifetime,
+        }
+    }
+}
+
+/// How a session is carried that is presented by itself, without a signature. Each form opens one kind of door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An OAuth 2.0 access token, in `Authorization: Bearer`.
+    AccessToken,
+    /// A cookie of our own pages.
+    Cookie,
+}
+
+/// A new session that is presented by itself.
+#[derive(Clone, Debug)]
+pub struct IssuedBearer {
+    /// Base64url, without a dot: no JWT looks like it.
+    pub token: Secret,
+    /// Whom it makes known.
+    pub principal: Principal,
+}
+
 /// Longest session token, in characters. Callers send it in a header of each request.
 pub const MAX_SESSION_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Makes a session for a verified identity. `lifetime` counts in whole seconds.
+/// Makes a session for a verified identity, to sign with.
 ///
 /// # Errors
-/// [`SessionError::TooLarge`] if the identity has too many groups; otherwise the ring cannot seal.
+/// [`SessionError::TooLarge`] if it carries too much; otherwise the ring cannot seal.
 pub(crate) fn issue(
     ring: &KeyRing,
-    identity: &Identity,
-    name: &str,
-    lifetime: Duration,
+    terms: &Terms<'_>,
     now: Timestamp,
 ) -> Result<IssuedSession, SessionError> {
     let key = ring.sealing(now).ok_or(SessionError::NoSealingKey)?;
-    let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-    let payload = Payload {
-        session_id: HEXLOWER.encode(&random::<16>()?).into(),
-        access_key_id: format!("{ACCESS_KEY_PREFIX}{}", BASE32_NOPAD.encode(&random::<10>()?)).into(),
-        kind: identity.kind,
-        principal: identity.id.clone(),
-        groups: identity.groups.clone(),
-        issuer: identity.issuer.clone(),
-        subject: identity.subject.clone(),
-        name: name.into(),
-        issued_at: now.as_second(),
-        expires_at: now.as_second().saturating_add(lifetime),
-    };
-    let plaintext = serde_json::to_vec(&payload).map_err(|_| SessionError::Crypto)?;
-    let token = seal::seal(key, Purpose::Session, &plaintext)?;
-    if token.len() > MAX_SESSION_TOKEN_BYTES {
-        return Err(SessionError::TooLarge {
-            bytes: token.len(),
-            limit: MAX_SESSION_TOKEN_BYTES,
-        });
-    }
+    let payload = Payload::new(terms, now)?;
+    let token = payload.seal(key, Purpose::Session)?;
     let secret_access_key = payload.secret_access_key(key)?;
     let principal = payload.into_principal()?;
     Ok(IssuedSession {
@@ -123,7 +152,25 @@ pub(crate) fn issue(
     })
 }
 
-/// Opens the session that `token` is, if it was issued with `access_key_id` and is alive at `now`.
+/// Makes a session for a verified identity, to present by itself.
+///
+/// # Errors
+/// As for [`issue`].
+pub(crate) fn issue_bearer(
+    ring: &KeyRing,
+    form: Form,
+    terms: &Terms<'_>,
+    now: Timestamp,
+) -> Result<IssuedBearer, SessionError> {
+    let key = ring.sealing(now).ok_or(SessionError::NoSealingKey)?;
+    let payload = Payload::new(terms, now)?;
+    Ok(IssuedBearer {
+        token: Secret::new(payload.seal(key, form.purpose())?),
+        principal: payload.into_principal()?,
+    })
+}
+
+/// Opens the session that `token` is, if it was issued to sign with, with `access_key_id`, and is alive at `now`.
 ///
 /// # Errors
 /// [`SessionError::Expired`] from the exact second on; [`SessionError::Invalid`] for everything else.
@@ -133,12 +180,7 @@ pub(super) fn open(
     access_key_id: &str,
     now: Timestamp,
 ) -> Result<OpenSession, SessionError> {
-    if token.len() > MAX_SESSION_TOKEN_BYTES {
-        return Err(SessionError::Invalid("is too long"));
-    }
-    let (key, plaintext) = seal::open(ring, Purpose::Session, token).map_err(SessionError::Invalid)?;
-    let payload: Payload = serde_json::from_slice(&plaintext)
-        .map_err(|_| SessionError::Invalid("is of another release of the gateway"))?;
+    let (key, payload) = Payload::open(ring, Purpose::Session, token)?;
     let secret_access_key = payload.secret_access_key(key)?;
     let session = OpenSession {
         principal: payload.into_principal()?,
@@ -146,6 +188,40 @@ pub(super) fn open(
     };
     session.check(access_key_id, now)?;
     Ok(session)
+}
+
+/// Opens the session that `token` is, if it was issued in this form and is alive at `now`.
+///
+/// # Errors
+/// As for a session to sign with.
+pub(crate) fn open_bearer(
+    ring: &KeyRing,
+    form: Form,
+    token: &str,
+    now: Timestamp,
+) -> Result<Principal, SessionError> {
+    let (_, payload) = Payload::open(ring, form.purpose(), token)?;
+    let principal = payload.into_principal()?;
+    alive(principal.session(), now)?;
+    Ok(principal)
+}
+
+fn alive(session: &SessionInfo, now: Timestamp) -> Result<(), SessionError> {
+    match now >= session.expires_at {
+        true => Err(SessionError::Expired {
+            expired_at: session.expires_at,
+        }),
+        false => Ok(()),
+    }
+}
+
+impl Form {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::AccessToken => Purpose::AccessToken,
+            Self::Cookie => Purpose::Cookie,
+        }
+    }
 }
 
 impl OpenSession {
@@ -156,12 +232,7 @@ impl OpenSession {
         if *session.access_key_id != *access_key_id {
             return Err(SessionError::Invalid("belongs to another access key id"));
         }
-        if now >= session.expires_at {
-            return Err(SessionError::Expired {
-                expired_at: session.expires_at,
-            });
-        }
-        Ok(())
+        alive(session, now)
     }
 }
 
@@ -171,7 +242,7 @@ pub(super) fn is_access_key_id(id: &str) -> bool {
         .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7')))
 }
 
-/// What is sealed. Any change of shape needs a new version or purpose: replicas of two releases share tokens.
+/// What is sealed; every field must be there. Any change of shape needs a new version or purpose: replicas of two releases share tokens.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Payload {
@@ -196,9 +267,86 @@ struct Payload {
     issued_at: i64,
     #[serde(rename = "e")]
     expires_at: i64,
+    #[serde(rename = "t")]
+    tags: Tags,
+    #[serde(rename = "r", deserialize_with = "Option::deserialize")]
+    role: Option<Box<str>>,
+    /// The texts of session policies.
+    #[serde(rename = "l")]
+    policies: Vec<Box<str>>,
+    /// Of a session that another one made: the first of the chain.
+    #[serde(rename = "f", deserialize_with = "Option::deserialize")]
+    root: Option<Root>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Root {
+    #[serde(rename = "i")]
+    session_id: Box<str>,
+    /// Unix seconds.
+    #[serde(rename = "b")]
+    issued_at: i64,
 }
 
 impl Payload {
+    fn new(terms: &Terms<'_>, now: Timestamp) -> Result<Self, SessionError> {
+        let Terms { identity, parent, .. } = terms;
+        let lifetime = i64::try_from(terms.lifetime.as_secs()).unwrap_or(i64::MAX);
+        let expires_at = now.as_second().saturating_add(lifetime);
+        // INVARIANT: no session outlives the one that made it (SES-07).
+        let latest = parent.map_or(i64::MAX, |parent| parent.expires_at.as_second());
+        Ok(Self {
+            session_id: HEXLOWER.encode(&random::<16>()?).into(),
+            access_key_id: format!("{ACCESS_KEY_PREFIX}{}", BASE32_NOPAD.encode(&random::<10>()?)).into(),
+            kind: identity.kind,
+            principal: identity.id.clone(),
+            groups: identity.groups.clone(),
+            issuer: identity.issuer.clone(),
+            subject: identity.subject.clone(),
+            name: terms.name.into(),
+            issued_at: now.as_second(),
+            expires_at: expires_at.min(latest),
+            tags: identity.tags.clone(),
+            role: terms.role.map(Into::into),
+            policies: terms
+                .policies
+                .iter()
+                .map(|policy| policy.source().into())
+                .collect(),
+            root: parent.map(|parent| Root {
+                session_id: parent.root.clone(),
+                issued_at: parent.authenticated_at.as_second(),
+            }),
+        })
+    }
+
+    fn seal(&self, key: &RingKey, purpose: Purpose) -> Result<String, SessionError> {
+        let plaintext = serde_json::to_vec(self).map_err(|_| SessionError::Crypto)?;
+        let token = seal::seal(key, purpose, &plaintext)?;
+        if token.len() > MAX_SESSION_TOKEN_BYTES {
+            return Err(SessionError::TooLarge {
+                bytes: token.len(),
+                limit: MAX_SESSION_TOKEN_BYTES,
+            });
+        }
+        Ok(token)
+    }
+
+    fn open<'r>(
+        ring: &'r KeyRing,
+        purpose: Purpose,
+        token: &str,
+    ) -> Result<(&'r RingKey, Self), SessionError> {
+        if token.len() > MAX_SESSION_TOKEN_BYTES {
+            return Err(SessionError::Invalid("is too long"));
+        }
+        let (key, plaintext) = seal::open(ring, purpose, token).map_err(SessionError::Invalid)?;
+        let payload = serde_json::from_slice(&plaintext)
+            .map_err(|_| SessionError::Invalid("is of another release of the gateway"))?;
+        Ok((key, payload))
+    }
+
     /// SES-08: derived, so that it need not be stored; keyed, so that only the ring can derive it.
     fn secret_access_key(&self, key: &RingKey) -> Result<Secret, SessionError> {
         let mut mac = hmac::Context::with_key(&key.sub_keys(Purpose::SecretAccessKey).mac);
@@ -220,21 +368,39 @@ impl Payload {
         let time = |seconds| {
             Timestamp::from_second(seconds).map_err(|_| SessionError::Invalid("has a time out of range"))
         };
+        // INVARIANT: a policy that cannot be read any more leaves no session, rather than one without it.
+        let policies = self
+            .policies
+            .iter()
+            .map(|text| SessionPolicy::parse(text).map(Arc::new));
+        let policies = policies.collect::<Result<_, _>>().map_err(|_| {
+            SessionError::Invalid("carries a session policy of another release of the gateway")
+        })?;
+        let (issued_at, expires_at) = (time(self.issued_at)?, time(self.expires_at)?);
+        let (root, authenticated_at) = match self.root {
+            Some(root) => (root.session_id, time(root.issued_at)?),
+            None => (self.session_id.clone(), issued_at),
+        };
         let session = SessionInfo {
             id: self.session_id,
+            root,
             name: self.name,
             access_key_id: self.access_key_id,
-            issued_at: time(self.issued_at)?,
-            expires_at: time(self.expires_at)?,
+            issued_at,
+            authenticated_at,
+            expires_at,
         };
-        Ok(Principal::new(
-            self.kind,
-            self.principal,
-            self.groups,
-            self.issuer,
-            self.subject,
-            session,
-        ))
+        let identity = Identity {
+            kind: self.kind,
+            id: self.principal,
+            groups: self.groups,
+            tags: self.tags,
+            issuer: self.issuer,
+            subject: self.subject,
+            audience: Box::default(),
+            expires_at,
+        };
+        Ok(Principal::new(identity, self.role, policies, session))
     }
 }
 

@@ -126,7 +126,12 @@ mod tests {
     fn opened() -> Arc<CachedSession> {
         let ring = KeyRing::for_test(1);
         let now = Timestamp::UNIX_EPOCH;
-        let issued = session::issue(&ring, &identity(), "name", Duration::from_secs(900), now).unwrap();
+        let issued = session::issue(
+            &ring,
+            &session::Terms::plain(&identity(), "name", Duration::from_secs(900)),
+            now,
+        )
+        .unwrap();
         let token = issued.session_token.expose_str().unwrap();
         let session = session::open(&ring, token, &issued.access_key_id, now).unwrap();
         Arc::new(CachedSession::new(session))

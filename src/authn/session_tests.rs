@@ -1,15 +1,16 @@
 //! Sessions: SES-01 to SES-08.
 
 use super::{
-    PrincipalKind, SessionError,
+    PrincipalKind, SessionError, Tags,
     key_ring::{KeyRing, Purpose},
     oidc::Identity,
     seal,
-    session::{self, IssuedSession, MAX_SESSION_TOKEN_BYTES},
+    session::{self, Form, IssuedSession, MAX_SESSION_TOKEN_BYTES, Terms},
 };
 use crate::clock::Clock;
+use crate::session_policy::SessionPolicy;
 use jiff::{SignedDuration, Timestamp};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// An identity as a verifier gives it.
 pub(super) fn identity() -> Identity {
@@ -17,6 +18,7 @@ pub(super) fn identity() -> Identity {
         kind: PrincipalKind::Workload,
         id: "google:etl@acme.test".into(),
         groups: vec!["google:analysts".into(), "google:etl".into()],
+        tags: Tags::from([("team".into(), "blue".into())]),
         issuer: "https://issuer.test".into(),
         subject: "1234567890".into(),
         audience: "https://s3.tidegate.test".into(),
@@ -29,7 +31,12 @@ pub(super) fn now() -> Timestamp {
 }
 
 pub(super) fn issue(ring: &KeyRing) -> IssuedSession {
-    session::issue(ring, &identity(), "nightly", Duration::from_secs(3600), now()).unwrap()
+    session::issue(
+        ring,
+        &Terms::plain(&identity(), "nightly", Duration::from_secs(3600)),
+        now(),
+    )
+    .unwrap()
 }
 
 fn token(session: &IssuedSession) -> &str {
@@ -224,7 +231,11 @@ fn an_identity_with_too_many_groups_gets_no_session() {
         identity.groups = (0..count)
             .map(|n| format!("google:group-{n:06}").into())
             .collect();
-        session::issue(&ring, &identity, "n", Duration::from_secs(900), now())
+        session::issue(
+            &ring,
+            &Terms::plain(&identity, "n", Duration::from_secs(900)),
+            now(),
+        )
     };
     let issued = with_groups(200).unwrap();
     assert!(issued.session_token.expose().len() <= MAX_SESSION_TOKEN_BYTES);
@@ -242,7 +253,7 @@ fn limit() -> usize {
 #[test]
 fn a_lifetime_beyond_the_calendar_is_refused() {
     let ring = KeyRing::for_test(1);
-    assert!(session::issue(&ring, &identity(), "n", Duration::MAX, now()).is_err());
+    assert!(session::issue(&ring, &Terms::plain(&identity(), "n", Duration::MAX), now()).is_err());
 }
 
 #[test]
@@ -258,7 +269,7 @@ fn replicas_understand_each_other_whichever_gets_the_new_ring_first() {
 
     let check = |sealed_by: &KeyRing, opened_by: &KeyRing, at| {
         let lifetime = Duration::from_secs(3600);
-        let issued = session::issue(sealed_by, &identity(), "n", lifetime, at).unwrap();
+        let issued = session::issue(sealed_by, &Terms::plain(&identity(), "n", lifetime), at).unwrap();
         let opened = session::open(opened_by, token(&issued), &issued.access_key_id, at).unwrap();
         assert_eq!(
             opened.secret_access_key.expose(),
@@ -273,7 +284,12 @@ fn replicas_understand_each_other_whichever_gets_the_new_ring_first() {
     let caught_up = KeyRing::load(&path, &clock).unwrap();
     check(&early, &caught_up, clock.now());
     check(&caught_up, &early, clock.now());
-    let after = session::issue(&early, &identity(), "n", Duration::from_secs(900), clock.now()).unwrap();
+    let after = session::issue(
+        &early,
+        &Terms::plain(&identity(), "n", Duration::from_secs(900)),
+        clock.now(),
+    )
+    .unwrap();
     assert!(session::open(&late, token(&after), &after.access_key_id, clock.now()).is_err());
 
     // The session from before the turn lives on under the new ring, with the same secret.
@@ -296,4 +312,82 @@ fn replicas_understand_each_other_whichever_gets_the_new_ring_first() {
         session::open(&without, token(&before), &before.access_key_id, clock.now()).unwrap_err(),
         SessionError::Invalid("is sealed by an unknown key")
     );
+}
+
+/// A session policy of one statement.
+fn policy(resource: &str) -> Arc<SessionPolicy> {
+    let text = format!(r#"{{"Statement":{{"Effect":"Allow","Action":"s3:*","Resource":"{resource}"}}}}"#);
+    Arc::new(SessionPolicy::parse(&text).unwrap())
+}
+
+#[test]
+fn a_session_carries_its_tags_its_role_and_what_it_was_narrowed_to() {
+    let ring = KeyRing::for_test(1);
+    let identity = identity();
+    let terms = Terms {
+        role: Some("exporter"),
+        policies: vec![policy("arn:aws:s3:::lake/*"), policy("*")],
+        ..Terms::plain(&identity, "nightly", Duration::from_secs(3600))
+    };
+    let issued = session::issue(&ring, &terms, now()).unwrap();
+    let opened = session::open(&ring, token(&issued), &issued.access_key_id, now()).unwrap();
+    let who = &opened.principal;
+    assert_eq!(who.role(), Some("exporter"));
+    assert_eq!(who.tags(), &identity.tags);
+    assert_eq!(who.session_policies(), terms.policies);
+    assert_eq!(who.session().root, who.session().id);
+    assert_eq!(who.session().authenticated_at, who.session().issued_at);
+}
+
+// SES-07
+#[test]
+fn a_session_that_another_one_made_ends_with_it_and_names_its_root() {
+    let ring = KeyRing::for_test(1);
+    let first = issue(&ring);
+    let parent = first.principal.session();
+    let later = now() + SignedDuration::from_mins(30);
+    let identity = first.principal.identity();
+    let terms = Terms {
+        parent: Some(parent),
+        ..Terms::plain(&identity, "n", Duration::from_secs(3600))
+    };
+    let second = session::issue(&ring, &terms, later).unwrap();
+    let made = second.principal.session();
+    assert_eq!(made.expires_at, parent.expires_at);
+    assert_eq!(
+        (&made.root, made.authenticated_at),
+        (&parent.id, parent.issued_at)
+    );
+    assert_ne!(made.id, parent.id);
+    let terms = Terms {
+        parent: Some(made),
+        ..terms
+    };
+    let third = session::issue(&ring, &terms, later).unwrap();
+    assert_eq!(third.principal.session().root, parent.id);
+}
+
+// SES-03
+#[test]
+fn a_session_of_one_form_opens_as_no_other() {
+    let ring = KeyRing::for_test(1);
+    let identity = identity();
+    let terms = Terms::plain(&identity, "n", Duration::from_secs(900));
+    let keys = session::issue(&ring, &terms, now()).unwrap();
+    let bearer = |form| session::issue_bearer(&ring, form, &terms, now()).unwrap();
+    let (access, cookie) = (bearer(Form::AccessToken), bearer(Form::Cookie));
+    let opens = |text: &str| {
+        let id = &keys.access_key_id;
+        [
+            session::open(&ring, text, id, now()).is_ok(),
+            session::open_bearer(&ring, Form::AccessToken, text, now()).is_ok(),
+            session::open_bearer(&ring, Form::Cookie, text, now()).is_ok(),
+        ]
+    };
+    assert_eq!(opens(token(&keys)), [true, false, false]);
+    assert_eq!(opens(access.token.expose_str().unwrap()), [false, true, false]);
+    assert_eq!(opens(cookie.token.expose_str().unwrap()), [false, false, true]);
+    let end = now() + SignedDuration::from_secs(900);
+    let opened = session::open_bearer(&ring, Form::AccessToken, access.token.expose_str().unwrap(), end);
+    assert!(matches!(opened, Err(SessionError::Expired { .. })));
 }

@@ -661,7 +661,8 @@ fn threads_share_an_authenticator() {
                 for _ in 0..50 {
                     let lifetime = Duration::from_secs(900);
                     let identity = session_tests::identity();
-                    let session = session::issue(&ring, &identity, "n", lifetime, now).unwrap();
+                    let session =
+                        session::issue(&ring, &session::Terms::plain(&identity, "n", lifetime), now).unwrap();
                     for path in ["/a", "/b"] {
                         let claim = claim(&session, SignatureForm::Header, now, path);
                         let claim = Claim::Signature(Box::new(claim));

@@ -7,7 +7,8 @@ use super::request::{Circumstances, Facts};
 use super::tagging;
 use crate::authn::Principal;
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, BucketName, Detail, Operation, Right};
+use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Detail, Operation, Right};
+use crate::session_policy::{Ask, Verdict};
 use cedar_policy::{AuthorizationError, Decision};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -36,7 +37,15 @@ impl Policies {
         };
         let rights = operation.api().row().rights;
         if rights.contains(&Right::Visible) {
-            return Ok(self.list_buckets(principal, operation));
+            let visible_buckets = self.visible_buckets(&facts)?;
+            return Ok(Permit {
+                operation,
+                bucket: None,
+                source_bucket: None,
+                policies: Vec::new(),
+                refused: Vec::new(),
+                visible_buckets,
+            });
         }
         if !rights.contains(&Right::Deletions) {
             let policies = self.all_accesses(&facts)?;
@@ -109,17 +118,24 @@ impl Policies {
         })
     }
 
-    fn list_buckets(&self, principal: &Principal, operation: Operation) -> Permit {
-        let mentions = |known: &BucketPolicies| known.index.as_ref().is_some_and(|i| i.mentions(principal));
-        let visible = self.buckets.iter().filter(|(_, known)| mentions(known));
-        Permit {
-            operation,
-            bucket: None,
-            source_bucket: None,
+    /// The buckets in which some policy permits the principal something, and its session something too.
+    fn visible_buckets(&self, facts: &Facts<'_>) -> Result<Vec<BucketName>, Denied> {
+        let principal = facts.principal;
+        let asked = Ask::list_buckets(facts.circumstances.source_ip);
+        narrows(principal, &asked).map_err(|(reason, why)| Denied {
+            reason,
             policies: Vec::new(),
-            refused: Vec::new(),
-            visible_buckets: visible.map(|(name, _)| name.clone()).collect(),
-        }
+            message: format!(
+                "{principal} is not authorized to perform: s3:{} {why}",
+                asked.action
+            ),
+        })?;
+        let policies = principal.session_policies();
+        let mentions = |known: &BucketPolicies| known.index.as_ref().is_some_and(|i| i.mentions(principal));
+        let visible = self.buckets.iter().filter(|(name, known)| {
+            mentions(known) && policies.iter().all(|policy| policy.mentions(name.as_str()))
+        });
+        Ok(visible.map(|(name, _)| name.clone()).collect())
     }
 
     fn delete_objects(&self, facts: &Facts<'_>) -> Deletions {
@@ -200,7 +216,7 @@ impl Policies {
             access,
             bench.bucket,
             slice.needs,
-            &bench.standing.groups,
+            &bench.standing,
             None,
         );
         let (request, entities) = built.map_err(|error| {
@@ -223,7 +239,10 @@ impl Policies {
         }
         let determining = index.sorted(diagnostics.reason().map(AsRef::as_ref));
         match (response.decision(), determining.first()) {
-            (Decision::Allow, _) => Ok(determining),
+            (Decision::Allow, _) => {
+                narrowed(facts, access).map_err(|(reason, why)| deny(reason, Ids::new(), &why))?;
+                Ok(determining)
+            }
             // No oracle: who has no rights here learns nothing of what others have. AUZ-15
             (Decision::Deny, None)
                 if access.action.is_setting()
@@ -243,6 +262,46 @@ impl Policies {
             }
         }
     }
+}
+
+/// What the session's own policies say to an access that the bucket's policies allow.
+fn narrowed(facts: &Facts<'_>, access: &Access<'_>) -> Result<(), (DenyReason, &'static str)> {
+    let ask = Ask {
+        action: access.action.name(),
+        bucket: Some(access.resource.bucket().as_str()),
+        key: match access.resource {
+            AccessResource::Object(object) => Some(object.key.as_str()),
+            AccessResource::Bucket(_) => None,
+        },
+        prefix: match access.action.context() {
+            ContextKind::List => facts.operation.listed_prefix(),
+            ContextKind::Plain | ContextKind::Write => None,
+        },
+        source_ip: facts.circumstances.source_ip,
+    };
+    narrows(facts.principal, &ask)
+}
+
+fn narrows(principal: &Principal, ask: &Ask<'_>) -> Result<(), (DenyReason, &'static str)> {
+    // INVARIANT: all of them must allow it. A session that another one made has the policies of both (AUZ-12).
+    for policy in principal.session_policies() {
+        match policy.decide(ask) {
+            Verdict::Allowed => {}
+            Verdict::NotAllowed => {
+                return Err((
+                    DenyReason::SessionPolicy,
+                    "because no session policy allows it: the session was narrowed when it was made",
+                ));
+            }
+            Verdict::Denied => {
+                return Err((
+                    DenyReason::Forbid,
+                    "with an explicit deny in a session policy: the session was narrowed when it was made",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the accesses to one bucket are asked of.

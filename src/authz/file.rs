@@ -5,9 +5,10 @@ use super::lint::lints;
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use super::shape::too_deep;
+use super::trust;
 use crate::config::Bucket;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode};
+use cedar_policy::{Policy, PolicyId, PolicySet, ResourceConstraint, ValidationMode};
 use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -22,17 +23,26 @@ pub(super) struct PolicyFile<'a> {
     file: &'a Path,
     text: &'a str,
     lines: Lines<'a>,
-    bucket: &'a Bucket,
+    subject: Subject<'a>,
+}
+
+/// What the policies of a file are about.
+#[derive(Clone, Copy)]
+pub(super) enum Subject<'a> {
+    /// What is done in a bucket.
+    Bucket(&'a Bucket),
+    /// Who takes on a role.
+    Role(&'a str),
 }
 
 impl<'a> PolicyFile<'a> {
-    /// The file `file` of `bucket`, which has `text` in it.
-    pub(super) fn new(file: &'a Path, text: &'a str, bucket: &'a Bucket) -> Self {
+    /// The file `file` of `subject`, which has `text` in it.
+    pub(super) fn new(file: &'a Path, text: &'a str, subject: Subject<'a>) -> Self {
         Self {
             file,
             text,
             lines: Lines::new(text),
-            bucket,
+            subject,
         }
     }
 
@@ -67,12 +77,8 @@ impl<'a> PolicyFile<'a> {
         let (policies, offsets) = self.named(&parsed, &mut errors);
         for policy in &policies {
             let offset = offsets.get(policy.id()).copied().unwrap_or_default();
-            if let Some(message) = self.foreign(vocabulary, policy) {
-                errors.push(self.finding(
-                    offset,
-                    message,
-                    Some("write it in the policy file of that bucket"),
-                ));
+            if let Some((message, help)) = self.misplaced(vocabulary, policy) {
+                errors.push(self.finding(offset, message, Some(help)));
             }
         }
         let set = match PolicySet::from_policies(policies.iter().cloned()) {
@@ -85,7 +91,11 @@ impl<'a> PolicyFile<'a> {
                 return Err(sorted(errors));
             }
         };
-        let validation = vocabulary.validator.validate(&set, ValidationMode::Strict);
+        let validator = match self.subject {
+            Subject::Bucket(_) => &vocabulary.validator,
+            Subject::Role(_) => &vocabulary.trust_validator,
+        };
+        let validation = validator.validate(&set, ValidationMode::Strict);
         errors.extend(validation.validation_errors().map(|error| {
             let offset = offsets.get(error.policy_id()).copied();
             self.cedar(offset, DetailedError::from(error))
@@ -106,10 +116,15 @@ impl<'a> PolicyFile<'a> {
             })
             .collect();
         if policies.is_empty() {
-            let message = format!(
-                "has no policies: everything in bucket `{}` is denied",
-                self.bucket.name
-            );
+            let message = match self.subject {
+                Subject::Bucket(bucket) => {
+                    format!(
+                        "has no policies: everything in bucket `{}` is denied",
+                        bucket.name
+                    )
+                }
+                Subject::Role(role) => format!("has no policies: nobody may take on role `{role}`"),
+            };
             found.push(Finding::of_file(self.file, message, None));
         }
         for policy in &policies {
@@ -173,18 +188,33 @@ impl<'a> PolicyFile<'a> {
         (policies, offsets)
     }
 
-    /// What is wrong with a scope that names another bucket: it could never match here.
-    fn foreign(&self, vocabulary: &Vocabulary, policy: &Policy) -> Option<String> {
-        let uid: EntityUid = match policy.resource_constraint() {
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => return None,
+    /// What is wrong with a scope that names another bucket or role, which could never match here; and, for roles, with
+    /// a permit that names nobody.
+    fn misplaced(&self, vocabulary: &Vocabulary, policy: &Policy) -> Option<(String, &'static str)> {
+        let id = policy.id();
+        let named = match policy.resource_constraint() {
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
             ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
-                uid
+                Some(uid)
             }
         };
-        let (id, name) = (policy.id(), &self.bucket.name);
-        vocabulary
-            .is_foreign(&uid, name.as_str())
-            .then(|| format!("policy `{id}` is for `{uid}`, but this file is for bucket `{name}`"))
+        match (self.subject, named) {
+            (Subject::Bucket(bucket), Some(uid)) => {
+                let name = &bucket.name;
+                vocabulary.is_foreign(&uid, name.as_str()).then(|| {
+                    (
+                        format!("policy `{id}` is for `{uid}`, but this file is for bucket `{name}`"),
+                        "write it in the policy file of that bucket",
+                    )
+                })
+            }
+            (Subject::Bucket(_), None) => None,
+            (Subject::Role(role), Some(uid)) if uid != vocabulary.role(role) => Some((
+                format!("policy `{id}` is for `{uid}`, but this file is for role `{role}`"),
+                "write it in the trust policy of that role",
+            )),
+            (Subject::Role(_), _) => trust::flaw(policy).map(|message| (message, trust::FLAW_HELP)),
+        }
     }
 
     fn finding(&self, offset: usize, message: impl Into<String>, help: Option<&str>) -> Finding {

@@ -26,12 +26,13 @@ pub(super) struct Index {
     positions: HashMap<Box<str>, usize>,
     /// Positions of policies whose scope names nobody.
     always: Vec<usize>,
-    /// Positions of policies for each principal or group that a scope names.
+    /// Positions of policies for each principal, group or role that a scope names.
     scopes: Vec<Vec<usize>>,
     /// Which of `scopes` is whose, by id.
     users: HashMap<Box<str>, usize>,
     workloads: HashMap<Box<str>, usize>,
     groups: HashMap<Box<str>, usize>,
+    roles: HashMap<Box<str>, usize>,
     slices: Slices,
     /// For actions that a `permit` must name.
     managed_slices: Slices,
@@ -60,11 +61,14 @@ pub(super) struct Slice {
 }
 
 /// Where a principal stands in an index.
+#[derive(Default)]
 pub(super) struct Standing<'a> {
     /// The scopes that match, sorted.
     scopes: Vec<usize>,
     /// The principal's groups that some scope names.
     pub(super) groups: Vec<&'a str>,
+    /// Its session's role, if some scope names it.
+    pub(super) role: Option<&'a str>,
 }
 
 impl Index {
@@ -78,6 +82,7 @@ impl Index {
             users: HashMap::new(),
             workloads: HashMap::new(),
             groups: HashMap::new(),
+            roles: HashMap::new(),
             slices: Slices::default(),
             managed_slices: Slices::default(),
             granted_by_name: HashSet::new(),
@@ -88,7 +93,7 @@ impl Index {
         index
     }
 
-    // INVARIANT: a policy that can match a principal is in its slice. Groups are flat (the schema gives `Group` no
+    // INVARIANT: a policy that can match a principal is in its slice. Groups and roles are flat (the schema gives them no
     // parents), and nobody is a member of a `User` or `Workload`, so `in` one of these means that very one.
     fn add(&mut self, vocabulary: &Vocabulary, policy: Policy, needs: Needs) {
         let position = self.policies.len();
@@ -137,6 +142,8 @@ impl Index {
             &mut self.workloads
         } else if vocabulary.is_group(uid) {
             &mut self.groups
+        } else if vocabulary.is_role(uid) {
+            &mut self.roles
         } else {
             return None;
         };
@@ -162,9 +169,12 @@ impl Index {
                 groups.push(&**group);
             }
         }
+        let named = |role: &&'a str| self.roles.contains_key(*role);
+        let role = principal.role().filter(named);
+        scopes.extend(role.and_then(|role| self.roles.get(role)));
         scopes.sort_unstable();
         scopes.dedup();
-        Standing { scopes, groups }
+        Standing { scopes, groups, role }
     }
 
     /// The policies that can match where `standing` says. For `managed` actions without those that permit every

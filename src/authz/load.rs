@@ -3,14 +3,15 @@
 //! All or nothing: one bad file refuses the whole load, so that a reload keeps what was good. Strict validation is
 //! what makes evaluation errors rare: a name or a type that does not exist is found here, not at the first request.
 
-use super::file::PolicyFile;
+use super::file::{PolicyFile, Subject};
 use super::finding::{Finding, Lines, PolicyError, PolicyWarning};
 use super::index::Index;
-use super::schema::{SCHEMA, Vocabulary};
-use crate::config::Bucket;
+use super::schema::{SCHEMA, TRUST_SCHEMA, Vocabulary};
+use super::trust::Trust;
+use crate::config::{Bucket, Role};
 use crate::operation::BucketName;
 use aws_lc_rs::digest;
-use cedar_policy::Authorizer;
+use cedar_policy::{Authorizer, PolicySet};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -28,6 +29,7 @@ pub struct Policies {
     pub(super) vocabulary: &'static Vocabulary,
     pub(super) authorizer: Authorizer,
     pub(super) buckets: BTreeMap<BucketName, BucketPolicies>,
+    pub(super) roles: BTreeMap<Box<str>, Trust>,
     warnings: Vec<PolicyWarning>,
     generation_id: Box<str>,
 }
@@ -50,26 +52,32 @@ impl std::fmt::Debug for Policies {
 }
 
 impl Policies {
-    /// Reads, parses and validates the policy file of every bucket.
+    /// Reads, parses and validates the policy file of every bucket, and the trust policy of every role.
     ///
-    /// A bucket whose file does not exist is loaded without policies, which denies everything, with a warning.
+    /// A bucket or role whose file does not exist is loaded without policies, which denies everything, with a warning.
     ///
     /// # Errors
     /// Everything that is wrong in any of the files, in the order of buckets and lines.
-    pub fn load(buckets: &BTreeMap<BucketName, Arc<Bucket>>) -> Result<Self, Vec<PolicyError>> {
+    pub fn load(
+        buckets: &BTreeMap<BucketName, Arc<Bucket>>,
+        roles: &BTreeMap<Box<str>, Arc<Role>>,
+    ) -> Result<Self, Vec<PolicyError>> {
         let defect = |message: String| vec![Finding::of_file(Path::new("(policies)"), message, None)];
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new()
                 .name("load-policies".to_owned())
                 .stack_size(STACK);
-            let loading = builder.spawn_scoped(scope, || Self::load_here(buckets));
+            let loading = builder.spawn_scoped(scope, || Self::load_here(buckets, roles));
             let loading = loading.map_err(|error| defect(format!("no thread can be started: {error}")))?;
             let finished = loading.join();
             finished.unwrap_or_else(|_| Err(defect("cannot be loaded: the parser failed".to_owned())))
         })
     }
 
-    fn load_here(buckets: &BTreeMap<BucketName, Arc<Bucket>>) -> Result<Self, Vec<PolicyError>> {
+    fn load_here(
+        buckets: &BTreeMap<BucketName, Arc<Bucket>>,
+        roles: &BTreeMap<Box<str>, Arc<Role>>,
+    ) -> Result<Self, Vec<PolicyError>> {
         let vocabulary = Vocabulary::shared()
             .map_err(|message| vec![Finding::of_file(Path::new("(built-in schema)"), message, None)])?;
         let mut errors = Vec::new();
@@ -96,7 +104,7 @@ impl Policies {
                     None
                 }
                 Some(text) => {
-                    let source = PolicyFile::new(file, text, bucket);
+                    let source = PolicyFile::new(file, text, Subject::Bucket(bucket));
                     match source.policies(vocabulary, &mut warnings) {
                         Ok(policies) => Some(Index::new(vocabulary, policies)),
                         Err(found) => {
@@ -117,10 +125,19 @@ impl Policies {
                 },
             );
         }
+        let mut trusts = BTreeMap::new();
+        feed(&mut generation, TRUST_SCHEMA.as_bytes());
+        for (name, role) in roles {
+            match trust(vocabulary, role, &mut generation, &mut warnings) {
+                Ok(trust) => drop(trusts.insert(name.clone(), trust)),
+                Err(found) => errors.extend(found),
+            }
+        }
         if !errors.is_empty() {
             return Err(errors);
         }
         Ok(Self {
+            roles: trusts,
             vocabulary,
             authorizer: Authorizer::new(),
             buckets: loaded,
@@ -155,6 +172,35 @@ impl Policies {
         let indexes = self.buckets.values().filter_map(|loaded| loaded.index.as_ref());
         indexes.map(Index::len).sum()
     }
+}
+
+/// The trust policy of a role.
+fn trust(
+    vocabulary: &Vocabulary,
+    role: &Role,
+    generation: &mut digest::Context,
+    warnings: &mut Vec<PolicyWarning>,
+) -> Result<Trust, Vec<PolicyError>> {
+    let (name, file) = (&*role.name, &*role.trust);
+    let text = read(file).map_err(|error| vec![error])?;
+    feed(generation, name.as_bytes());
+    feed(generation, &[u8::from(text.is_some())]);
+    feed(generation, text.as_deref().unwrap_or_default().as_bytes());
+    let Some(text) = text else {
+        let message = format!("does not exist: nobody may take on role `{name}`");
+        warnings.push(Finding::of_file(file, message, None));
+        return Ok(Trust { policies: None });
+    };
+    let source = PolicyFile::new(file, &text, Subject::Role(name));
+    let policies = source
+        .policies(vocabulary, warnings)?
+        .into_iter()
+        .map(|(policy, _)| policy);
+    let policies = PolicySet::from_policies(policies)
+        .map_err(|error| vec![Finding::of_file(file, error.to_string(), None)])?;
+    Ok(Trust {
+        policies: Some(policies),
+    })
 }
 
 /// `None` if there is no such file.

@@ -19,10 +19,11 @@ mod shape;
 mod tagging;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use finding::{Finding, PolicyError, PolicyWarning, Position};
 pub use load::{MAX_POLICY_FILE, Policies};
-pub use permit::{Denied, DenyReason, NotPermitted, Permit};
+pub use permit::{Denied, DenyReason, NotPermitted, Permit, RoleDenied};
 pub use request::Circumstances;
-pub use schema::SCHEMA;
+pub use schema::{SCHEMA, TRUST_SCHEMA};
 pub use tagging::TaggingError;

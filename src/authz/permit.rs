@@ -107,6 +107,14 @@ pub struct Denied {
     pub message: String,
 }
 
+/// A role that is not given. The same whether or not there is such a role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RoleDenied {
+    /// For the caller: who may not take on what, and why.
+    pub message: String,
+}
+
 /// What a denial comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DenyReason {
@@ -122,6 +130,8 @@ pub enum DenyReason {
     NoPolicyFile,
     /// A setting that no policy of the bucket grants to anybody, asked for by somebody who has rights there.
     NotOffered,
+    /// The bucket's policies allow it, and the session was narrowed to less.
+    SessionPolicy,
 }
 
 impl DenyReason {
@@ -134,6 +144,7 @@ impl DenyReason {
             Self::UnknownBucket => "unknown-bucket",
             Self::NoPolicyFile => "no-policy-file",
             Self::NotOffered => "not-offered",
+            Self::SessionPolicy => "session-policy",
         }
     }
 }

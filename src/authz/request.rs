@@ -5,10 +5,11 @@
 //! the tests of this room build every request of every call in full and have Cedar check it. Names of headers and
 //! parameters never become names of attributes: each attribute is filled here by name.
 
+use super::index::Standing;
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use super::tagging::Tag;
-use crate::authn::Principal;
+use crate::authn::{Principal, Tags, oidc::Identity};
 use crate::config::Bucket;
 use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Operation};
 use cedar_policy::{
@@ -59,14 +60,15 @@ pub(super) struct Facts<'a> {
 impl Facts<'_> {
     /// Builds the request for `access` to something in `bucket`, with what `needs` says.
     ///
-    /// `groups` are the principal's groups that scopes name; conditions that look at the principal get all.
+    /// `standing` has the principal's groups and its role as far as scopes name them; conditions that look at the
+    /// principal get all.
     pub(super) fn request<'v>(
         &self,
         vocabulary: &'v Vocabulary,
         access: &Access<'_>,
         bucket: &Bucket,
         needs: Needs,
-        groups: &[&str],
+        standing: &Standing<'_>,
         schema: Option<&Schema>,
     ) -> Result<(Request, Cow<'v, Entities>), BuildError> {
         let action = vocabulary
@@ -79,8 +81,8 @@ impl Facts<'_> {
         };
         // An entity that nothing is asked of may be absent: it then is itself and in nothing.
         let mut entities = Vec::with_capacity(3);
-        if needs.has(Needs::PRINCIPAL) || !groups.is_empty() {
-            entities.push(self.principal(vocabulary, principal.clone(), needs, groups)?);
+        if needs.has(Needs::PRINCIPAL) || !standing.groups.is_empty() || standing.role.is_some() {
+            entities.push(self.principal(vocabulary, principal.clone(), needs, standing)?);
         }
         if needs.has(Needs::RESOURCE.and(Needs::PARENT)) {
             entities.push(self.resource(vocabulary, resource.clone(), access, needs)?);
@@ -108,19 +110,23 @@ impl Facts<'_> {
         vocabulary: &Vocabulary,
         uid: EntityUid,
         needs: Needs,
-        groups: &[&str],
+        standing: &Standing<'_>,
     ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
         if !needs.has(Needs::PRINCIPAL) {
-            let groups = groups.iter().map(|group| vocabulary.group(group)).collect();
-            return Ok(Entity::new_no_attrs(uid, groups));
+            let groups = standing.groups.iter().map(|group| vocabulary.group(group));
+            let role = standing.role.map(|role| vocabulary.role(role));
+            return Ok(Entity::new_no_attrs(uid, groups.chain(role).collect()));
         }
         let groups = self.principal.groups().iter();
-        let attributes = [
-            ("id".to_owned(), text(self.principal.id())),
-            ("issuer".to_owned(), text(self.principal.issuer())),
-        ];
         let groups = groups.map(|group| vocabulary.group(group));
-        Ok(Entity::new_with_tags(uid, attributes, groups, [])?)
+        let role = self.principal.role().map(|role| vocabulary.role(role));
+        let who = Who {
+            id: self.principal.id(),
+            issuer: self.principal.issuer(),
+            subject: self.principal.subject(),
+            tags: self.principal.tags(),
+        };
+        who.entity(uid, groups.chain(role))
     }
 
     fn resource(
@@ -207,6 +213,66 @@ impl Facts<'_> {
             }
         }
         Ok(Context::from_pairs(pairs).map_err(Box::new)?)
+    }
+}
+
+/// Builds the request that a trust policy decides.
+pub(super) fn assume_role(
+    vocabulary: &Vocabulary,
+    identity: &Identity,
+    role: &str,
+    circumstances: &Circumstances,
+) -> Result<(Request, Entities), BuildError> {
+    let principal = vocabulary.principal(identity.kind, &identity.id);
+    let resource = vocabulary.role(role);
+    let who = Who {
+        id: &identity.id,
+        issuer: &identity.issuer,
+        subject: &identity.subject,
+        tags: &identity.tags,
+    };
+    let groups = identity.groups.iter().map(|group| vocabulary.group(group));
+    let name = [("name".to_owned(), text(role))];
+    let entities = [
+        who.entity(principal.clone(), groups)?,
+        Entity::new_with_tags(resource.clone(), name, [] as [EntityUid; 0], []).map_err(Box::new)?,
+    ];
+    let entities = Entities::from_entities(entities, None).map_err(Box::new)?;
+    let address = circumstances.source_ip.to_canonical();
+    let context = Context::from_pairs([
+        (
+            "source_ip".to_owned(),
+            RestrictedExpression::new_ip(address.to_string()),
+        ),
+        ("time".to_owned(), instant(circumstances.now)),
+    ]);
+    let action = vocabulary.assume_role.clone();
+    let request = Request::new(principal, action, resource, context.map_err(Box::new)?, None);
+    Ok((request.map_err(Box::new)?, entities))
+}
+
+/// What policies can ask of a principal.
+struct Who<'a> {
+    id: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
+    tags: &'a Tags,
+}
+
+impl Who<'_> {
+    fn entity(
+        &self,
+        uid: EntityUid,
+        parents: impl IntoIterator<Item = EntityUid>,
+    ) -> Result<Entity, Box<EntityAttrEvaluationError>> {
+        let attributes = [
+            ("id".to_owned(), text(self.id)),
+            ("issuer".to_owned(), text(self.issuer)),
+            ("subject".to_owned(), text(self.subject)),
+        ];
+        let tags = self.tags.iter();
+        let tags = tags.map(|(name, value)| (String::from(&**name), text(value)));
+        Ok(Entity::new_with_tags(uid, attributes, parents, tags)?)
     }
 }
 

@@ -10,7 +10,24 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 /// The schema's text, as `tidegate policy schema` prints it.
-pub const SCHEMA: &str = include_str!("schema.cedarschema");
+pub const SCHEMA: &str = concat!(
+    "// The vocabulary of Tidegate's policies. A policy that uses anything else is refused when it is loaded.\n//\n",
+    "// One file per bucket holds its policies. Nothing is allowed unless a `permit` says so, and a `forbid` always wins.\n",
+    "// Print this text with `tidegate policy schema`; editors with a Cedar plug-in complete and check against it.\n",
+    "namespace Tidegate {\n",
+    include_str!("principals.cedarschema"),
+    include_str!("storage.cedarschema"),
+    "}\n"
+);
+
+/// The schema of the trust policies of roles, as `tidegate policy schema --trust` prints it.
+pub const TRUST_SCHEMA: &str = concat!(
+    "// The vocabulary of the trust policies of Tidegate's roles.\n",
+    "namespace Tidegate {\n",
+    include_str!("principals.cedarschema"),
+    include_str!("trust.cedarschema"),
+    "}\n"
+);
 
 /// An action, ready for use.
 pub(super) struct ActionEntity {
@@ -27,9 +44,14 @@ pub(super) struct Vocabulary {
     pub(super) schema: Schema,
     /// Checks policies against the schema.
     pub(super) validator: Validator,
+    /// Checks trust policies against theirs.
+    pub(super) trust_validator: Validator,
+    /// The one action of trust policies.
+    pub(super) assume_role: EntityUid,
     user: EntityTypeName,
     workload: EntityTypeName,
     group: EntityTypeName,
+    role: EntityTypeName,
     bucket: EntityTypeName,
     object: EntityTypeName,
     actions: Vec<ActionEntity>,
@@ -49,6 +71,7 @@ impl Vocabulary {
     /// Parses the built-in schema.
     fn new() -> Result<Self, String> {
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|e| e.to_string())?;
+        let (trust, _) = Schema::from_cedarschema_str(TRUST_SCHEMA).map_err(|e| e.to_string())?;
         let entities = schema.action_entities().map_err(|e| e.to_string())?;
         let name = |name: &str| {
             EntityTypeName::from_str(&format!("Tidegate::{name}")).map_err(|errors| errors.to_string())
@@ -70,11 +93,14 @@ impl Vocabulary {
             user: name("User")?,
             workload: name("Workload")?,
             group: name("Group")?,
+            role: name("Role")?,
             bucket: name("Bucket")?,
             object: name("Object")?,
             #[cfg(test)]
             schema: schema.clone(),
             validator: Validator::new(schema),
+            trust_validator: Validator::new(trust),
+            assume_role: EntityUid::from_type_name_and_id(action_type, EntityId::new("AssumeRole")),
             actions,
         })
     }
@@ -91,6 +117,11 @@ impl Vocabulary {
     /// `Tidegate::Group::"…"`.
     pub(super) fn group(&self, id: &str) -> EntityUid {
         EntityUid::from_type_name_and_id(self.group.clone(), EntityId::new(id))
+    }
+
+    /// `Tidegate::Role::"…"`.
+    pub(super) fn role(&self, name: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.role.clone(), EntityId::new(name))
     }
 
     /// `Tidegate::Bucket::"…"`.
@@ -114,6 +145,11 @@ impl Vocabulary {
     /// Whether `uid` names a group.
     pub(super) fn is_group(&self, uid: &EntityUid) -> bool {
         *uid.type_name() == self.group
+    }
+
+    /// Whether `uid` names a role.
+    pub(super) fn is_role(&self, uid: &EntityUid) -> bool {
+        *uid.type_name() == self.role
     }
 
     /// Whether `uid` names a bucket other than `bucket`, or an object in one.
@@ -156,7 +192,7 @@ mod tests {
         let in_code: BTreeSet<_> = Action::ALL.iter().map(|a| a.name().to_owned()).collect();
         assert_eq!(
             in_schema, in_code,
-            "`operation::Action` and `authz/schema.cedarschema` differ: an action of one must be in the other, \
+            "`operation::Action` and `authz/storage.cedarschema` differ: an action of one must be in the other, \
              in one of the groups, with the context that `authz/request.rs` builds for it"
         );
         let all: BTreeSet<_> = vocabulary

@@ -31,7 +31,7 @@ pub(super) fn key_ring(config: &Config) -> Vec<Finding> {
 
 /// Every policy can be loaded.
 pub(super) fn policies(config: &Config) -> Vec<Finding> {
-    match Policies::load(&config.buckets) {
+    match Policies::load(&config.buckets, &config.roles) {
         Ok(policies) => policies
             .warnings()
             .iter()
@@ -87,7 +87,10 @@ pub(super) fn rotate_key_ring(
     Ok(said)
 }
 
-/// The Cedar schema.
-pub(super) fn policy_schema() -> Result<&'static str, Box<dyn Error>> {
-    Ok(authz::SCHEMA)
+/// The Cedar schema of the policies of buckets, or that of the trust policies of roles.
+pub(super) fn policy_schema(trust: bool) -> &'static str {
+    match trust {
+        false => authz::SCHEMA,
+        true => authz::TRUST_SCHEMA,
+    }
 }

@@ -78,6 +78,8 @@ pub struct Config {
     pub audit: Audit,
     /// Identity providers, in the order of the file.
     pub issuers: Vec<Arc<Issuer>>,
+    /// What sessions may carry, by name.
+    pub roles: BTreeMap<Box<str>, Arc<Role>>,
     /// Stores, by name.
     pub targets: BTreeMap<Box<str>, Arc<Target>>,
     /// Virtual buckets, by the name callers use.
@@ -159,6 +161,15 @@ pub struct Issuer {
     pub ca: Option<PathBuf>,
     /// Longest accepted `exp - iat`.
     pub max_token_lifetime: Duration,
+}
+
+/// A role that sessions may carry and policies name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// `[a-z0-9-]{1,32}`: the last part of a `RoleArn` that selects it.
+    pub name: Box<str>,
+    /// Its trust policy: who may take it on.
+    pub trust: PathBuf,
 }
 
 /// A store.

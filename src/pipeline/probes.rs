@@ -36,7 +36,7 @@ impl Pipeline {
         let (Some(object), NotPermitted::Denied(denied)) = (probed, &denial) else {
             return denial.into();
         };
-        if denied.reason != DenyReason::NoPermit {
+        if !matches!(denied.reason, DenyReason::NoPermit | DenyReason::SessionPolicy) {
             return denial.into();
         }
         let object = &object;

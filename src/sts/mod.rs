@@ -18,7 +18,7 @@ pub use error::StsError;
 pub use request::{StsRequest, WebIdentityRequest};
 
 use crate::authn::{
-    IssuedSession, KeyRing, issue_session,
+    IssuedSession, KeyRing, Terms, issue_session,
     oidc::{Identity, TokenError, Verifier},
 };
 use crate::config::Sessions;
@@ -113,7 +113,8 @@ impl<V: IdentityVerifier> Sts<V> {
                 &derived
             }
         };
-        let session = issue_session(&self.ring, &identity, name, lifetime, now).map_err(StsError::Session)?;
+        let session = issue_session(&self.ring, &Terms::plain(&identity, name, lifetime), now)
+            .map_err(StsError::Session)?;
         Ok(IssuedAnswer {
             session,
             audience: identity.audience,

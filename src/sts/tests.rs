@@ -1,5 +1,5 @@
 use super::*;
-use crate::authn::{AuthnError, PrincipalKind, SessionError};
+use crate::authn::{AuthnError, PrincipalKind, SessionError, Tags};
 use jiff::SignedDuration;
 use std::{collections::BTreeMap, path::PathBuf, sync::Mutex};
 
@@ -32,6 +32,7 @@ impl IdentityVerifier for FakeVerifier {
             groups: (0..self.groups)
                 .map(|n| format!("google:group-{n:06}").into())
                 .collect(),
+            tags: Tags::new(),
             issuer: "https://issuer.test/?a=1&b=2".into(),
             subject: "<sub>".into(),
             audience: "https://s3.tidegate.test".into(),

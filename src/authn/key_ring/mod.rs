@@ -35,6 +35,10 @@ pub(super) struct RingKey {
     secret_access_key: SubKeys,
     upload_id: SubKeys,
     continuation_token: SubKeys,
+    access_token: SubKeys,
+    cookie: SubKeys,
+    login_state: SubKeys,
+    service_key: SubKeys,
 }
 
 /// What a ring key becomes for one purpose. The ring key itself is not kept.
@@ -56,16 +60,28 @@ pub(super) enum Purpose {
     UploadId,
     /// Seals continuation tokens of listings.
     ContinuationToken,
+    /// Seals access tokens, which are sessions that are presented by themselves.
+    AccessToken,
+    /// Seals the sessions of browsers.
+    Cookie,
+    /// Seals what a browser carries between the two halves of a login.
+    LoginState,
+    /// Derives the secrets of service keys from their ids.
+    ServiceKey,
 }
 
 impl Purpose {
     /// Every purpose.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Session,
         Self::SecretAccessKey,
         Self::UploadId,
         Self::ContinuationToken,
+        Self::AccessToken,
+        Self::Cookie,
+        Self::LoginState,
+        Self::ServiceKey,
     ];
 
     /// The label that separates this purpose from all others. Changing one ends everything made with it.
@@ -75,6 +91,10 @@ impl Purpose {
             Self::SecretAccessKey => b"tidegate secret access key v1",
             Self::UploadId => b"tidegate upload id v1",
             Self::ContinuationToken => b"tidegate continuation token v1",
+            Self::AccessToken => b"tidegate access token v1",
+            Self::Cookie => b"tidegate cookie v1",
+            Self::LoginState => b"tidegate login state v1",
+            Self::ServiceKey => b"tidegate service key v1",
         }
     }
 }
@@ -122,6 +142,10 @@ impl KeyRing {
                 secret_access_key: SubKeys::derive(&root, Purpose::SecretAccessKey)?,
                 upload_id: SubKeys::derive(&root, Purpose::UploadId)?,
                 continuation_token: SubKeys::derive(&root, Purpose::ContinuationToken)?,
+                access_token: SubKeys::derive(&root, Purpose::AccessToken)?,
+                cookie: SubKeys::derive(&root, Purpose::Cookie)?,
+                login_state: SubKeys::derive(&root, Purpose::LoginState)?,
+                service_key: SubKeys::derive(&root, Purpose::ServiceKey)?,
             })
         });
         Ok(Self {
@@ -174,6 +198,10 @@ impl RingKey {
             Purpose::SecretAccessKey => &self.secret_access_key,
             Purpose::UploadId => &self.upload_id,
             Purpose::ContinuationToken => &self.continuation_token,
+            Purpose::AccessToken => &self.access_token,
+            Purpose::Cookie => &self.cookie,
+            Purpose::LoginState => &self.login_state,
+            Purpose::ServiceKey => &self.service_key,
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Identity {
     pub id: Box<str>,
     /// Issuer name, colon, group; for each group claimed.
     pub groups: Vec<Box<str>>,
+    /// What else policies may ask about, by name.
+    pub tags: super::Tags,
     /// `iss`.
     pub issuer: Box<str>,
     /// `sub`.

@@ -41,6 +41,7 @@ pub(super) fn identity(
         kind: issuer.kind,
         id: qualified(principal),
         groups: groups(issuer, claims)?.into_iter().map(qualified).collect(),
+        tags: crate::authn::Tags::new(),
         issuer: issuer.issuer.clone(),
         subject: subject.into(),
         audience,

@@ -1,6 +1,7 @@
 //! The golden matrix: which rights every call needs, written down by hand.
 
 use super::*;
+use crate::authz::index::Standing;
 use crate::authz::needs::Needs;
 use crate::authz::request::Facts;
 use crate::authz::schema::Vocabulary;
@@ -626,7 +627,14 @@ fn every_request_is_to_the_letter_of_the_schema() {
             for access in operation.accesses() {
                 let bucket = &files.buckets[access.resource.bucket()];
                 let schema = Some(&vocabulary.schema);
-                let built = facts.request(vocabulary, &access, bucket, Needs::ALL, &[], schema);
+                let built = facts.request(
+                    vocabulary,
+                    &access,
+                    bucket,
+                    Needs::ALL,
+                    &Standing::default(),
+                    schema,
+                );
                 built.unwrap_or_else(|error| panic!("{access:?}: {error}"));
             }
         }

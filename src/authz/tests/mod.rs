@@ -5,11 +5,12 @@ mod files;
 mod golden;
 mod matrix;
 mod sample;
+mod sessions;
 mod slices;
 
 use super::{Circumstances, Denied, DenyReason, Finding, NotPermitted, Permit, Policies};
 use crate::authn::{Principal, PrincipalKind};
-use crate::config::{Addressing, Bucket, CredentialSource, Endpoint, SecretRef, StaticKeys, Target};
+use crate::config::{Addressing, Bucket, CredentialSource, Endpoint, Role, SecretRef, StaticKeys, Target};
 use crate::operation::{
     Api, BodyRule, BucketName, CopySource, Detail, DocumentForm, ObjectDeletion, ObjectKey, ObjectName,
     Operation, Resource, Scope,
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub(super) struct Files {
     folder: tempfile::TempDir,
     pub(super) buckets: BTreeMap<BucketName, Arc<Bucket>>,
+    pub(super) roles: BTreeMap<Box<str>, Arc<Role>>,
 }
 
 impl Files {
@@ -31,6 +33,7 @@ impl Files {
         let mut files = Self {
             folder: tempfile::tempdir().unwrap(),
             buckets: BTreeMap::new(),
+            roles: BTreeMap::new(),
         };
         for (name, text) in buckets {
             let path = files.add(name, "store", "Europe/London");
@@ -58,6 +61,20 @@ impl Files {
         policy
     }
 
+    /// A role, with or without its trust policy.
+    pub(super) fn add_role(&mut self, name: &str, text: Option<&str>) {
+        let trust = self.folder.path().join(format!("role-{name}.cedar"));
+        if let Some(text) = text {
+            std::fs::write(&trust, text).unwrap();
+        }
+        let name: Box<str> = name.into();
+        let role = Role {
+            name: name.clone(),
+            trust,
+        };
+        self.roles.insert(name, Arc::new(role));
+    }
+
     /// Lets callers make and delete a bucket.
     pub(super) fn let_create(&mut self, name: &str) {
         let bucket = self.buckets.get_mut(name).unwrap();
@@ -65,11 +82,11 @@ impl Files {
     }
 
     pub(super) fn load(&self) -> Policies {
-        Policies::load(&self.buckets).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+        Policies::load(&self.buckets, &self.roles).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
     }
 
     pub(super) fn errors(&self) -> Vec<Finding> {
-        Policies::load(&self.buckets).unwrap_err()
+        Policies::load(&self.buckets, &self.roles).unwrap_err()
     }
 }
 

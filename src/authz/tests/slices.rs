@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::authz::index::Index;
+use crate::authz::index::Standing;
 use crate::authz::needs::Needs;
 use crate::authz::request::Facts;
 use crate::authz::tagging;
@@ -112,7 +113,14 @@ fn reference(policies: &Policies, index: &Index, who: &Principal, operation: &Op
     operation.accesses().iter().all(|access| {
         let bucket = &policies.buckets[access.resource.bucket()].bucket;
         let schema = Some(&policies.vocabulary.schema);
-        let built = facts.request(policies.vocabulary, access, bucket, Needs::ALL, &[], schema);
+        let built = facts.request(
+            policies.vocabulary,
+            access,
+            bucket,
+            Needs::ALL,
+            &Standing::default(),
+            schema,
+        );
         let (request, entities) = built.unwrap();
         let response = Authorizer::new().is_authorized(&request, &whole, &entities);
         response.decision() == Decision::Allow && response.diagnostics().errors().next().is_none()

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod issuer;
+mod role;
 mod target;
 
 use super::raw::{Document, Section};
@@ -52,6 +53,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         .and_then(sessions);
     let audit = root.section("audit", "a table `[audit]`").and_then(audit);
     let issuers = issuer::issuers(&root);
+    let roles = role::roles(&root);
     let targets = target::targets(&root);
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
     root.finish();
@@ -61,6 +63,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         sessions: sessions?,
         audit: audit?,
         issuers,
+        roles,
         targets: targets
             .into_iter()
             .filter_map(|(name, target)| Some((name, target?)))

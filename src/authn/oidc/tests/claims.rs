@@ -36,6 +36,7 @@ fn an_identity_says_who_and_until_when() {
         kind: PrincipalKind::Workload,
         id: "idp:etl@acme.test".into(),
         groups: vec!["idp:analysts".into(), "idp:etl".into()],
+        tags: crate::authn::Tags::new(),
         issuer: ISSUER.into(),
         subject: "1234".into(),
         audience: "https://s3.tidegate.test".into(),
