@@ -16,6 +16,8 @@ mod units;
 #[cfg(test)]
 mod gcs_tests;
 #[cfg(test)]
+mod role_tests;
+#[cfg(test)]
 mod tests;
 
 pub use error::{ConfigErrors, ConfigProblem};
