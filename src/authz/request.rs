@@ -8,7 +8,6 @@
 use super::index::Standing;
 use super::needs::Needs;
 use super::schema::Vocabulary;
-use super::tagging::Tag;
 use crate::authn::{Principal, Tags, oidc::Identity};
 use crate::config::Bucket;
 use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Operation};
@@ -54,7 +53,7 @@ pub(super) struct Facts<'a> {
     pub(super) operation: &'a Operation,
     pub(super) circumstances: &'a Circumstances,
     /// The tags that the operation sets.
-    pub(super) tags: &'a [Tag],
+    pub(super) tags: &'a [(String, String)],
 }
 
 impl Facts<'_> {

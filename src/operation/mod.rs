@@ -13,6 +13,7 @@ mod key;
 mod payload;
 mod prefix;
 mod request;
+mod tags;
 mod upload;
 
 pub use access::{Access, AccessResource};
@@ -30,4 +31,5 @@ pub use prefix::{KeyPrefix, KeyPrefixError};
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,
 };
+pub use tags::{ObjectTags, TagFlaw};
 pub use upload::{Upload, UploadOrigin, UploadTerms};

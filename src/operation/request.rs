@@ -1,6 +1,8 @@
 //! One API call with everything that decides it and everything that crosses.
 
-use super::{Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, Scope, Upload};
+use super::{
+    Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, ObjectTags, Scope, Upload,
+};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -79,8 +81,8 @@ pub enum Detail {
     },
     /// The parts of a CompleteMultipartUpload request.
     Parts(Vec<CompletedPart>),
-    /// The tags of a PutObjectTagging request, name and value: at most ten, each name once.
-    Tags(Vec<(String, String)>),
+    /// The tags of a PutObjectTagging request.
+    Tags(ObjectTags),
     /// Any other control document, written anew from what was understood of it.
     Document(Bytes),
 }

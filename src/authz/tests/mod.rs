@@ -13,7 +13,7 @@ use crate::authn::{Principal, PrincipalKind};
 use crate::config::{Addressing, Bucket, CredentialSource, Endpoint, Role, SecretRef, StaticKeys, Target};
 use crate::operation::{
     Api, BodyRule, BucketName, CopySource, Detail, DocumentForm, ObjectDeletion, ObjectKey, ObjectName,
-    Operation, Resource, Scope,
+    ObjectTags, Operation, Resource, Scope,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -181,7 +181,7 @@ pub(super) fn call(api: Api, name: &str, with: &[(&'static str, &str)]) -> Opera
                 quiet: false,
             },
             DocumentForm::Parts => Detail::Parts(Vec::new()),
-            DocumentForm::ObjectTags => Detail::Tags(Vec::new()),
+            DocumentForm::ObjectTags => Detail::Tags(ObjectTags::default()),
             DocumentForm::NewBucket => Detail::None,
             DocumentForm::Retention
             | DocumentForm::LegalHold

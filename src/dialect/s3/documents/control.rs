@@ -7,14 +7,8 @@
 use super::DocumentError;
 use super::reader::{Reader, Source, Token, is_blank};
 use super::writer::Xml;
+use crate::operation::ObjectTags;
 use bytes::Bytes;
-
-/// As at S3.
-const TAG_LIMIT: usize = 10;
-/// Longest name of a tag, in characters.
-const TAG_NAME: usize = 128;
-/// Longest value of a tag, in characters.
-const TAG_VALUE: usize = 256;
 
 /// What a document of a fixed form may hold.
 pub(crate) struct Form {
@@ -195,10 +189,10 @@ fn write_grantee(reader: &mut Reader<'_>, xml: &mut Xml) -> Result<(), DocumentE
 /// [`DocumentError`], with a text for the caller.
 ///
 /// Spec: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
-pub(crate) fn parse_tags(document: &[u8]) -> Result<Vec<(String, String)>, DocumentError> {
+pub(crate) fn parse_tags(document: &[u8]) -> Result<ObjectTags, DocumentError> {
     let mut reader = Reader::new(document, Source::Caller)?;
     reader.root("Tagging")?;
-    let mut tags: Option<Vec<(String, String)>> = None;
+    let mut tags = None;
     while let Some(name) = reader.child()? {
         if name != "TagSet" {
             return Err(DocumentError::UnknownElement(name.into()));
@@ -211,8 +205,8 @@ pub(crate) fn parse_tags(document: &[u8]) -> Result<Vec<(String, String)>, Docum
     tags.ok_or(DocumentError::Malformed("it has no `TagSet`"))
 }
 
-fn tag_set(reader: &mut Reader<'_>) -> Result<Vec<(String, String)>, DocumentError> {
-    let mut tags: Vec<(String, String)> = Vec::new();
+fn tag_set(reader: &mut Reader<'_>) -> Result<ObjectTags, DocumentError> {
+    let mut tags = ObjectTags::default();
     while let Some(name) = reader.child()? {
         if name != "Tag" {
             return Err(DocumentError::UnknownElement(name.into()));
@@ -231,18 +225,7 @@ fn tag_set(reader: &mut Reader<'_>) -> Result<Vec<(String, String)>, DocumentErr
         let (Some(key), Some(value)) = (key, value) else {
             return Err(DocumentError::Malformed("a tag needs a `Key` and a `Value`"));
         };
-        if !(1..=TAG_NAME).contains(&key.chars().count()) || value.chars().count() > TAG_VALUE {
-            return Err(DocumentError::Tag(
-                "a name has 1 to 128 characters and a value at most 256",
-            ));
-        }
-        if tags.iter().any(|(known, _)| *known == key) {
-            return Err(DocumentError::Tag("a name is there twice"));
-        }
-        if tags.len() == TAG_LIMIT {
-            return Err(DocumentError::Tag("an object has at most 10"));
-        }
-        tags.push((key, value));
+        tags.add(key, value)?;
     }
     Ok(tags)
 }
@@ -380,14 +363,14 @@ mod tests {
         let tag = |key: &str, value: &str| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
         let tags = parse(&(tag("a &amp; b", "") + &tag("c", " d "))).unwrap();
         assert_eq!(
-            tags,
+            *tags,
             [
                 ("a & b".to_owned(), String::new()),
                 ("c".to_owned(), " d ".to_owned())
             ]
         );
         assert_eq!(parse_tags(&write_tags(&tags)), Ok(tags));
-        assert_eq!(parse(""), Ok(Vec::new()));
+        assert_eq!(parse(""), Ok(ObjectTags::default()));
         let check = |inner: &str, code: &str| assert_eq!(parse(inner).unwrap_err().code(), code, "{inner}");
         check(&(tag("a", "1") + &tag("a", "2")), "InvalidTag");
         check(&tag("", "1"), "InvalidTag");

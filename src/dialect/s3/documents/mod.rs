@@ -22,7 +22,7 @@ mod rewrite;
 mod writer;
 
 use crate::authn::SealError;
-use crate::operation::KeyError;
+use crate::operation::{KeyError, TagFlaw};
 pub(crate) use codes::outward;
 pub(crate) use complete::{parse_complete, write_complete};
 pub(crate) use control::{
@@ -63,7 +63,7 @@ pub(crate) enum DocumentError {
     Unsupported(&'static str),
     /// A tag that no object has: `InvalidTag`.
     #[error("the tags are not valid: {0}")]
-    Tag(&'static str),
+    Tag(#[from] TagFlaw),
     /// A bucket policy that is none: `MalformedPolicy`.
     #[error("the policy is not a JSON object")]
     Policy,

@@ -138,7 +138,7 @@ fn is_meant(name: &str) -> bool {
 fn tagging(document: &str) -> Result<String, S3Error> {
     let tags = documents::parse_tags(document.as_bytes())?;
     Ok(form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(tags)
+        .extend_pairs(tags.iter())
         .finish())
 }
 
