@@ -1,10 +1,13 @@
-//! A development identity provider: discovery, keys, and real signed tokens for sample identities.
+//! A development identity provider: discovery, keys, logins, and real signed tokens for sample identities.
 
+use super::authorization::{Answer, Authorization, Parameters};
 use super::{CertificateAuthority, serving};
 use crate::body::{self, Body};
+use crate::clock::Clock;
 use aws_lc_rs::digest;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -67,6 +70,7 @@ impl SampleIdentity {
 }
 
 /// The provider's signing key. Tokens can be made without a server running.
+#[derive(Clone)]
 pub struct IdentityProvider {
     key: EncodingKey,
     key_id: String,
@@ -149,7 +153,7 @@ impl IdentityProvider {
         &self.jwk
     }
 
-    /// Answers discovery and JWKS over TLS on `port` of loopback (0: the kernel chooses), with a certificate of
+    /// Answers discovery, JWKS and logins over TLS on `port` of loopback (0: the kernel chooses), with a certificate of
     /// `authority` that is kept in `dir`.
     ///
     /// # Errors
@@ -165,10 +169,10 @@ impl IdentityProvider {
         let acceptor = acceptor(&certificate, &key)?;
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
-        let documents = Arc::new(Documents::new(&issuer_url(address), &self.jwk));
+        let site = Arc::new(Site::new(&issuer_url(address), self));
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let response = documents.answer(request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
+            let site = Arc::clone(&site);
+            async move { Ok::<_, Infallible>(site.answer(request).await) }
         });
         Ok(RunningProvider {
             address,
@@ -199,43 +203,101 @@ fn issuer_url(address: SocketAddr) -> String {
     format!("https://localhost:{}", address.port())
 }
 
-struct Documents {
+/// Everything that the provider answers.
+struct Site {
     discovery: String,
     jwks: String,
+    authorization: Authorization,
 }
 
-impl Documents {
-    fn new(issuer: &str, jwk: &serde_json::Value) -> Self {
-        let discovery = json!({
+impl Site {
+    fn new(issuer: &str, provider: &IdentityProvider) -> Self {
+        let authorization = Authorization::new(provider.clone(), issuer.to_owned(), Clock::system());
+        let mut discovery = json!({
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/jwks"),
-            "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["ES256"],
         });
+        authorization.describe(&mut discovery);
         Self {
             discovery: discovery.to_string(),
-            jwks: json!({ "keys": [jwk] }).to_string(),
+            jwks: json!({ "keys": [provider.jwk] }).to_string(),
+            authorization,
         }
     }
 
-    fn answer(&self, path: &str) -> Response<Body> {
-        let document = match path {
-            "/.well-known/openid-configuration" => Some(&self.discovery),
-            "/jwks" => Some(&self.jwks),
-            _ => None,
-        };
-        let mut response = Response::new(body::full(document.cloned().unwrap_or_default()));
-        match document {
-            Some(_) => {
-                let json = header::HeaderValue::from_static("application/json");
-                response.headers_mut().insert(header::CONTENT_TYPE, json);
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        let json = "application/json";
+        match (head.method.as_str(), path) {
+            ("GET", "/.well-known/openid-configuration") => {
+                return document(StatusCode::OK, json, self.discovery.clone());
             }
-            None => *response.status_mut() = StatusCode::NOT_FOUND,
+            ("GET", "/jwks") => return document(StatusCode::OK, json, self.jwks.clone()),
+            _ => {}
         }
-        response
+        let asked = match head.method.as_str() {
+            "GET" => parameters(head.uri.query().unwrap_or_default().as_bytes()),
+            _ => match Limited::new(body, MAX_FORM).collect().await {
+                Ok(form) => parameters(&form.to_bytes()),
+                Err(_) => return document(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", String::new()),
+            },
+        };
+        let site = &self.authorization;
+        let answer = match (head.method.as_str(), path) {
+            ("GET", "/authorize") => site.authorize(&asked),
+            ("POST", "/authorize") => site.chosen(&asked),
+            ("POST", "/token") => site.token(&asked),
+            ("POST", "/device_authorization") => site.begin_device(&asked),
+            ("GET", "/device") => site.device(&asked),
+            ("POST", "/device") => site.approve(&asked),
+            _ => return document(StatusCode::NOT_FOUND, "text/plain", String::new()),
+        };
+        match answer {
+            Answer::Page(status, html) => document(status, "text/html; charset=utf-8", html),
+            Answer::Json(status, value) => document(status, json, value.to_string()),
+            Answer::Redirect(to) => {
+                let mut response = document(StatusCode::SEE_OTHER, "text/plain", String::new());
+                match header::HeaderValue::from_str(&to) {
+                    Ok(to) => drop(response.headers_mut().insert(header::LOCATION, to)),
+                    Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
+                }
+                response
+            }
+        }
     }
 }
+
+/// By name, the first of each.
+fn parameters(form: &[u8]) -> Parameters {
+    let mut found = Parameters::new();
+    for (name, value) in form_urlencoded::parse(form) {
+        found
+            .entry(name.into_owned())
+            .or_insert_with(|| value.into_owned());
+    }
+    found
+}
+
+fn document(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(body::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        header::HeaderValue::from_static(content_type),
+    );
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    response
+}
+
+/// Bytes of a form.
+const MAX_FORM: usize = 16 << 10;
 
 fn acceptor(certificate: &Path, key: &Path) -> io::Result<TlsAcceptor> {
     let chain = CertificateDer::pem_file_iter(certificate)

@@ -5,6 +5,7 @@
 //! production has, tokens are signed and verified, the store refuses everybody but Tidegate, and the proof at the
 //! start is a caller like any other. What the rest of the house may do, this room may not: nobody depends on it.
 
+mod authorization;
 mod caller;
 mod certificates;
 mod command;
@@ -12,6 +13,7 @@ mod configuration;
 mod environment;
 mod error;
 mod identity_provider;
+mod pages;
 mod proof;
 mod serving;
 mod settings;
