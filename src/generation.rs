@@ -4,7 +4,7 @@
 
 use crate::authn::oidc::Verifier;
 use crate::authn::{Authenticated, Authenticator, AuthnError, Claim, KeyRing, Service, SessionError};
-use crate::authz::Policies;
+use crate::authz::{Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
@@ -93,7 +93,7 @@ impl Generation {
         let key_ring = KeyRing::load(&config.sessions.keys, clock)
             .map_err(|error| keep("sessions", with_causes(&error)))
             .ok();
-        let policies = Policies::load(&config.buckets, &config.roles)
+        let policies = Policies::load(&config.buckets, &config.roles, &names(&config))
             .map_err(|errors| {
                 errors
                     .iter()
@@ -168,6 +168,14 @@ impl Generation {
             access_key_id: principal.session().access_key_id.clone(),
             cause: SessionError::Invalid("its issuer is not configured any more"),
         })
+    }
+}
+
+/// What policies may speak of.
+pub(crate) fn names(config: &Config) -> Names {
+    Names {
+        issuers: config.issuers.iter().map(|issuer| issuer.name.clone()).collect(),
+        roles: config.roles.keys().cloned().collect(),
     }
 }
 

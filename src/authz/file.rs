@@ -1,7 +1,7 @@
 //! One policy file: parsed, named and validated, with a line and a column for everything that is wrong.
 
 use super::finding::{Finding, Lines, PolicyError, PolicyWarning};
-use super::lint::lints;
+use super::lint::{Names, lints};
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use super::shape::too_deep;
@@ -50,6 +50,7 @@ impl<'a> PolicyFile<'a> {
     pub(super) fn policies(
         &self,
         vocabulary: &Vocabulary,
+        names: &Names,
         warnings: &mut Vec<PolicyWarning>,
     ) -> Result<Vec<(Policy, Needs)>, Vec<PolicyError>> {
         if let Some((offset, message)) = too_deep(self.text) {
@@ -129,7 +130,7 @@ impl<'a> PolicyFile<'a> {
         }
         for policy in &policies {
             let offset = offsets.get(policy.id()).copied().unwrap_or_default();
-            let lints = lints(policy).into_iter();
+            let lints = lints(policy, names).into_iter();
             found.extend(lints.map(|(message, help)| self.finding(offset, message, Some(help))));
         }
         warnings.extend(sorted(found));

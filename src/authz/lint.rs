@@ -1,15 +1,27 @@
 //! Warnings: policies that Cedar accepts and that rarely say what was meant.
 
 use super::needs::each_condition;
-use cedar_policy::pst::{Expr, PatternElem};
-use cedar_policy::{ActionConstraint, Effect, Policy, PrincipalConstraint, ResourceConstraint};
+use cedar_policy::pst::{Expr, Literal, PatternElem};
+use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use std::collections::BTreeSet;
 
 /// A message and its help.
 pub(super) type Lint = (String, &'static str);
 
+/// The names that the configuration gives. A policy that speaks of another one says nothing, and a `forbid` of it
+/// protects from nobody.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// What ids of principals and groups begin with. Empty if that is not known.
+    pub issuers: BTreeSet<Box<str>>,
+    /// Roles.
+    pub roles: BTreeSet<Box<str>>,
+}
+
 /// What is odd about `policy`.
-pub(super) fn lints(policy: &Policy) -> Vec<Lint> {
+pub(super) fn lints(policy: &Policy, names: &Names) -> Vec<Lint> {
     let mut found = Vec::new();
+    found.extend(unknown_names(policy, names));
     if is_unconditional(policy) {
         found.push((
             format!("policy `{}` allows everybody everything", policy.id()),
@@ -45,6 +57,57 @@ pub(super) fn lints(policy: &Policy) -> Vec<Lint> {
         });
     }
     found
+}
+
+/// Principals, groups and roles that nobody can be.
+fn unknown_names(policy: &Policy, names: &Names) -> Vec<Lint> {
+    if names.issuers.is_empty() {
+        return Vec::new();
+    }
+    let mut named: BTreeSet<(String, String)> = BTreeSet::new();
+    match policy.principal_constraint() {
+        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => {}
+        PrincipalConstraint::Eq(uid) | PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) => {
+            named.insert(parts(&uid));
+        }
+    }
+    if let Ok(conditions) = policy.to_pst() {
+        each_condition(&conditions, |expression| {
+            if let Expr::Literal(Literal::EntityUID(uid)) = expression {
+                named.insert((uid.ty.0.id.to_string(), uid.eid.to_string()));
+            }
+            true
+        });
+    }
+    let unknown = named.into_iter().filter_map(|(kind, id)| {
+        let policy = policy.id();
+        match &*kind {
+            "Role" if !names.roles.contains(&*id) => Some((
+                format!("policy `{policy}` names role `{id}`, and there is no such role"),
+                "roles are the tables `[[roles]]` of the configuration",
+            )),
+            "User" | "Workload" | "Group" => {
+                let issuer = id.split_once(':').map_or("", |(issuer, _)| issuer);
+                (!names.issuers.contains(issuer)).then(|| {
+                    (
+                        format!("policy `{policy}` names `{id}`, and no issuer is called `{issuer}`"),
+                        "ids of principals and groups begin with the name of their `[[issuers]]` table, or that of a \
+                         service key, and a colon",
+                    )
+                })
+            }
+            _ => None,
+        }
+    });
+    unknown.collect()
+}
+
+/// The type without its namespace, and the id.
+fn parts(uid: &EntityUid) -> (String, String) {
+    (
+        uid.type_name().basename().to_owned(),
+        uid.id().unescaped().to_owned(),
+    )
 }
 
 fn is_unconditional(policy: &Policy) -> bool {
@@ -88,7 +151,7 @@ mod tests {
     #[test]
     fn odd_policies_are_named() {
         let check = |policy: &str, expected: &[&str]| {
-            let found = lints(&Policy::parse(None, policy).unwrap());
+            let found = lints(&Policy::parse(None, policy).unwrap(), &Names::default());
             assert_eq!(found.len(), expected.len(), "{policy}: {found:?}");
             for ((message, _), expected) in found.iter().zip(expected) {
                 assert!(message.contains(expected), "{message}");
@@ -120,5 +183,49 @@ mod tests {
         check(&like("resource.key like \"*.csv\""), &[]);
         check(&like("resource.key like \"team-a\""), &[]);
         check(&like("principal.id like \"google:*\""), &[]);
+    }
+
+    #[test]
+    fn names_that_nobody_has_are_told() {
+        let names = Names {
+            issuers: ["google".into()].into(),
+            roles: ["exporter".into()].into(),
+        };
+        let check = |scope: &str, condition: &str, expected: Option<&str>| {
+            let text =
+                format!("permit({scope}, action == Tidegate::Action::\"GetObject\", resource) {condition};");
+            let found = lints(&Policy::parse(None, &text).unwrap(), &names);
+            match expected {
+                None => assert!(found.is_empty(), "{text}: {found:?}"),
+                Some(expected) => assert!(found[0].0.contains(expected), "{text}: {found:?}"),
+            }
+        };
+        check("principal == Tidegate::User::\"google:ana\"", "", None);
+        check("principal in Tidegate::Role::\"exporter\"", "", None);
+        check(
+            "principal in Tidegate::Group::\"gogle:all\"",
+            "",
+            Some("no issuer is called `gogle`"),
+        );
+        check(
+            "principal == Tidegate::Workload::\"etl\"",
+            "",
+            Some("no issuer is called ``"),
+        );
+        check(
+            "principal in Tidegate::Role::\"exportr\"",
+            "",
+            Some("no such role"),
+        );
+        check(
+            "principal",
+            "unless { principal in Tidegate::Group::\"okta:all\" }",
+            Some("no issuer is called `okta`"),
+        );
+        check(
+            "principal",
+            "when { principal == Tidegate::User::\"google:ana\" && resource in Tidegate::Bucket::\"x\" }",
+            None,
+        );
     }
 }

@@ -6,6 +6,7 @@
 use super::file::{PolicyFile, Subject};
 use super::finding::{Finding, Lines, PolicyError, PolicyWarning};
 use super::index::Index;
+use super::lint::Names;
 use super::schema::{SCHEMA, TRUST_SCHEMA, Vocabulary};
 use super::trust::Trust;
 use crate::config::{Bucket, Role};
@@ -55,19 +56,21 @@ impl Policies {
     /// Reads, parses and validates the policy file of every bucket, and the trust policy of every role.
     ///
     /// A bucket or role whose file does not exist is loaded without policies, which denies everything, with a warning.
+    /// So does a policy that speaks of something that is not among `names`.
     ///
     /// # Errors
     /// Everything that is wrong in any of the files, in the order of buckets and lines.
     pub fn load(
         buckets: &BTreeMap<BucketName, Arc<Bucket>>,
         roles: &BTreeMap<Box<str>, Arc<Role>>,
+        names: &Names,
     ) -> Result<Self, Vec<PolicyError>> {
         let defect = |message: String| vec![Finding::of_file(Path::new("(policies)"), message, None)];
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new()
                 .name("load-policies".to_owned())
                 .stack_size(STACK);
-            let loading = builder.spawn_scoped(scope, || Self::load_here(buckets, roles));
+            let loading = builder.spawn_scoped(scope, || Self::load_here(buckets, roles, names));
             let loading = loading.map_err(|error| defect(format!("no thread can be started: {error}")))?;
             let finished = loading.join();
             finished.unwrap_or_else(|_| Err(defect("cannot be loaded: the parser failed".to_owned())))
@@ -77,6 +80,7 @@ impl Policies {
     fn load_here(
         buckets: &BTreeMap<BucketName, Arc<Bucket>>,
         roles: &BTreeMap<Box<str>, Arc<Role>>,
+        names: &Names,
     ) -> Result<Self, Vec<PolicyError>> {
         let vocabulary = Vocabulary::shared()
             .map_err(|message| vec![Finding::of_file(Path::new("(built-in schema)"), message, None)])?;
@@ -105,7 +109,7 @@ impl Policies {
                 }
                 Some(text) => {
                     let source = PolicyFile::new(file, text, Subject::Bucket(bucket));
-                    match source.policies(vocabulary, &mut warnings) {
+                    match source.policies(vocabulary, names, &mut warnings) {
                         Ok(policies) => Some(Index::new(vocabulary, policies)),
                         Err(found) => {
                             errors.extend(found);
@@ -128,7 +132,7 @@ impl Policies {
         let mut trusts = BTreeMap::new();
         feed(&mut generation, TRUST_SCHEMA.as_bytes());
         for (name, role) in roles {
-            match trust(vocabulary, role, &mut generation, &mut warnings) {
+            match trust(vocabulary, role, names, &mut generation, &mut warnings) {
                 Ok(trust) => drop(trusts.insert(name.clone(), trust)),
                 Err(found) => errors.extend(found),
             }
@@ -178,6 +182,7 @@ impl Policies {
 fn trust(
     vocabulary: &Vocabulary,
     role: &Role,
+    names: &Names,
     generation: &mut digest::Context,
     warnings: &mut Vec<PolicyWarning>,
 ) -> Result<Trust, Vec<PolicyError>> {
@@ -193,7 +198,7 @@ fn trust(
     };
     let source = PolicyFile::new(file, &text, Subject::Role(name));
     let policies = source
-        .policies(vocabulary, warnings)?
+        .policies(vocabulary, names, warnings)?
         .into_iter()
         .map(|(policy, _)| policy);
     let policies = PolicySet::from_policies(policies)

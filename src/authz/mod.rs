@@ -22,6 +22,7 @@ mod tests;
 mod trust;
 
 pub use finding::{Finding, PolicyError, PolicyWarning, Position};
+pub use lint::Names;
 pub use load::{MAX_POLICY_FILE, Policies};
 pub use permit::{Denied, DenyReason, NotPermitted, Permit, RoleDenied};
 pub use request::Circumstances;

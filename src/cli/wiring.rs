@@ -6,6 +6,7 @@ use crate::authn::KeyRing;
 use crate::authz::{self, Policies};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::generation;
 use crate::listener;
 use std::error::Error;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub(super) fn key_ring(config: &Config) -> Vec<Finding> {
 
 /// Every policy can be loaded.
 pub(super) fn policies(config: &Config) -> Vec<Finding> {
-    match Policies::load(&config.buckets, &config.roles) {
+    match Policies::load(&config.buckets, &config.roles, &generation::names(config)) {
         Ok(policies) => policies
             .warnings()
             .iter()

@@ -284,7 +284,7 @@ fn deepest_policies_are_no_danger() {
     ];
     for text in text {
         let files = Files::new(&[("lake", &text)]);
-        match Policies::load(&files.buckets, &files.roles) {
+        match Policies::load(&files.buckets, &files.roles, &Names::default()) {
             Ok(policies) => drop(policies.authorize(&etl(), get("lake/k"), &office())),
             Err(errors) => assert!(!errors.is_empty()),
         }

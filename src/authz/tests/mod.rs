@@ -8,7 +8,7 @@ mod sample;
 mod sessions;
 mod slices;
 
-use super::{Circumstances, Denied, DenyReason, Finding, NotPermitted, Permit, Policies};
+use super::{Circumstances, Denied, DenyReason, Finding, Names, NotPermitted, Permit, Policies};
 use crate::authn::{Principal, PrincipalKind};
 use crate::config::{Addressing, Bucket, CredentialSource, Endpoint, Role, SecretRef, StaticKeys, Target};
 use crate::operation::{
@@ -82,11 +82,12 @@ impl Files {
     }
 
     pub(super) fn load(&self) -> Policies {
-        Policies::load(&self.buckets, &self.roles).unwrap_or_else(|errors| panic!("{}", lines(&errors)))
+        Policies::load(&self.buckets, &self.roles, &Names::default())
+            .unwrap_or_else(|errors| panic!("{}", lines(&errors)))
     }
 
     pub(super) fn errors(&self) -> Vec<Finding> {
-        Policies::load(&self.buckets, &self.roles).unwrap_err()
+        Policies::load(&self.buckets, &self.roles, &Names::default()).unwrap_err()
     }
 }
 
