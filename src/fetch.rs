@@ -10,10 +10,11 @@
 //! side has closed is the usual way for such a call to fail.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use std::{
     fmt, io,
@@ -52,6 +53,8 @@ pub struct Fetched {
     pub status: StatusCode,
     /// `Content-Type` as sent, if it is ASCII.
     pub content_type: Option<String>,
+    /// All headers as sent.
+    pub headers: HeaderMap,
     /// At most [`MAX_BODY`] bytes.
     pub body: Bytes,
 }
@@ -139,7 +142,25 @@ impl Fetcher {
     /// # Errors
     /// [`FetchError::Ca`] if `ca` cannot be read. Missing roots of the machine are an error of the call.
     pub fn new(ca: Option<&Path>) -> Result<Self, FetchError> {
-        let tls = match tls_client_config(ca) {
+        Self::with(tls_client_config(ca))
+    }
+
+    /// A client that trusts the machine's roots and the certificates in `ca`: for a host of which nobody can say whose
+    /// certificate it has, such as the identity provider of a gateway that has a private CA.
+    ///
+    /// # Errors
+    /// As [`Fetcher::new`].
+    pub fn trusting_also(ca: Option<&Path>) -> Result<Self, FetchError> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(path) = ca {
+            add_certificates(&mut roots, path)?;
+        }
+        Self::with(client_config(roots))
+    }
+
+    fn with(config: Result<rustls::ClientConfig, FetchError>) -> Result<Self, FetchError> {
+        let tls = match config {
             Ok(mut config) => {
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 Some(TlsConnector::from(Arc::new(config)))
@@ -169,12 +190,44 @@ impl Fetcher {
         self
     }
 
+    /// The same client with another deadline for a whole call.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     /// Fetches `url` with GET.
     ///
     /// # Errors
     /// [`FetchError`] if there is no complete answer. An answer with an error status is not an error.
     pub async fn get(&self, url: &str) -> Result<Fetched, FetchError> {
         self.call(Method::GET, url, Bytes::new(), &[]).await
+    }
+
+    /// Fetches `url` with GET. `headers` are added as they are.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn get_with(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Fetched, FetchError> {
+        self.call(Method::GET, url, Bytes::new(), headers).await
+    }
+
+    /// Sends an empty PUT to `url`, by which the metadata service of EC2 gives out its session. `headers` are added as
+    /// they are.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub async fn put_empty(
+        &self,
+        url: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Fetched, FetchError> {
+        self.call(Method::PUT, url, Bytes::new(), headers).await
     }
 
     /// Sends a form to `url` with POST. `headers` are added as they are.
@@ -286,6 +339,7 @@ where
         Ok(Fetched {
             status: head.status,
             content_type: content_type.and_then(|v| Some(v.to_str().ok()?.to_owned())),
+            headers: head.headers,
             body: bytes.freeze(),
         })
     };
@@ -296,6 +350,18 @@ where
         outcome = &mut read => outcome,
         // The connection may end before the last frame was taken; the answer then tells whether it was complete.
         _ = &mut connection => read.await,
+    }
+}
+
+impl Fetched {
+    /// The clock of whoever answered: its `Date`.
+    pub fn date(&self) -> Option<Timestamp> {
+        let date = self.headers.get(header::DATE)?.to_str().ok()?;
+        Some(
+            jiff::fmt::rfc2822::DateTimeParser::new()
+                .parse_timestamp(date)
+                .ok()?,
+        )
     }
 }
 
@@ -387,30 +453,40 @@ impl Place {
 pub(crate) fn tls_client_config(ca: Option<&Path>) -> Result<rustls::ClientConfig, FetchError> {
     let mut roots = rustls::RootCertStore::empty();
     match ca {
-        Some(path) => {
-            let unreadable = |cause: String| FetchError::Ca {
-                path: path.to_owned(),
-                cause,
-            };
-            let certificates =
-                CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-                roots
-                    .add(certificate)
-                    .map_err(|error| unreadable(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(unreadable("it contains no certificate".to_owned()));
-            }
-        }
+        Some(path) => add_certificates(&mut roots, path)?,
+        // A bundle may hold a few certificates that nobody can use; one that can be used is enough.
         None => {
-            // A bundle may hold a few certificates that nobody can use; one that can be used is enough.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(FetchError::NoRoots);
-            }
         }
+    }
+    client_config(roots)
+}
+
+/// Adds all of the certificates in a file, of which there is at least one.
+fn add_certificates(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), FetchError> {
+    let unreadable = |cause: String| FetchError::Ca {
+        path: path.to_owned(),
+        cause,
+    };
+    let mut found = false;
+    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+        roots
+            .add(certificate)
+            .map_err(|error| unreadable(error.to_string()))?;
+        found = true;
+    }
+    if found {
+        Ok(())
+    } else {
+        Err(unreadable("it contains no certificate".to_owned()))
+    }
+}
+
+fn client_config(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, FetchError> {
+    if roots.is_empty() {
+        return Err(FetchError::NoRoots);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let versions =

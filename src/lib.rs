@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a request meets them.
 
 pub mod cli;
+pub mod client;
 pub mod run;
 
 pub mod audit;

@@ -12,6 +12,13 @@ fn main() -> ExitCode {
         Command::Check(args) => cli::exit_code(cli::check::run(&args, &mut io::stdout()).map_err(Into::into)),
         Command::Keys(args) => cli::exit_code(cli::keys::run(&args, &Clock::system(), &mut io::stdout())),
         Command::Policy(args) => cli::exit_code(cli::policy::run(&args, &mut io::stdout())),
+        Command::Login(args) => cli::login::run(&args, &mut io::stdout()),
+        Command::Logout(args) => cli::logout::run(&args, &mut io::stdout()),
+        Command::Whoami(args) => cli::whoami::run(&args, &mut io::stdout()),
+        Command::Exec(args) => cli::exec::run(&args),
+        Command::Env(args) => cli::env::run(&args, &mut io::stdout()),
+        Command::CredentialProcess(args) => cli::credential_process::run(&args, &mut io::stdout()),
+        Command::ServeCredentials(args) => cli::serve_credentials::run(&args, &mut io::stdout()),
         #[cfg(feature = "dev")]
         Command::Dev(args) => cli::exit_code(cli::dev::run(&args)),
     }

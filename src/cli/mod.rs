@@ -1,16 +1,24 @@
 //! The command line: one file for each command.
 //!
 //! Messages for people go to standard error, results to standard output. Exit codes: 0 it worked, 1 it did not,
-//! 2 the command was not understood. Knows no rules of its own: what is right is decided by the rooms it calls.
+//! 2 the command was not understood, 3 nobody is logged in. Knows no rules of its own: what is right is decided by the rooms it calls.
 
 pub mod check;
+mod choice;
+pub mod credential_process;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod env;
+pub mod exec;
 mod finding;
 pub mod keys;
+pub mod login;
+pub mod logout;
 pub mod policy;
 pub mod serve;
+pub mod serve_credentials;
 mod targets;
+pub mod whoami;
 mod wiring;
 
 #[cfg(test)]
@@ -46,6 +54,20 @@ pub enum Command {
     Keys(keys::Args),
     /// Work with policies
     Policy(policy::Args),
+    /// Log in at a gateway
+    Login(login::Args),
+    /// Forget a login
+    Logout(logout::Args),
+    /// Print whom the gateway takes you for
+    Whoami(whoami::Args),
+    /// Run a program with keys
+    Exec(exec::Args),
+    /// Print keys as variables of a shell
+    Env(env::Args),
+    /// Print keys for an SDK's `credential_process`
+    CredentialProcess(credential_process::Args),
+    /// Serve keys to programs on this machine
+    ServeCredentials(serve_credentials::Args),
     /// Try everything on this machine: a store, an identity provider and sample data, without configuration
     #[cfg(feature = "dev")]
     Dev(dev::Args),
@@ -59,7 +81,10 @@ Examples:
   tidegate check --config tidegate.toml             see what is wrong, with line, key and what is accepted
   tidegate serve --config tidegate.toml             serve
 
-Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.";
+  tidegate login https://s3.acme.example            log in
+  tidegate exec -- aws s3 ls s3://lake/             run something with keys
+
+Exit codes: 0 it worked, 1 it did not, 2 the command was not understood, 3 nobody is logged in.";
 #[cfg(not(feature = "dev"))]
 const EXAMPLES: &str = "\
 Examples:
@@ -67,7 +92,10 @@ Examples:
   tidegate check --config tidegate.toml             see what is wrong, with line, key and what is accepted
   tidegate serve --config tidegate.toml             serve
 
-Exit codes: 0 it worked, 1 it did not, 2 the command was not understood.";
+  tidegate login https://s3.acme.example            log in
+  tidegate exec -- aws s3 ls s3://lake/             run something with keys
+
+Exit codes: 0 it worked, 1 it did not, 2 the command was not understood, 3 nobody is logged in.";
 
 /// How a command that only prints ended.
 ///

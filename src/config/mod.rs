@@ -7,6 +7,7 @@
 //! The hazards: a typing error that silently means a default (unknown keys are errors), and a secret that ends up
 //! in a configuration file or in a message about it (only references are taken, and no value of theirs is shown).
 
+mod environment;
 mod error;
 mod raw;
 mod resolve;
@@ -20,6 +21,7 @@ mod role_tests;
 #[cfg(test)]
 mod tests;
 
+pub use environment::Environment;
 pub use error::{ConfigErrors, ConfigProblem};
 pub use secret_ref::{SecretRef, SecretRefError, StaticKeys};
 pub use units::duration as parse_duration;

@@ -12,6 +12,8 @@ mod written;
 
 pub use cache::{Attempts, CredentialState, TargetCredentials};
 pub use error::{CredentialError, SourceError};
+pub(crate) use sts::sign_call;
+pub(crate) use sts_xml::{error as sts_error, web_identity_token};
 
 use crate::{
     clock::Clock,

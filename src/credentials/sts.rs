@@ -18,7 +18,7 @@ use aws_sigv4::{
 use aws_smithy_runtime_api::client::identity::Identity;
 use form_urlencoded::Serializer;
 use http::{HeaderName, HeaderValue, StatusCode};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -146,7 +146,8 @@ impl Call {
             } => {
                 let extra = external_id.as_deref().map(|id| ("ExternalId", id));
                 let body = self.form("AssumeRole", extra);
-                let headers = self.sign(&written::access_key(keys)?, region, &body)?;
+                let keys = written::access_key(keys)?;
+                let headers = sign_call(&keys, region, &self.url, &self.host, &body, self.clock.now())?;
                 (
                     "AssumeRole",
                     self.fetcher.post_form(&self.url, body, &headers).await?,
@@ -173,54 +174,6 @@ impl Call {
             .append_pair("DurationSeconds", &self.seconds.to_string())
             .extend_pairs(extra)
             .finish()
-    }
-
-    /// The headers that sign `body`.
-    ///
-    /// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-    fn sign(
-        &self,
-        keys: &AccessKey,
-        region: &str,
-        body: &str,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
-        let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
-        let identity: Identity = Credentials::new(
-            &*keys.id,
-            text(&keys.secret),
-            keys.session_token.as_ref().map(text),
-            None,
-            "tidegate",
-        )
-        .into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name("sts")
-            .time(self.clock.now().into())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|_| SourceError::Signature)?;
-        let headers = [
-            ("host", self.host.as_str()),
-            ("content-type", "application/x-www-form-urlencoded"),
-        ];
-        let request = SignableRequest::new(
-            "POST",
-            &self.url,
-            headers.into_iter(),
-            SignableBody::Bytes(body.as_bytes()),
-        );
-        let signed = request.and_then(|request| sign(request, &params.into()));
-        let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
-        let mut added = Vec::new();
-        for (name, value) in instructions.headers() {
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;
-            let mut value = HeaderValue::from_str(value).map_err(|_| SourceError::Signature)?;
-            value.set_sensitive(true);
-            added.push((name, value));
-        }
-        Ok(added)
     }
 
     /// Reads an answer strictly. CRD-07.
@@ -257,6 +210,52 @@ impl Call {
             }),
         }
     }
+}
+
+/// The headers that sign `body`, a form that is sent to the token service at `url`.
+///
+/// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+pub(crate) fn sign_call(
+    keys: &AccessKey,
+    region: &str,
+    url: &str,
+    host: &str,
+    body: &str,
+    now: Timestamp,
+) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
+    let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
+    let identity: Identity = Credentials::new(
+        &*keys.id,
+        text(&keys.secret),
+        keys.session_token.as_ref().map(text),
+        None,
+        "tidegate",
+    )
+    .into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("sts")
+        .time(now.into())
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|_| SourceError::Signature)?;
+    let headers = [
+        ("host", host),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let body = SignableBody::Bytes(body.as_bytes());
+    let request = SignableRequest::new("POST", url, headers.into_iter(), body);
+    let signed = request.and_then(|request| sign(request, &params.into()));
+    let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
+    let mut added = Vec::new();
+    for (name, value) in instructions.headers() {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| SourceError::Signature)?;
+        value.set_sensitive(true);
+        added.push((name, value));
+    }
+    Ok(added)
 }
 
 /// Reads an identity token. Line ends around it belong to the file (2.1).

@@ -42,8 +42,19 @@ pub(super) fn credentials(action: &str, document: &str) -> Result<(AccessKey, Ti
     Ok((key, expiration.parse().map_err(|_| "its expiry is not a time")?))
 }
 
+/// Reads the answer to GetWebIdentityToken: an identity token of this caller for somebody else.
+///
+/// Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html>
+pub(crate) fn web_identity_token(document: &str) -> Result<Zeroizing<String>, &'static str> {
+    let (response, result) = ("GetWebIdentityTokenResponse", "GetWebIdentityTokenResult");
+    let [token] = texts(document, response, [&[response, result, "WebIdentityToken"][..]])?;
+    token
+        .filter(|token| !token.is_empty())
+        .ok_or("it has no identity token")
+}
+
 /// Reads code and message of an error; `None` if it is something else.
-pub(super) fn error(document: &str) -> Option<(String, String)> {
+pub(crate) fn error(document: &str) -> Option<(String, String)> {
     let names = [
         &["ErrorResponse", "Error", "Code"][..],
         &["ErrorResponse", "Error", "Message"][..],

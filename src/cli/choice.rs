@@ -1,0 +1,157 @@
+//! What the commands of callers have in common: the gateway, who, and as what.
+
+use crate::client::{Choice, Client, ClientError, Console, IdentityKind, Renewal, parse_tag};
+use crate::clock::Clock;
+use crate::config::{Environment, parse_duration};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Which gateway, and where logins are kept.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Place {
+    /// The profile of `~/.config/tidegate/config.toml` [env: TIDEGATE_PROFILE]
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// The gateway, if it is not that of the profile or the last login [env: TIDEGATE_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Certificates that sign the gateway's, for a private CA [env: TIDEGATE_CA]
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose identity it is.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Who {
+    /// Where the identity comes from: `login`, or a machine's own [env: TIDEGATE_IDENTITY]
+    #[arg(long, value_name = "IDENTITY", value_parser = identity)]
+    pub identity: Option<String>,
+    /// Whom a machine's token is for, if the gateway does not say [env: TIDEGATE_AUDIENCE]
+    #[arg(long, value_name = "AUDIENCE")]
+    pub audience: Option<String>,
+    /// The file with the token, for `file` and `kubernetes` [env: TIDEGATE_TOKEN_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Where logins are kept: `auto`, `keychain` or `file` [env: TIDEGATE_STORE]
+    #[arg(long, value_name = "PLACE", value_parser = ["auto", "keychain", "file"])]
+    pub store: Option<String>,
+}
+
+/// What the session may do and how long.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Session {
+    /// The role to assume [env: TIDEGATE_ROLE]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<String>,
+    /// How long keys are good: `1h`, `45m` [env: TIDEGATE_DURATION]
+    #[arg(long, visible_alias = "duration", value_name = "DURATION", value_parser = parse_duration)]
+    pub ttl: Option<Duration>,
+    /// A session tag that policies read, such as `audit=CHG-1042`; may be repeated [env: TIDEGATE_TAGS]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_tag)]
+    pub tag: Vec<(String, String)>,
+}
+
+/// When keys are renewed, and by whom.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Fresh {
+    /// Open a browser when nobody is logged in, also without a terminal
+    #[arg(long)]
+    pub auto_login: bool,
+    /// How long before their end keys are renewed
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = parse_duration)]
+    pub window: Duration,
+    /// Neither read nor keep keys: ask the gateway each time
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+impl Place {
+    /// What is said here and in the others, in one.
+    pub(super) fn choice(&self, who: &Who, session: &Session) -> Choice {
+        Choice {
+            profile: self.profile.clone(),
+            endpoint: self.endpoint.clone(),
+            ca: self.ca.clone(),
+            issuer: None,
+            identity: who.identity.clone(),
+            role: session.role.clone(),
+            duration: session.ttl,
+            tags: session.tag.clone(),
+            audience: who.audience.clone(),
+            token_file: who.token_file.clone(),
+            store: who.store.clone(),
+        }
+    }
+}
+
+impl Fresh {
+    pub(super) fn renewal(&self) -> Renewal {
+        Renewal {
+            auto_login: self.auto_login,
+            window: self.window,
+            cache: !self.no_cache,
+        }
+    }
+}
+
+/// The caller's side of the gateway that `choice` names, in this process.
+///
+/// # Errors
+/// As [`Client::new`].
+pub(super) fn client(choice: &Choice) -> Result<Client, ClientError> {
+    Client::new(
+        choice,
+        Environment::of_process(),
+        Clock::system(),
+        Console::of_process(),
+    )
+}
+
+/// Runs a command of a caller to its end, and says what went wrong.
+pub(super) fn run<F>(json: bool, command: F) -> ExitCode
+where
+    F: AsyncFnOnce() -> Result<u8, ClientError>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(command());
+            // A thread that reads standard input, or waits for a browser, is left to the end of the process.
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(ClientError::Output(error)),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(ClientError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => {
+            fail(&error, json);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// One line for people, which ends in the next command; one document for machines, if they asked for it.
+fn fail(error: &ClientError, json: bool) {
+    let said = super::describe(error);
+    // There is nobody left to tell if these fail.
+    let _ = writeln!(io::stderr(), "tidegate: {said}. Run: {}", error.next());
+    if json {
+        let document =
+            serde_json::json!({ "error": said, "next": error.next(), "exit_code": error.exit_code() });
+        let _ = writeln!(io::stdout(), "{document}");
+    }
+}
+
+fn identity(written: &str) -> Result<String, String> {
+    match IdentityKind::parse(written) {
+        Some(kind) => Ok(kind.name().to_owned()),
+        None => Err(format!("expected {}", IdentityKind::ACCEPTED)),
+    }
+}

@@ -1,0 +1,152 @@
+//! `tidegate exec -- CMD`: runs a program with keys.
+//!
+//! The program takes this one's place: signals, terminal and exit code are its own. With `--serve` this one stays, as the
+//! door at which the program asks for keys as often as it needs them, and passes signals and the exit code on.
+
+use super::choice::{self, Fresh, Place, Session, Who};
+use crate::client::{Client, ClientError, Door};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// `tidegate exec`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// For what runs longer than keys live: stay, and renew them
+    #[arg(long)]
+    pub serve: bool,
+    /// Which gateway.
+    #[command(flatten)]
+    pub place: Place,
+    /// Whose identity.
+    #[command(flatten)]
+    pub who: Who,
+    /// As what.
+    #[command(flatten)]
+    pub session: Session,
+    /// How fresh.
+    #[command(flatten)]
+    pub fresh: Fresh,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate exec -- aws s3 ls s3://lake/
+  tidegate exec --role exporter --tag audit=CHG-1042 -- ./export.sh
+  tidegate exec --serve -- python train.py      keys are renewed while it runs, for SDKs with container credentials
+
+The program gets AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION,
+AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_REGION and, for a private CA, AWS_CA_BUNDLE. With --serve it gets
+AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN instead of keys. AWS_PROFILE and whatever else would
+lead an SDK elsewhere is removed.
+
+Exit codes: that of the program; 1, 2 or 3 (not logged in) if it was not started.";
+
+/// Runs it.
+pub fn run(args: &Args) -> ExitCode {
+    choice::run(false, async || {
+        let client = choice::client(&args.place.choice(&args.who, &args.session))?;
+        // Before it starts, also with `--serve`: a program that fails in its middle is worse.
+        let mut renewal = args.fresh.renewal();
+        renewal.auto_login |= client.console().is_attended();
+        let keys = client.keys(renewal).await?;
+        if !args.serve {
+            return Err(take_place(
+                &client,
+                &args.command,
+                &client.variables().of_keys(&keys),
+            ));
+        }
+        let client = Arc::new(client);
+        let door = Arc::new(Door::open(0, renewal).await?);
+        let variables = client.variables().of_door(&door.url, door.token());
+        let child = start(&args.command, &variables)?;
+        Ok(stay(door, Arc::clone(&client), child).await?)
+    })
+}
+
+/// Becomes the program. Comes back only with an error.
+fn take_place(
+    client: &Client,
+    words: &[String],
+    variables: &[(&'static str, Option<String>)],
+) -> ClientError {
+    let _ = client;
+    let (program, mut command) = prepare(words, variables);
+    ClientError::Program {
+        program,
+        source: command.exec(),
+    }
+}
+
+fn start(words: &[String], variables: &[(&'static str, Option<String>)]) -> Result<Child, ClientError> {
+    let (program, mut command) = prepare(words, variables);
+    command
+        .spawn()
+        .map_err(|source| ClientError::Program { program, source })
+}
+
+fn prepare(words: &[String], variables: &[(&'static str, Option<String>)]) -> (String, Command) {
+    let mut words = words.iter();
+    let program = words.next().cloned().unwrap_or_default();
+    let mut command = Command::new(&program);
+    command.args(words);
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    (program, command)
+}
+
+/// Serves until the program ends, and passes signals on.
+async fn stay(door: Arc<Door>, client: Arc<Client>, child: Child) -> io::Result<u8> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let (ended, wait) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut child = child;
+        // Nobody listens any more only if this process is about to end.
+        let _ = ended.send(child.wait());
+    });
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    let (mut interrupt, mut quit) = (signal(SignalKind::interrupt())?, signal(SignalKind::quit())?);
+    let passing = async {
+        loop {
+            let passed = tokio::select! {
+                _ = terminate.recv() => Signal::TERM,
+                _ = hang_up.recv() => Signal::HUP,
+                // A terminal sends these to the program as well. They are taken here so that this process outlives it.
+                _ = interrupt.recv() => continue,
+                _ = quit.recv() => continue,
+            };
+            if let Some(id) = id {
+                // It may have ended this moment.
+                let _ = kill_process(id, passed);
+            }
+        }
+    };
+    tokio::select! {
+        ended = wait => match ended {
+            Ok(status) => Ok(code(status?)),
+            Err(_) => Err(io::ErrorKind::Other.into()),
+        },
+        () = door.serve(client, passing) => Ok(1),
+    }
+}
+
+/// As a shell tells it: 128 and the signal for a program that one ended.
+fn code(status: ExitStatus) -> u8 {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
