@@ -51,9 +51,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     choice::run(args.place.json, async || {
         let client = choice::client(&args.choice())?;
         let way = match (args.device, args.no_browser) {
-            (true, _) => LoginWay::Device,
-            (_, true) => LoginWay::Paste,
-            (false, false) => client.settings().login,
+            (true, _) => Some(LoginWay::Device),
+            (_, true) => Some(LoginWay::Paste),
+            (false, false) => None,
         };
         let begun = client.now();
         let logged_in = client.log_in(way, begun).await?;

@@ -45,6 +45,8 @@ pub(super) struct LoginIssuer {
     /// Given by some providers to public clients as well.
     pub(super) client_secret: Option<String>,
     pub(super) scopes: Vec<String>,
+    /// Whether people log in with a code, unless they say otherwise: the provider takes no browser back to a port.
+    pub(super) device: bool,
 }
 
 /// What the keys are to be.
@@ -165,6 +167,7 @@ impl Gateway {
                     client_id,
                     client_secret: text("client_secret"),
                     scopes,
+                    device: one.get("device") == Some(&Json::Bool(true)),
                 });
             }
         }

@@ -50,7 +50,7 @@ impl Client {
         let begun = self.now();
         match self.keys_of_login(renewal).await {
             Err(error) if error.exit_code() == 3 && renewal.auto_login && self.is_person() => {
-                self.log_in(self.settings.login, begun).await?;
+                self.log_in(None, begun).await?;
                 self.keys_of_login(renewal).await
             }
             settled => settled,

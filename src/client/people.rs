@@ -70,11 +70,12 @@ const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(660);
 const PATIENCE_TO_KEEP: Duration = Duration::from_secs(60);
 
 impl Client {
-    /// Logs in, unless another process has done so since `begun`.
+    /// Logs in, unless another process has done so since `begun`. Without a `way` it is that of the settings, or of the
+    /// gateway.
     ///
     /// # Errors
     /// [`ClientError`]; an earlier login is still there then.
-    pub async fn log_in(&self, way: LoginWay, begun: Timestamp) -> Result<LoggedIn, ClientError> {
+    pub async fn log_in(&self, way: Option<LoginWay>, begun: Timestamp) -> Result<LoggedIn, ClientError> {
         // Before anybody types a password in vain.
         self.store()?;
         let mut lock = self.lock(LOGIN, PATIENCE_WITH_OTHERS).await?;
@@ -98,9 +99,15 @@ impl Client {
         outcome
     }
 
-    async fn log_in_here(&self, way: LoginWay) -> Result<LoggedIn, ClientError> {
+    async fn log_in_here(&self, way: Option<LoginWay>) -> Result<LoggedIn, ClientError> {
         let configuration = self.gateway.configuration().await?;
         let issuer = login::choose(&configuration, &self.settings, self.endpoint())?;
+        let usual = if issuer.device {
+            LoginWay::Device
+        } else {
+            LoginWay::Browser
+        };
+        let way = way.or(self.settings.login).unwrap_or(usual);
         let fetcher = self.fetcher()?;
         let provider = Provider::discover(&issuer.issuer, &fetcher).await?;
         let flow = Flow {

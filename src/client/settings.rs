@@ -74,8 +74,8 @@ pub struct Settings {
     pub azure_client_id: Option<String>,
     /// The token service that `--identity aws` asks.
     pub aws_sts_endpoint: Option<String>,
-    /// How people log in.
-    pub login: LoginWay,
+    /// How people log in, if it is not left to the gateway.
+    pub login: Option<LoginWay>,
     /// Where logins are kept.
     pub store: StoreChoice,
     /// What SDKs are told; any name does.
@@ -276,11 +276,7 @@ impl Settings {
             token_file: path(&choice.token_file, "TIDEGATE_TOKEN_FILE", &table.token_file),
             azure_client_id: table.azure_client_id.clone(),
             aws_sts_endpoint: table.aws_sts_endpoint.clone(),
-            login: login
-                .as_deref()
-                .map(parse_login)
-                .transpose()?
-                .unwrap_or(LoginWay::Browser),
+            login: login.as_deref().map(parse_login).transpose()?,
             store: store
                 .as_deref()
                 .map(parse_store)

@@ -111,7 +111,10 @@ mod tests {
     // RFC 8628, 3.5.
     #[test]
     fn a_provider_is_asked_no_more_often_than_it_allows() {
-        let refused = |code: &str| LoginError::Refused { code: code.into(), description: String::new() };
+        let refused = |code: &str| LoginError::Refused {
+            code: code.into(),
+            description: String::new(),
+        };
         let check = |code: &str, seconds: Option<u64>| {
             let next = after(refused(code), Duration::from_secs(5));
             assert_eq!(next.ok().map(|next| next.as_secs()), seconds, "{code}");
@@ -120,13 +123,22 @@ mod tests {
         check("slow_down", Some(10));
         check("expired_token", None);
         check("invalid_grant", None);
-        assert!(matches!(after(refused("expired_token"), INTERVAL), Err(LoginError::CodeExpired)));
-        assert!(matches!(after(LoginError::Denied, INTERVAL), Err(LoginError::Denied)));
+        assert!(matches!(
+            after(refused("expired_token"), INTERVAL),
+            Err(LoginError::CodeExpired)
+        ));
+        assert!(matches!(
+            after(LoginError::Denied, INTERVAL),
+            Err(LoginError::Denied)
+        ));
         let silent = || LoginError::Unreachable {
             issuer: String::new(),
             source: crate::fetch::FetchError::NoRoots,
         };
         assert_eq!(after(silent(), Duration::from_secs(5)).unwrap().as_secs(), 10);
-        assert_eq!(after(silent(), Duration::from_secs(50)).unwrap(), LONGEST_INTERVAL);
+        assert_eq!(
+            after(silent(), Duration::from_secs(50)).unwrap(),
+            LONGEST_INTERVAL
+        );
     }
 }

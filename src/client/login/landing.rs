@@ -205,7 +205,8 @@ impl Expected {
         let is_ours = state.is_some_and(|state| {
             aws_lc_rs::constant_time::verify_slices_are_equal(state.as_bytes(), self.state.as_bytes()).is_ok()
         });
-        if !is_ours {
+        let is_answer = error.is_some() || code.as_ref().is_some_and(|code| !code.is_empty());
+        if !is_ours || !is_answer {
             return Verdict::Stray;
         }
         // RFC 9207: the answer of another provider, though to this question.
@@ -226,8 +227,8 @@ impl Expected {
                     .as_deref()
                     .map_or_else(|| "it does not say why".to_owned(), printable),
             }),
-            (Some(code), None) if !code.is_empty() => Verdict::Code(Secret::new(code)),
-            _ => Verdict::Stray,
+            (Some(code), None) => Verdict::Code(Secret::new(code)),
+            (None, None) => Verdict::Stray,
         }
     }
 }

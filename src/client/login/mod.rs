@@ -137,4 +137,3 @@ pub(super) fn standard_input() -> Lines {
     });
     receiver
 }
-

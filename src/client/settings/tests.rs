@@ -48,7 +48,11 @@ fn a_profile_stands_over_what_holds_for_all() {
     assert_eq!(etl.endpoint.as_deref(), Some("https://s3.acme.example:8443"));
     assert_eq!(
         (etl.identity, etl.store, etl.login),
-        (IdentityKind::GcpMetadata, StoreChoice::File, LoginWay::Device)
+        (
+            IdentityKind::GcpMetadata,
+            StoreChoice::File,
+            Some(LoginWay::Device)
+        )
     );
     assert_eq!(etl.tags.len(), 1);
 }

@@ -19,7 +19,11 @@ pub(in crate::client) struct Seen {
 pub(in crate::client) type Answer = (u16, Vec<(&'static str, String)>, String);
 
 pub(in crate::client) fn answer(status: u16, body: impl ToString) -> Answer {
-    (status, vec![("content-type", "application/json".into())], body.to_string())
+    (
+        status,
+        vec![("content-type", "application/json".into())],
+        body.to_string(),
+    )
 }
 
 /// The server.
@@ -52,7 +56,10 @@ impl Fake {
 
     /// How many requests had this in their first line.
     pub(in crate::client) fn count(&self, part: &str) -> usize {
-        self.seen().iter().filter(|seen| seen.target.contains(part)).count()
+        self.seen()
+            .iter()
+            .filter(|seen| seen.target.contains(part))
+            .count()
     }
 }
 
@@ -62,7 +69,10 @@ impl Seen {
     }
 
     pub(in crate::client) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A parameter of the query.
@@ -77,10 +87,16 @@ impl Seen {
 }
 
 pub(in crate::client) fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(n, _)| n == name)
+        .map(|(_, value)| value.into_owned())
 }
 
-async fn one(mut io: TcpStream, answer: &(impl Fn(&Seen) -> Answer + ?Sized), all: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+async fn one(
+    mut io: TcpStream,
+    answer: &(impl Fn(&Seen) -> Answer + ?Sized),
+    all: &Mutex<Vec<Seen>>,
+) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -97,7 +113,10 @@ async fn one(mut io: TcpStream, answer: &(impl Fn(&Seen) -> Answer + ?Sized), al
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
+    let length = headers
+        .iter()
+        .find(|(name, _)| name == "content-length")
+        .map_or(0, |(_, value)| value.parse().unwrap());
     while bytes.len() < head + 4 + length {
         if io.read_buf(&mut bytes).await? == 0 {
             return Ok(());
@@ -111,8 +130,14 @@ async fn one(mut io: TcpStream, answer: &(impl Fn(&Seen) -> Answer + ?Sized), al
     };
     let (status, headers, body) = answer(&seen);
     all.lock().unwrap().push(seen);
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let written = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let written = format!(
+        "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
     io.write_all(written.as_bytes()).await?;
     io.shutdown().await
 }

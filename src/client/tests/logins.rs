@@ -9,7 +9,10 @@ use serde_json::json;
 async fn somebody_logs_in_with_a_browser() {
     let world = World::new().await;
     let logged_in = world.log_in().await.unwrap();
-    assert_eq!((logged_in.who.as_str(), logged_in.issuer.as_str()), ("ana@acme.example", "okta"));
+    assert_eq!(
+        (logged_in.who.as_str(), logged_in.issuer.as_str()),
+        ("ana@acme.example", "okta")
+    );
     assert!(logged_in.renewable && !logged_in.by_another);
     assert_eq!(logged_in.gateway.unwrap()["groups"], json!(["okta:analysts"]));
     let keys = world.keys().await.unwrap();
@@ -23,7 +26,7 @@ async fn somebody_logs_in_with_a_browser() {
 async fn the_authorization_request_is_bound_to_this_process() {
     let world = World::new().await;
     let client = world.client();
-    let logging_in = client.log_in(LoginWay::Browser, client.now());
+    let logging_in = client.log_in(Some(LoginWay::Browser), client.now());
     let looking = async {
         let url = world.shown_address().await;
         let query = url.split_once('?').unwrap().1;
@@ -36,10 +39,16 @@ async fn the_authorization_request_is_bound_to_this_process() {
         ] {
             assert_eq!(parameter(query, name).as_deref(), Some(value));
         }
-        let random: Vec<String> =
-            ["state", "nonce", "code_challenge"].iter().map(|name| parameter(query, name).unwrap()).collect();
+        let random: Vec<String> = ["state", "nonce", "code_challenge"]
+            .iter()
+            .map(|name| parameter(query, name).unwrap())
+            .collect();
         assert!(random.iter().all(|text| text.len() == 43), "{random:?}");
-        assert!(parameter(query, "redirect_uri").unwrap().starts_with("http://127.0.0.1:"));
+        assert!(
+            parameter(query, "redirect_uri")
+                .unwrap()
+                .starts_with("http://127.0.0.1:")
+        );
     };
     tokio::select! {
         _ = logging_in => panic!("nobody came back"),
@@ -78,7 +87,7 @@ async fn a_browser_that_comes_back_with_another_state_is_waited_past() {
         assert_eq!(world.idp.count("/token"), 0);
         world.browse().await
     };
-    let (outcome, page) = tokio::join!(client.log_in(LoginWay::Browser, client.now()), stray);
+    let (outcome, page) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), stray);
     outcome.unwrap();
     assert!(page.starts_with("200 ") && page.contains("Logged in"), "{page}");
 }
@@ -93,10 +102,18 @@ async fn an_answer_that_names_another_provider_ends_the_login() {
             let url = world.shown_address().await;
             let query = url.split_once('?').unwrap().1.to_owned();
             let parameter = |name| parameter(&query, name).unwrap();
-            get(&format!("{}?code=code-1&state={}{issuer}", parameter("redirect_uri"), parameter("state"))).await
+            get(&format!(
+                "{}?code=code-1&state={}{issuer}",
+                parameter("redirect_uri"),
+                parameter("state")
+            ))
+            .await
         };
-        let (outcome, _) = tokio::join!(client.log_in(LoginWay::Browser, client.now()), back);
-        assert!(matches!(outcome, Err(ClientError::Login(LoginError::IdToken(_)))), "{outcome:?}");
+        let (outcome, _) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), back);
+        assert!(
+            matches!(outcome, Err(ClientError::Login(LoginError::IdToken(_)))),
+            "{outcome:?}"
+        );
         assert_eq!(world.idp.count("/token"), 0);
     }
 }
@@ -109,12 +126,23 @@ async fn a_login_that_is_denied_says_so() {
         let url = world.shown_address().await;
         let query = url.split_once('?').unwrap().1.to_owned();
         let parameter = |name| parameter(&query, name).unwrap();
-        let answer = format!("error=access_denied&error_description=%1b[2J<b>&iss={}", world.idp.url);
-        get(&format!("{}?{answer}&state={}", parameter("redirect_uri"), parameter("state"))).await
+        let answer = format!(
+            "error=access_denied&error_description=%1b%5B2J%3Cb%3E&iss={}",
+            world.idp.url
+        );
+        get(&format!(
+            "{}?{answer}&state={}",
+            parameter("redirect_uri"),
+            parameter("state")
+        ))
+        .await
     };
-    let (outcome, page) = tokio::join!(client.log_in(LoginWay::Browser, client.now()), back);
+    let (outcome, page) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), back);
     let error = outcome.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.exit_code()), ("the login was denied", 1));
+    assert_eq!(
+        (error.to_string().as_str(), error.exit_code()),
+        ("the login was denied", 1)
+    );
     assert!(!page.contains("<b>"), "{page}");
     assert_eq!(files(&world.folder().join("logins")), 0);
 }
@@ -134,7 +162,10 @@ async fn a_token_that_was_not_asked_for_is_no_login() {
         let world = World::new().await;
         world.set(|state| state.twisted = twisted.clone());
         let error = world.log_in().await.unwrap_err();
-        assert!(matches!(error, ClientError::Login(LoginError::IdToken(_))), "{twisted}: {error:?}");
+        assert!(
+            matches!(error, ClientError::Login(LoginError::IdToken(_))),
+            "{twisted}: {error:?}"
+        );
         assert_eq!(world.gateway.count("/credentials"), 0, "{twisted}");
         assert_eq!(files(&world.folder().join("logins")), 0, "{twisted}");
     }
@@ -144,10 +175,16 @@ async fn a_token_that_was_not_asked_for_is_no_login() {
 async fn a_login_that_the_gateway_does_not_take_is_no_login() {
     let world = World::new().await;
     world.set(|state| {
-        state.gateway_status = Some((403, json!({ "code": "AccessDenied", "message": "the principal is revoked" })));
+        state.gateway_status = Some((
+            403,
+            json!({ "code": "AccessDenied", "message": "the principal is revoked" }),
+        ));
     });
     let error = world.log_in().await.unwrap_err();
-    assert_eq!(error.to_string(), "the gateway refuses: the principal is revoked (AccessDenied)");
+    assert_eq!(
+        error.to_string(),
+        "the gateway refuses: the principal is revoked (AccessDenied)"
+    );
     assert_eq!((error.exit_code(), files(&world.folder().join("logins"))), (1, 0));
 }
 
@@ -176,13 +213,20 @@ async fn the_last_address_can_be_pasted_back() {
         });
         let sender = PASTED.with(|slot| slot.borrow().clone().unwrap());
         let back = parameter("redirect_uri");
-        sender.send(format!("{back}?code=evil&state=other")).await.unwrap();
+        sender
+            .send(format!("{back}?code=evil&state=other"))
+            .await
+            .unwrap();
         sender.send("what?".into()).await.unwrap();
         eventually(|| (world.said().matches("That is not the address").count() == 2).then_some(())).await;
-        let right = format!("  \"{back}?code=code-1&state={}&iss={}#_\" ", parameter("state"), world.idp.url);
+        let right = format!(
+            "  \"{back}?code=code-1&state={}&iss={}#_\" ",
+            parameter("state"),
+            world.idp.url
+        );
         sender.send(right).await.unwrap();
     };
-    let (outcome, ()) = tokio::join!(client.log_in(LoginWay::Paste, client.now()), typing);
+    let (outcome, ()) = tokio::join!(client.log_in(Some(LoginWay::Paste), client.now()), typing);
     assert_eq!(outcome.unwrap().who, "ana@acme.example");
     world.assert_nothing_secret_was_said();
 }
@@ -190,12 +234,20 @@ async fn the_last_address_can_be_pasted_back() {
 #[tokio::test]
 async fn somebody_logs_in_with_a_code_on_another_device() {
     let world = World::new().await;
-    world.set(|state| state.pending = vec![json!({ "error": "authorization_pending" }), json!({ "error": "authorization_pending" })]);
+    world.set(|state| {
+        state.pending = vec![
+            json!({ "error": "authorization_pending" }),
+            json!({ "error": "authorization_pending" }),
+        ]
+    });
     let client = world.client();
-    let logged_in = client.log_in(LoginWay::Device, client.now()).await.unwrap();
+    let logged_in = client.log_in(Some(LoginWay::Device), client.now()).await.unwrap();
     assert_eq!(logged_in.who, "ana@acme.example");
     let said = world.said();
-    assert!(said.contains(&format!("go to {}/activate on any device", world.idp.url)), "{said}");
+    assert!(
+        said.contains(&format!("go to {}/activate on any device", world.idp.url)),
+        "{said}"
+    );
     assert!(said.contains("Only approve if you see WDJB-MJHT"), "{said}");
     // A link with the code in it is what gets followed without a look.
     assert!(!said.contains("user_code="), "{said}");
@@ -209,31 +261,70 @@ async fn a_device_code_that_is_never_approved_ends() {
         let world = World::new().await;
         world.set(|state| state.pending = vec![answer]);
         let client = world.client();
-        let error = client.log_in(LoginWay::Device, client.now()).await.unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.next().as_str(), error.exit_code()), (said, next, 1));
+        let error = client
+            .log_in(Some(LoginWay::Device), client.now())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (
+                error.to_string().as_str(),
+                error.next().as_str(),
+                error.exit_code()
+            ),
+            (said, next, 1)
+        );
         assert_eq!(world.idp.count("/token"), 1);
     };
-    check(json!({ "error": "expired_token" }), "the code was not approved in time", "tidegate login --device").await;
-    check(json!({ "error": "access_denied" }), "the login was denied", "tidegate login").await;
+    check(
+        json!({ "error": "expired_token" }),
+        "the code was not approved in time",
+        "tidegate login --device",
+    )
+    .await;
+    check(
+        json!({ "error": "access_denied" }),
+        "the login was denied",
+        "tidegate login",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn without_a_browser_and_a_terminal_a_login_fails_at_once() {
     let world = World::new().await;
     let home = world.home.path().to_str().unwrap();
-    let environment = Environment::of([("HOME", home), ("SSH_CONNECTION", "a b c d"), ("TIDEGATE_ENDPOINT", &world.gateway.url)]);
+    let environment = Environment::of([
+        ("HOME", home),
+        ("SSH_CONNECTION", "a b c d"),
+        ("TIDEGATE_ENDPOINT", &world.gateway.url),
+    ]);
     let client = world.client_in(environment, &Choice::default(), false);
-    let error = client.log_in(LoginWay::Browser, client.now()).await.unwrap_err();
-    assert_eq!(error.to_string(), "a browser cannot be opened in an SSH session, and there is no terminal to paste an address into");
+    let error = client
+        .log_in(Some(LoginWay::Browser), client.now())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a browser cannot be opened in an SSH session, and there is no terminal to paste an address into"
+    );
     assert_eq!(error.next(), "tidegate login --device");
 }
 
 #[tokio::test]
 async fn which_provider_is_asked_is_said_if_there_are_several() {
     let world = World::new().await;
-    let client = world.client_with(&Choice { issuer: Some("google".into()), ..Choice::default() });
-    let error = client.log_in(LoginWay::Browser, client.now()).await.unwrap_err();
-    assert_eq!(error.to_string(), "there is no identity provider `google`; expected one of okta");
+    let client = world.client_with(&Choice {
+        issuer: Some("google".into()),
+        ..Choice::default()
+    });
+    let error = client
+        .log_in(Some(LoginWay::Browser), client.now())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no identity provider `google`; expected one of okta"
+    );
     assert_eq!(error.next(), "tidegate login --issuer okta");
 }
 
@@ -241,7 +332,10 @@ async fn which_provider_is_asked_is_said_if_there_are_several() {
 #[tokio::test]
 async fn ten_processes_that_need_a_login_open_one_browser_tab() {
     let world = World::new().await;
-    let renewal = Renewal { auto_login: true, ..Renewal::default() };
+    let renewal = Renewal {
+        auto_login: true,
+        ..Renewal::default()
+    };
     let clients: Vec<_> = (0..10).map(|_| world.client()).collect();
     let mut running = tokio::task::JoinSet::new();
     for client in clients {
@@ -251,8 +345,16 @@ async fn ten_processes_that_need_a_login_open_one_browser_tab() {
     while let Some(keys) = running.join_next().await {
         assert_eq!(keys.unwrap().unwrap(), "TGIAEXAMPLE");
     }
-    assert_eq!(world.said().matches("a browser has been opened").count(), 1, "{}", world.said());
-    assert_eq!((world.idp.count("/token"), world.gateway.count("/credentials")), (1, 1));
+    assert_eq!(
+        world.said().matches("a browser has been opened").count(),
+        1,
+        "{}",
+        world.said()
+    );
+    assert_eq!(
+        (world.idp.count("/token"), world.gateway.count("/credentials")),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -262,17 +364,24 @@ async fn those_who_wait_for_a_login_hear_that_it_failed() {
     for _ in 0..5 {
         let client = world.client();
         let begun = START.parse().unwrap();
-        running.spawn(async move { client.log_in(LoginWay::Browser, begun).await });
+        running.spawn(async move { client.log_in(Some(LoginWay::Browser), begun).await });
     }
     let url = world.shown_address().await;
     eventually(|| (world.said().matches("waiting for it").count() == 4).then_some(())).await;
     let query = url.split_once('?').unwrap().1.to_owned();
     let parameter = |name| parameter(&query, name).unwrap();
-    let answer = format!("error=access_denied&state={}&iss={}", parameter("state"), world.idp.url);
+    let answer = format!(
+        "error=access_denied&state={}&iss={}",
+        parameter("state"),
+        world.idp.url
+    );
     get(&format!("{}?{answer}", parameter("redirect_uri"))).await;
     while let Some(outcome) = running.join_next().await {
         let error = outcome.unwrap().unwrap_err();
-        assert_eq!((error.to_string().as_str(), error.exit_code()), ("the login was denied", 1));
+        assert_eq!(
+            (error.to_string().as_str(), error.exit_code()),
+            ("the login was denied", 1)
+        );
     }
     assert_eq!(world.said().matches("a browser has been opened").count(), 1);
 }
@@ -281,14 +390,34 @@ async fn those_who_wait_for_a_login_hear_that_it_failed() {
 async fn logging_out_forgets_and_tells_the_provider() {
     let world = World::new().await;
     world.log_in().await.unwrap();
-    assert_eq!((files(&world.folder().join("logins")), files(&world.folder().join("keys"))), (1, 1));
+    assert_eq!(
+        (
+            files(&world.folder().join("logins")),
+            files(&world.folder().join("keys"))
+        ),
+        (1, 1)
+    );
     let gone = world.client().log_out(false).await.unwrap();
     assert_eq!(gone.len(), 1);
     assert!(gone[0].revoked && gone[0].who == "ana@acme.example");
-    assert_eq!(gone[0].end_session.as_deref(), Some(&*format!("{}/end?client_id=tidegate-cli", world.idp.url)));
-    let revoked = world.idp.seen().into_iter().find(|seen| seen.path() == "/revoke").unwrap();
+    assert_eq!(
+        gone[0].end_session.as_deref(),
+        Some(&*format!("{}/end?client_id=tidegate-cli", world.idp.url))
+    );
+    let revoked = world
+        .idp
+        .seen()
+        .into_iter()
+        .find(|seen| seen.path() == "/revoke")
+        .unwrap();
     assert_eq!(revoked.form("token").as_deref(), Some("refresh-1"));
-    assert_eq!((files(&world.folder().join("logins")), files(&world.folder().join("keys"))), (0, 0));
+    assert_eq!(
+        (
+            files(&world.folder().join("logins")),
+            files(&world.folder().join("keys"))
+        ),
+        (0, 0)
+    );
     let error = world.keys().await.unwrap_err();
     assert_eq!(error.exit_code(), 3);
     assert!(world.client().log_out(true).await.unwrap().is_empty());

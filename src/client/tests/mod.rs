@@ -1,12 +1,13 @@
 //! The caller's side against a gateway and a provider of the decided shapes, on loopback.
 
+mod doors;
 mod fake;
 mod logins;
 mod renewals;
 mod world;
 
 pub(super) use fake::{Answer, Fake, Seen, answer};
-pub(super) use world::{jwt, text};
+pub(super) use world::jwt;
 
 use super::Console;
 use std::io::Write;

@@ -15,7 +15,10 @@ async fn logged_in() -> World {
 async fn nobody_logged_in_is_an_error_with_its_own_exit_code() {
     let world = World::new().await;
     let error = world.keys().await.unwrap_err();
-    assert_eq!(error.to_string(), format!("not logged in to `{}`", world.gateway.url));
+    assert_eq!(
+        error.to_string(),
+        format!("not logged in to `{}`", world.gateway.url)
+    );
     assert_eq!((error.exit_code(), error.next().as_str()), (3, "tidegate login"));
     assert!(world.gateway.seen().is_empty());
 }
@@ -32,7 +35,10 @@ async fn keys_are_kept_until_the_window() {
     // Those are kept, too.
     world.keys().await.unwrap();
     assert_eq!(world.gateway.count("/credentials"), 2);
-    let uncached = Renewal { cache: false, ..Renewal::default() };
+    let uncached = Renewal {
+        cache: false,
+        ..Renewal::default()
+    };
     world.client().keys(uncached).await.unwrap();
     assert_eq!(world.gateway.count("/credentials"), 3);
 }
@@ -47,13 +53,26 @@ async fn what_was_asked_for_at_the_login_holds_until_the_next_one() {
         ..Choice::default()
     };
     let client = world.client_with(&choice);
-    let (outcome, _) = tokio::join!(client.log_in(crate::client::LoginWay::Browser, client.now()), world.browse());
+    let (outcome, _) = tokio::join!(
+        client.log_in(Some(crate::client::LoginWay::Browser), client.now()),
+        world.browse()
+    );
     outcome.unwrap();
     world.advance(50);
     world.set(|state| state.keys_live = SignedDuration::from_hours(8));
-    world.client().keys(Renewal { cache: false, ..Renewal::default() }).await.unwrap();
+    world
+        .client()
+        .keys(Renewal {
+            cache: false,
+            ..Renewal::default()
+        })
+        .await
+        .unwrap();
     let asked = world.gateway.seen();
-    let asked: Vec<_> = asked.iter().filter(|seen| seen.path() == "/_tidegate/credentials").collect();
+    let asked: Vec<_> = asked
+        .iter()
+        .filter(|seen| seen.path() == "/_tidegate/credentials")
+        .collect();
     assert_eq!(asked.len(), 2);
     for seen in &asked {
         assert_eq!(seen.query("role").as_deref(), Some("exporter"));
@@ -62,7 +81,10 @@ async fn what_was_asked_for_at_the_login_holds_until_the_next_one() {
         assert!(seen.header("authorization").unwrap().starts_with("e30."));
     }
     // Another role has other keys.
-    let other = Choice { role: Some("reader".into()), ..Choice::default() };
+    let other = Choice {
+        role: Some("reader".into()),
+        ..Choice::default()
+    };
     world.client_with(&other).keys(Renewal::default()).await.unwrap();
     assert_eq!(world.gateway.count("role=reader"), 1);
 }
@@ -80,7 +102,12 @@ async fn ten_processes_renew_once() {
     while let Some(keys) = running.join_next().await {
         assert_eq!(keys.unwrap().unwrap().to_string(), "2026-11-20T11:50:00Z");
     }
-    let refreshed = world.idp.seen().iter().filter(|seen| seen.body.contains("grant_type=refresh_token")).count();
+    let refreshed = world
+        .idp
+        .seen()
+        .iter()
+        .filter(|seen| seen.body.contains("grant_type=refresh_token"))
+        .count();
     assert_eq!((refreshed, world.gateway.count("/credentials")), (1, 2));
     // The one that came with the renewal is what is good next time.
     world.advance(50);
@@ -100,7 +127,10 @@ async fn a_login_that_cannot_be_renewed_ends_and_says_when() {
     assert_eq!(world.gateway.count("/credentials"), 1);
     world.advance(17);
     let error = world.keys().await.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.next().as_str()), ("session expired 12 min ago", "tidegate login"));
+    assert_eq!(
+        (error.to_string().as_str(), error.next().as_str()),
+        ("session expired 12 min ago", "tidegate login")
+    );
     assert_eq!((error.exit_code(), world.gateway.count("/credentials")), (3, 1));
 }
 
@@ -112,9 +142,24 @@ async fn an_expired_refresh_token_ends_the_login_and_is_not_tried_again() {
     world.advance(50);
     world.keys().await.unwrap();
     world.advance(72 - 50);
-    let error = world.client().keys(Renewal { cache: false, ..Renewal::default() }).await.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.exit_code()), ("session expired 12 min ago", 3));
-    let tried = world.idp.seen().iter().filter(|seen| seen.body.contains("grant_type=refresh_token")).count();
+    let error = world
+        .client()
+        .keys(Renewal {
+            cache: false,
+            ..Renewal::default()
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), error.exit_code()),
+        ("session expired 12 min ago", 3)
+    );
+    let tried = world
+        .idp
+        .seen()
+        .iter()
+        .filter(|seen| seen.body.contains("grant_type=refresh_token"))
+        .count();
     assert_eq!(tried, 1);
 }
 
@@ -148,7 +193,12 @@ async fn a_provider_that_is_down_is_no_reason_to_log_in_again() {
 #[tokio::test]
 async fn a_gateway_that_is_down_is_bridged_by_keys_that_are_still_good() {
     let world = logged_in().await;
-    world.set(|state| state.gateway_status = Some((503, json!({ "code": "ServiceUnavailable", "message": "draining" }))));
+    world.set(|state| {
+        state.gateway_status = Some((
+            503,
+            json!({ "code": "ServiceUnavailable", "message": "draining" }),
+        ))
+    });
     world.advance(50);
     let keys = world.keys().await.unwrap();
     assert_eq!(keys.expires_at.to_string(), "2026-11-20T11:00:00Z");
@@ -163,11 +213,17 @@ async fn a_gateway_that_is_down_is_bridged_by_keys_that_are_still_good() {
 async fn a_caller_that_is_refused_does_not_go_on_with_earlier_keys() {
     let world = logged_in().await;
     world.set(|state| {
-        state.gateway_status = Some((403, json!({ "code": "AccessDenied", "message": "the principal is revoked" })));
+        state.gateway_status = Some((
+            403,
+            json!({ "code": "AccessDenied", "message": "the principal is revoked" }),
+        ));
     });
     world.advance(50);
     let error = world.keys().await.unwrap_err();
-    assert_eq!((error.exit_code(), error.to_string().as_str()), (1, "the gateway refuses: the principal is revoked (AccessDenied)"));
+    assert_eq!(
+        (error.exit_code(), error.to_string().as_str()),
+        (1, "the gateway refuses: the principal is revoked (AccessDenied)")
+    );
 }
 
 #[tokio::test]
@@ -177,11 +233,24 @@ async fn a_gateway_that_cannot_be_reached_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let environment = Environment::of([("HOME", home), ("BROWSER", "true"), ("TIDEGATE_ENDPOINT", endpoint.as_str())]);
+    let environment = Environment::of([
+        ("HOME", home),
+        ("BROWSER", "true"),
+        ("TIDEGATE_ENDPOINT", endpoint.as_str()),
+    ]);
     let client = world.client_in(environment, &Choice::default(), false);
-    let error = client.log_in(crate::client::LoginWay::Browser, client.now()).await.unwrap_err();
-    assert_eq!((error.exit_code(), error.to_string().as_str()), (1, "the gateway cannot be reached"));
-    assert_eq!(error.next(), format!("curl -sS {endpoint}/_tidegate/configuration"));
+    let error = client
+        .log_in(Some(crate::client::LoginWay::Browser), client.now())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.exit_code(), error.to_string().as_str()),
+        (1, "the gateway cannot be reached")
+    );
+    assert_eq!(
+        error.next(),
+        format!("curl -sS {endpoint}/_tidegate/configuration")
+    );
 }
 
 #[tokio::test]
@@ -189,7 +258,10 @@ async fn a_clock_that_is_off_is_named_with_by_how_much() {
     let world = logged_in().await;
     world.set(|state| {
         state.gateway_ahead = SignedDuration::from_mins(17);
-        state.gateway_status = Some((403, json!({ "code": "ExpiredToken", "message": "the token expired" })));
+        state.gateway_status = Some((
+            403,
+            json!({ "code": "ExpiredToken", "message": "the token expired" }),
+        ));
     });
     world.advance(50);
     let error = world.keys().await.unwrap_err();
@@ -205,7 +277,13 @@ async fn a_clock_that_is_off_is_named_with_by_how_much() {
         state.gateway_status = None;
     });
     world.keys().await.unwrap();
-    assert!(world.said().contains("warning: this machine's clock is 6 min ahead of the gateway's"), "{}", world.said());
+    assert!(
+        world
+            .said()
+            .contains("warning: this machine's clock is 6 min ahead of the gateway's"),
+        "{}",
+        world.said()
+    );
 }
 
 #[tokio::test]
@@ -216,7 +294,13 @@ async fn keys_that_cannot_be_kept_are_given_all_the_same() {
     std::fs::remove_dir_all(&keys).unwrap();
     std::fs::write(&keys, "").unwrap();
     assert_eq!(world.keys().await.unwrap().access_key_id, "TGIAEXAMPLE");
-    assert!(world.said().contains("warning: the keys cannot be kept for the next time"), "{}", world.said());
+    assert!(
+        world
+            .said()
+            .contains("warning: the keys cannot be kept for the next time"),
+        "{}",
+        world.said()
+    );
     world.assert_nothing_secret_was_said();
 }
 
@@ -228,7 +312,11 @@ async fn without_a_place_for_locks_it_goes_on_and_says_so() {
     std::fs::write(&locks, "").unwrap();
     world.advance(50);
     world.keys().await.unwrap();
-    assert!(world.said().contains("warning: going on without a lock"), "{}", world.said());
+    assert!(
+        world.said().contains("warning: going on without a lock"),
+        "{}",
+        world.said()
+    );
 }
 
 #[tokio::test]
@@ -237,14 +325,25 @@ async fn who_one_is_is_what_the_gateway_says() {
     let me = world.client().who_am_i().await.unwrap();
     assert_eq!(me.gateway["principal"], json!("okta:ana@acme.example"));
     assert!(me.login.unwrap().renewable);
-    let asked = world.gateway.seen().into_iter().rfind(|seen| seen.path() == "/_tidegate/whoami").unwrap();
+    let asked = world
+        .gateway
+        .seen()
+        .into_iter()
+        .rfind(|seen| seen.path() == "/_tidegate/whoami")
+        .unwrap();
     assert!(asked.header("authorization").unwrap().starts_with("Bearer e30."));
-    assert_eq!(world.client().keys_end().await.unwrap().to_string(), "2026-11-20T11:00:00Z");
+    assert_eq!(
+        world.client().keys_end().await.unwrap().to_string(),
+        "2026-11-20T11:00:00Z"
+    );
 }
 
 #[tokio::test]
 async fn the_login_of_another_provider_is_not_taken() {
     let world = logged_in().await;
-    let client = world.client_with(&Choice { issuer: Some("google".into()), ..Choice::default() });
+    let client = world.client_with(&Choice {
+        issuer: Some("google".into()),
+        ..Choice::default()
+    });
     assert_eq!(client.keys(Renewal::default()).await.unwrap_err().exit_code(), 3);
 }

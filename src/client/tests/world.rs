@@ -47,7 +47,10 @@ pub(in crate::client) const START: &str = "2026-11-20T10:00:00Z";
 
 /// A token that says this; nobody here verifies its signature.
 pub(in crate::client) fn jwt(claims: &Value) -> String {
-    format!("e30.{}.c2lnbmF0dXJl", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()))
+    format!(
+        "e30.{}.c2lnbmF0dXJl",
+        BASE64URL_NOPAD.encode(claims.to_string().as_bytes())
+    )
 }
 
 pub(in crate::client) fn text(said: &Mutex<Vec<u8>>) -> String {
@@ -77,7 +80,14 @@ impl World {
         let of_gateway = Arc::clone(&state);
         let gateway = Fake::serve(move |seen| answer_of_gateway(&of_gateway.lock().unwrap(), seen)).await;
         let said = console(false).1;
-        Self { home: tempfile::tempdir().unwrap(), gateway, idp, state, clock: Clock::fixed(now), said }
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            gateway,
+            idp,
+            state,
+            clock: Clock::fixed(now),
+            said,
+        }
     }
 
     /// One process. `lines` are pasted into its login.
@@ -88,15 +98,30 @@ impl World {
     pub(in crate::client) fn client_with(&self, choice: &Choice) -> Client {
         let home = self.home.path().to_str().unwrap();
         // `true` is a browser that ends without having gone anywhere; the test is the browser.
-        let environment = Environment::of([("HOME", home), ("BROWSER", "true"), ("TIDEGATE_ENDPOINT", self.gateway.url.as_str())]);
+        let environment = Environment::of([
+            ("HOME", home),
+            ("BROWSER", "true"),
+            ("TIDEGATE_ENDPOINT", self.gateway.url.as_str()),
+        ]);
         self.client_in(environment, choice, false)
     }
 
-    pub(in crate::client) fn client_in(&self, environment: Environment, choice: &Choice, attended: bool) -> Client {
+    pub(in crate::client) fn client_in(
+        &self,
+        environment: Environment,
+        choice: &Choice,
+        attended: bool,
+    ) -> Client {
         let settings = Settings::resolve(choice, &environment).unwrap();
         let console = crate::client::Console::new(self.said.clone(), attended);
-        let mut client =
-            Client::with(settings, environment, self.clock.clone(), console, Keychain::Missing("this is a test")).unwrap();
+        let mut client = Client::with(
+            settings,
+            environment,
+            self.clock.clone(),
+            console,
+            Keychain::Missing("this is a test"),
+        )
+        .unwrap();
         client.lines = nobody_types;
         client
     }
@@ -124,8 +149,10 @@ impl World {
         let client = self.client();
         let begun = client.now();
         let browsing = self.browse();
-        let (outcome, _) =
-            tokio::join!(client.log_in(crate::client::LoginWay::Browser, begun), browsing);
+        let (outcome, _) = tokio::join!(
+            client.log_in(Some(crate::client::LoginWay::Browser), begun),
+            browsing
+        );
         outcome
     }
 
@@ -139,7 +166,12 @@ impl World {
             state.challenge = parameter("code_challenge");
             state.nonce = parameter("nonce");
         });
-        let back = format!("{}?code=code-1&state={}&iss={}", parameter("redirect_uri"), parameter("state"), self.idp.url);
+        let back = format!(
+            "{}?code=code-1&state={}&iss={}",
+            parameter("redirect_uri"),
+            parameter("state"),
+            self.idp.url
+        );
         get(&back).await
     }
 
@@ -157,7 +189,14 @@ impl World {
     /// Nothing that was said is a secret.
     pub(in crate::client) fn assert_nothing_secret_was_said(&self) {
         let said = self.said();
-        for secret in ["refresh-", "code-1", "c2lnbmF0dXJl", "hidden-secret", "hidden-token", "device-code"] {
+        for secret in [
+            "refresh-",
+            "code-1",
+            "c2lnbmF0dXJl",
+            "hidden-secret",
+            "hidden-token",
+            "device-code",
+        ] {
             assert!(!said.contains(secret), "`{secret}` was said: {said}");
         }
     }
@@ -179,8 +218,17 @@ pub(in crate::client) async fn eventually<T>(mut probe: impl FnMut() -> Option<T
 
 /// GET, as a browser does it: status line and page.
 pub(in crate::client) async fn get(url: &str) -> String {
-    let fetched = crate::fetch::Fetcher::new(None).unwrap().allow_plain().get(url).await.unwrap();
-    format!("{} {}", fetched.status.as_u16(), String::from_utf8_lossy(&fetched.body))
+    let fetched = crate::fetch::Fetcher::new(None)
+        .unwrap()
+        .allow_plain()
+        .get(url)
+        .await
+        .unwrap();
+    format!(
+        "{} {}",
+        fetched.status.as_u16(),
+        String::from_utf8_lossy(&fetched.body)
+    )
 }
 
 pub(in crate::client) fn files(folder: &Path) -> usize {
@@ -240,7 +288,9 @@ fn token(state: &mut State, seen: &Seen) -> super::Answer {
         "authorization_code" => {
             let verifier = seen.form("code_verifier").unwrap();
             let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
-            if seen.form("code").as_deref() != Some("code-1") || BASE64URL_NOPAD.encode(digest.as_ref()) != state.challenge {
+            if seen.form("code").as_deref() != Some("code-1")
+                || BASE64URL_NOPAD.encode(digest.as_ref()) != state.challenge
+            {
                 return refused("invalid_grant");
             }
         }
@@ -278,7 +328,12 @@ fn token(state: &mut State, seen: &Seen) -> super::Answer {
 fn answer_of_gateway(state: &State, seen: &Seen) -> super::Answer {
     let date = state.now.checked_add(state.gateway_ahead).unwrap();
     let with_date = |(status, mut headers, body): super::Answer| {
-        headers.push(("date", jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap()));
+        headers.push((
+            "date",
+            jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&date)
+                .unwrap(),
+        ));
         (status, headers, body)
     };
     if let Some((status, body)) = &state.gateway_status
@@ -297,15 +352,21 @@ fn answer_of_gateway(state: &State, seen: &Seen) -> super::Answer {
                 "audience": "https://s3.acme.example",
             }),
         ),
-        "/_tidegate/credentials" if seen.header("authorization").is_some_and(|token| token.starts_with("e30.")) => answer(
-            200,
-            json!({
-                "AccessKeyId": "TGIAEXAMPLE",
-                "SecretAccessKey": "hidden-secret",
-                "Token": "hidden-token",
-                "Expiration": state.now.checked_add(state.keys_live).unwrap().to_string(),
-            }),
-        ),
+        "/_tidegate/credentials"
+            if seen
+                .header("authorization")
+                .is_some_and(|token| token.starts_with("e30.")) =>
+        {
+            answer(
+                200,
+                json!({
+                    "AccessKeyId": "TGIAEXAMPLE",
+                    "SecretAccessKey": "hidden-secret",
+                    "Token": "hidden-token",
+                    "Expiration": state.now.checked_add(state.keys_live).unwrap().to_string(),
+                }),
+            )
+        }
         "/_tidegate/whoami" => answer(
             200,
             json!({
@@ -313,6 +374,9 @@ fn answer_of_gateway(state: &State, seen: &Seen) -> super::Answer {
                 "groups": ["okta:analysts"], "tags": {}, "buckets": { "lake": ["read", "list"] }, "source_ip": "203.0.113.9",
             }),
         ),
-        _ => answer(404, json!({ "code": "NoSuchKey", "message": "there is nothing here" })),
+        _ => answer(
+            404,
+            json!({ "code": "NoSuchKey", "message": "there is nothing here" }),
+        ),
     })
 }
