@@ -9,6 +9,7 @@
 
 mod environment;
 mod error;
+mod issuer;
 mod raw;
 mod resolve;
 mod secret_ref;
@@ -23,10 +24,10 @@ mod tests;
 
 pub use environment::Environment;
 pub use error::{ConfigErrors, ConfigProblem};
+pub use issuer::{ClaimPath, ClaimSource, ClaimValue, Condition, Issuer, Login, Rule, TagSource};
 pub use secret_ref::{SecretRef, SecretRefError, StaticKeys};
 pub use units::duration as parse_duration;
 
-use crate::authn::PrincipalKind;
 use crate::operation::{BucketName, KeyPrefix};
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
@@ -144,27 +145,6 @@ pub struct Sessions {
 pub struct Audit {
     /// JSON lines are appended here.
     pub file: PathBuf,
-}
-
-/// An identity provider.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issuer {
-    /// The prefix of every principal and group of this issuer: `[a-z0-9-]{1,32}`.
-    pub name: Box<str>,
-    /// `iss`, compared byte for byte; `https`, no query, no fragment.
-    pub issuer: Box<str>,
-    /// At least one; a token must name one of them.
-    pub audiences: Vec<Box<str>>,
-    /// What its principals are.
-    pub kind: PrincipalKind,
-    /// The claim that names the principal.
-    pub principal: Box<str>,
-    /// The claim that lists groups, if any.
-    pub groups: Option<Box<str>>,
-    /// Private CA for discovery and JWKS.
-    pub ca: Option<PathBuf>,
-    /// Longest accepted `exp - iat`.
-    pub max_token_lifetime: Duration,
 }
 
 /// A role that sessions may carry and policies name.

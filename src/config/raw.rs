@@ -3,6 +3,10 @@
 //! A [`Section`] is asked for its keys one by one and remembers them. What nobody asked for is unknown, and the
 //! keys that were asked for are the accepted ones: the list in a message cannot be out of date.
 
+mod entry;
+
+pub(super) use entry::{Entry, Scalar};
+
 use super::error::ConfigProblem;
 use super::units;
 use std::cell::RefCell;
@@ -113,7 +117,8 @@ pub(super) struct Section<'a> {
 }
 
 /// Keys next to secrets whose values are none.
-const OPEN_KEYS: [&str; 7] = [
+const OPEN_KEYS: [&str; 8] = [
+    "client_id",
     "duration",
     "kind",
     "role_arn",
@@ -427,14 +432,7 @@ impl<'a> Section<'a> {
         if self.private && !OPEN_KEYS.contains(&key) {
             return None;
         }
-        match value {
-            DeValue::String(text) => Some(format!("{:?}", units::shown(text))),
-            DeValue::Integer(number) => Some(number.to_string()),
-            DeValue::Float(number) => Some(number.to_string()),
-            DeValue::Boolean(flag) => Some(flag.to_string()),
-            DeValue::Datetime(time) => Some(time.to_string()),
-            DeValue::Array(_) | DeValue::Table(_) => None,
-        }
+        shown(value)
     }
 }
 
@@ -451,6 +449,18 @@ fn join(path: &str, key: &str) -> String {
         (true, false) => format!("{key:?}"),
         (false, true) => format!("{path}.{key}"),
         (false, false) => format!("{path}.{key:?}"),
+    }
+}
+
+/// A value on one line; lists and tables are not shown.
+fn shown(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(format!("{:?}", units::shown(text))),
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
+        DeValue::Datetime(time) => Some(time.to_string()),
+        DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }
 

@@ -61,12 +61,17 @@ fn the_sample_loads_as_it_stands() {
     let issuer = Issuer {
         name: "google".into(),
         issuer: "https://accounts.google.com".into(),
+        aliases: Vec::new(),
         audiences: vec!["https://s3.tidegate.test".into()],
         kind: PrincipalKind::Workload,
         principal: "email".into(),
         groups: Some("groups".into()),
+        require: Vec::new(),
+        tags: Vec::new(),
         ca: Some(at("certs/idp-ca.pem")),
+        jwks: None,
         max_token_lifetime: Duration::from_secs(24 * 3600),
+        login: None,
     };
     assert_eq!(config.issuers, [Arc::new(issuer)]);
     let target = Target {
@@ -121,7 +126,7 @@ fn what_may_be_left_out_has_a_default() {
         writeln!(text, "{line}").unwrap();
     }
     let config = load_text(&text).unwrap();
-    assert_eq!(&*config.issuers[0].principal, "sub");
+    assert_eq!(config.issuers[0].principal, "sub".into());
     assert_eq!(config.issuers[0].groups, None);
     assert_eq!(config.issuers[0].ca, None);
     assert_eq!(config.targets["store"].addressing, Addressing::Path);
@@ -392,12 +397,12 @@ fn mistakes_of_issuers_are_located() {
     );
     check(
         "[[issuers]]",
-        "[[issuers]]\nname = \"google\"\nissuer = \"https://accounts.google.com\"\naudiences = [\"a\"]\nkind = \"user\"\n[[issuers]]",
+        "[[issuers]]\nname = \"google\"\nissuer = \"https://accounts.google.com\"\naudiences = [\"https://s3.tidegate.test\"]\nkind = \"user\"\n[[issuers]]",
         &[
             "tidegate.toml:23: issuers[1].name = \"google\": already used in line 18; \
              expected a name of its own: it is the prefix of its principals",
             "tidegate.toml:24: issuers[1].issuer = \"https://accounts.google.com\": already used in line 19; \
-             expected one table for each issuer",
+             expected one table for each issuer, or tables that have no audience in common",
         ],
     );
     check(

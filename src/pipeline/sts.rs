@@ -121,7 +121,7 @@ struct Answer {
 
 fn reason(error: &StsError) -> Reason {
     match error {
-        StsError::Token(TokenError::Expired) | StsError::TokenTooShort { .. } => Reason::Expired,
+        StsError::Token(TokenError::Expired { .. }) | StsError::TokenTooShort { .. } => Reason::Expired,
         StsError::Token(TokenError::IssuerUnavailable { .. }) => Reason::Unavailable,
         StsError::Token(_) => Reason::BadToken,
         StsError::Session(_) => Reason::Internal,

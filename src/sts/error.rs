@@ -88,11 +88,17 @@ impl StsError {
                 "InvalidParameterValue"
             }
             Self::Validation { .. } | Self::Duration { .. } => "ValidationError",
-            Self::Token(TokenError::Expired) | Self::TokenTooShort { .. } => "ExpiredTokenException",
+            Self::Token(TokenError::Expired { .. }) | Self::TokenTooShort { .. } => "ExpiredTokenException",
             Self::Token(TokenError::IssuerUnavailable { .. }) => "IDPCommunicationError",
-            Self::Token(TokenError::Malformed(_) | TokenError::UnknownIssuer | TokenError::Refused(_)) => {
-                "InvalidIdentityToken"
-            }
+            Self::Token(
+                TokenError::Malformed(_)
+                | TokenError::UnknownIssuer
+                | TokenError::NotYetValid { .. }
+                | TokenError::Refused(_)
+                | TokenError::Unmet(_),
+            ) => "InvalidIdentityToken",
+            // The token is genuine, and what is wrong with it is for the issuer to change.
+            Self::Token(TokenError::GroupsLeftOut) => "IDPRejectedClaim",
             Self::Session(SessionError::TooLarge { .. }) => "PackedPolicyTooLarge",
             Self::Session(_) => "InternalFailure",
             Self::Form(_) => "MalformedQueryString",
@@ -116,7 +122,7 @@ impl StsError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Caller(_) => 403,
+            Self::Caller(_) | Self::Token(TokenError::GroupsLeftOut) => 403,
             Self::Session(SessionError::TooLarge { .. }) => 400,
             Self::Session(_) => 500,
             Self::MissingAction
@@ -159,12 +165,30 @@ impl StsError {
                 maximum,
             } => format!("DurationSeconds is {asked}, but must be from {minimum} to {maximum}.").into(),
             // JWT-10: one sentence for all ways in which a token can be wrong.
-            Self::Token(TokenError::Malformed(_) | TokenError::UnknownIssuer | TokenError::Refused(_)) => {
-                "The identity token is not accepted. Check its issuer, audience, signature and times against what \
+            Self::Token(
+                TokenError::Malformed(_)
+                | TokenError::UnknownIssuer
+                | TokenError::Refused(_)
+                | TokenError::Unmet(_),
+            ) => "The identity token is not accepted. Check its issuer, audience, signature and times against what \
                  this service expects; its operator finds the cause in the log under this request id."
+                .into(),
+            Self::Token(TokenError::GroupsLeftOut) => {
+                "The identity token leaves out your groups because there are too many. Ask the admin of your identity \
+                 provider to put only groups into it that are assigned to this application."
                     .into()
             }
-            Self::Token(TokenError::Expired) | Self::TokenTooShort { .. } => {
+            // Both are only said of genuine tokens: whoever has one may know what time it is here.
+            Self::Token(TokenError::NotYetValid { claim, at, now, .. }) => format!(
+                "The identity token is not valid yet: its {claim} is {at:.0}, and the time of this service is {now:.0}."
+            )
+            .into(),
+            Self::Token(TokenError::Expired { at, now, .. }) => format!(
+                "The identity token expired at {at:.0}; the time of this service is {now:.0}. Get a new one from its \
+                 issuer."
+            )
+            .into(),
+            Self::TokenTooShort { .. } => {
                 "The identity token has expired or is about to. Get a new one from its issuer.".into()
             }
             Self::Token(TokenError::IssuerUnavailable { .. }) => {

@@ -309,6 +309,7 @@ async fn refused_tokens_look_alike_to_the_caller_and_not_to_the_operator() {
         (TokenError::UnknownIssuer, "not configured"),
         (TokenError::Refused("audience"), "audience"),
         (TokenError::Refused("signature"), "signature"),
+        (TokenError::Unmet("`hd` is \"acme.com\"".into()), "acme.com"),
     ] {
         let error = refuse(error).await;
         assert!(error.cause().contains(cause), "{}", error.cause());
@@ -321,7 +322,30 @@ async fn refused_tokens_look_alike_to_the_caller_and_not_to_the_operator() {
         (400, &vec!["InvalidIdentityToken".to_owned()])
     );
 
-    assert_eq!(refuse(TokenError::Expired).await.code(), "ExpiredTokenException");
+    let (at, now) = (
+        Timestamp::UNIX_EPOCH,
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(60),
+    );
+    let drift = None;
+    let error = refuse(TokenError::Expired { at, now, drift }).await;
+    assert_eq!(error.code(), "ExpiredTokenException");
+    assert!(
+        error
+            .message()
+            .contains("time of this service is 1970-01-01T00:01:00Z")
+    );
+    let claim = "iat";
+    let error = refuse(TokenError::NotYetValid {
+        claim,
+        at,
+        now,
+        drift,
+    })
+    .await;
+    assert_eq!((error.code(), error.status()), ("InvalidIdentityToken", 400));
+    let error = refuse(TokenError::GroupsLeftOut).await;
+    assert_eq!((error.code(), error.status()), ("IDPRejectedClaim", 403));
+    assert!(error.message().contains("leaves out your groups"));
     let unavailable = TokenError::IssuerUnavailable {
         issuer: "corp".into(),
         cause: "connect to 10.0.0.7 refused".into(),

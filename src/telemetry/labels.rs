@@ -32,6 +32,28 @@ pub enum Outcome {
     Failed,
 }
 
+/// Whose clock is compared with ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Party {
+    /// Those who sign requests; they have no names here.
+    Caller,
+    /// An identity provider.
+    Issuer,
+    /// A store.
+    Target,
+}
+
+impl Party {
+    /// As it is written in the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Issuer => "issuer",
+            Self::Target => "target",
+        }
+    }
+}
+
 impl Decision {
     /// As it is written in the label.
     pub fn name(self) -> &'static str {
@@ -98,10 +120,22 @@ pub(super) struct StsLabels {
     pub(super) code: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct DriftLabels {
+    pub(super) party: Party,
+    pub(super) name: Box<str>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct StatusClass(pub(super) u16);
 
 impl EncodeLabelValue for Decision {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        self.name().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Party {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
         self.name().encode(encoder)
     }

@@ -5,9 +5,10 @@
 //! everything that a request decides.
 
 use super::labels::{
-    Decision, DigestLabel, Direction, OperationLabel, Outcome, OutcomeLabel, RequestLabels, StatusClass,
-    StsLabels, TargetLabel, TargetOutcomeLabels,
+    Decision, DigestLabel, Direction, DriftLabels, OperationLabel, Outcome, OutcomeLabel, Party,
+    RequestLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
+use crate::clock::Drift;
 use http::StatusCode;
 use jiff::Timestamp;
 use prometheus_client::{
@@ -45,6 +46,7 @@ struct Inner {
     credential_expires: Family<TargetLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
+    clock_drift: Family<DriftLabels, Gauge>,
     registry: Registry,
 }
 
@@ -123,6 +125,11 @@ impl Metrics {
             ),
             sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
             cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
+            clock_drift: register(
+                into,
+                "clock_drift_seconds",
+                "How far the clock of an identity provider, a target or callers is ahead of ours, as last seen",
+            ),
             registry: std::mem::take(into),
         }))
     }
@@ -238,6 +245,23 @@ impl Metrics {
     /// Cedar could not evaluate a policy.
     pub fn cedar_error(&self) {
         self.0.cedar_errors.inc();
+    }
+
+    /// How far somebody's clock was from ours when it was last seen. `name` is a configured one, or empty.
+    pub fn clock_drift(&self, party: Party, name: &str, drift: Drift) {
+        let labels = DriftLabels {
+            party,
+            name: name.into(),
+        };
+        self.0.clock_drift.get_or_create(&labels).set(drift.seconds());
+    }
+
+    /// This issuer or target is no longer configured.
+    pub fn forget_drift(&self, party: Party, name: &str) {
+        self.0.clock_drift.remove(&DriftLabels {
+            party,
+            name: name.into(),
+        });
     }
 
     /// All metrics in the OpenMetrics text format.
@@ -382,6 +406,24 @@ mod tests {
         check(&metrics, "tidegate_policy_reload_failed 1");
         metrics.policy_reload(Outcome::Ok);
         check(&metrics, "tidegate_policy_reload_failed 0");
+    }
+
+    #[test]
+    fn drift_is_told_apart_by_whose_it_is() {
+        let metrics = Metrics::new();
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        metrics.clock_drift(Party::Issuer, "google", Drift::seen(at(90), at(100), at(100)));
+        metrics.clock_drift(Party::Target, "store", Drift::seen(at(117), at(100), at(100)));
+        check(
+            &metrics,
+            r#"tidegate_clock_drift_seconds{party="issuer",name="google"} -10"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_clock_drift_seconds{party="target",name="store"} 17"#,
+        );
+        metrics.forget_drift(Party::Issuer, "google");
+        assert!(!metrics.encode().contains("google"));
     }
 
     #[test]

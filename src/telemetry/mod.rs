@@ -7,6 +7,6 @@ mod labels;
 mod log;
 mod metrics;
 
-pub use labels::{Decision, Direction, Outcome};
+pub use labels::{Decision, Direction, Outcome, Party};
 pub use log::{LogError, LogFormat, init};
 pub use metrics::{Connected, Metrics};

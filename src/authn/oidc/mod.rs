@@ -17,7 +17,11 @@ mod tests;
 
 pub use keys::IssuerState;
 
-use crate::{clock::Clock, config, fetch::FetchError};
+use crate::{
+    clock::{Clock, Drift},
+    config,
+    fetch::FetchError,
+};
 use documents::{Documents, Network};
 use jiff::Timestamp;
 use keys::IssuerKeys;
@@ -56,11 +60,39 @@ pub enum TokenError {
     #[error("the token's issuer is not configured")]
     UnknownIssuer,
     /// `exp` has passed.
-    #[error("the token has expired")]
-    Expired,
+    #[error("the token has expired{}", aside(drift))]
+    Expired {
+        /// `exp`.
+        at: Timestamp,
+        /// Our time.
+        now: Timestamp,
+        /// The issuer's clock, if it is known to be off.
+        drift: Option<Drift>,
+    },
+    /// `iat` or `nbf` is yet to come.
+    #[error("the token is refused: `{claim}` is in the future{}", aside(drift))]
+    NotYetValid {
+        /// Which of the two.
+        claim: &'static str,
+        /// What it says.
+        at: Timestamp,
+        /// Our time.
+        now: Timestamp,
+        /// The issuer's clock, if it is known to be off.
+        drift: Option<Drift>,
+    },
+    /// The issuer left the groups out because there are too many.
+    #[error(
+        "the issuer left the groups out because there are too many: assign groups to the application, or name the \
+         ones that matter as its roles"
+    )]
+    GroupsLeftOut,
     /// Signature, algorithm, audience, time or a required claim is not acceptable.
     #[error("the token is refused: {0}")]
     Refused(&'static str),
+    /// A condition of the configuration is not met, or a tag cannot be made.
+    #[error("the token is refused: {0}")]
+    Unmet(Box<str>),
     /// The issuer's keys cannot be had now.
     #[error("the keys of issuer `{issuer}` cannot be fetched: {cause}")]
     IssuerUnavailable {
@@ -69,6 +101,14 @@ pub enum TokenError {
         /// For the operator.
         cause: String,
     },
+}
+
+/// What the issuer's clock explains.
+fn aside(drift: &Option<Drift>) -> String {
+    match drift {
+        Some(drift) => format!("; the issuer's clock is {drift}"),
+        None => String::new(),
+    }
 }
 
 /// Why the configured issuers cannot be used.

@@ -79,13 +79,27 @@ fn lifetime(issuer: &config::Issuer, claims: &Claims, now: Timestamp) -> Result<
         return Err(TokenError::Refused("the token's lifetime is not acceptable"));
     }
     if now.duration_since(expires) >= LEEWAY {
-        return Err(TokenError::Expired);
+        return Err(TokenError::Expired {
+            at: expires,
+            now,
+            drift: None,
+        });
     }
     if issued.duration_since(now) > LEEWAY {
-        return Err(TokenError::Refused("`iat` is in the future"));
+        return Err(TokenError::NotYetValid {
+            claim: "iat",
+            at: issued,
+            now,
+            drift: None,
+        });
     }
-    if not_before.is_some_and(|at| at.duration_since(now) > LEEWAY) {
-        return Err(TokenError::Refused("`nbf` is in the future"));
+    if let Some(at) = not_before.filter(|at| at.duration_since(now) > LEEWAY) {
+        return Err(TokenError::NotYetValid {
+            claim: "nbf",
+            at,
+            now,
+            drift: None,
+        });
     }
     Ok(expires)
 }
@@ -106,14 +120,18 @@ fn time(claim: Option<&Json>) -> Result<Option<Timestamp>, TokenError> {
 }
 
 fn principal<'c>(issuer: &config::Issuer, claims: &'c Claims) -> Result<&'c str, TokenError> {
-    let found = claims.get(&issuer.principal);
+    let found = issuer
+        .principal
+        .paths()
+        .first()
+        .and_then(|path| claims.get(path.names().first()?));
     let principal = name(
         found,
         MAX_NAME,
         "the principal's claim is missing or not acceptable",
     )?;
     // Without this anybody could become anybody at an issuer that lets people type their address.
-    if *issuer.principal == *"email" {
+    if issuer.principal.paths().iter().any(|path| path.is("email")) {
         match claims.get("email_verified") {
             Some(Json::Bool(true)) => {}
             Some(Json::String(text)) if **text == *"true" => {}
@@ -126,13 +144,11 @@ fn principal<'c>(issuer: &config::Issuer, claims: &'c Claims) -> Result<&'c str,
 /// Groups without their prefix. All of them or an error: with a part of them, a `forbid` might not be seen.
 fn groups<'c>(issuer: &config::Issuer, claims: &'c Claims) -> Result<Vec<&'c str>, TokenError> {
     const UNACCEPTABLE: &str = "the groups' claim is not an array of acceptable names";
-    let Some(claim) = issuer.groups.as_deref() else {
+    let Some(claim) = issuer.groups.as_ref().and_then(|path| path.names().first()) else {
         return Ok(Vec::new());
     };
     if is_overage(claim, claims) {
-        return Err(TokenError::Refused(
-            "the issuer left the groups out because there are too many: assign groups to the application",
-        ));
+        return Err(TokenError::GroupsLeftOut);
     }
     let listed = match claims.get(claim) {
         None => return Ok(Vec::new()),

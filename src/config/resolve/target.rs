@@ -332,7 +332,7 @@ fn required_secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef
 const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
 
 /// A reference to a secret. What is no reference is a secret, as far as messages are concerned.
-fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
+pub(super) fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
     let (site, text) = section.text(key, SECRET)?;
     if let Some(name) = text.strip_prefix("env:") {
         let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';

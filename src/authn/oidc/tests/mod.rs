@@ -157,12 +157,17 @@ pub(super) fn issuer(name: &str, url: &str) -> config::Issuer {
     config::Issuer {
         name: name.into(),
         issuer: url.into(),
+        aliases: Vec::new(),
         audiences: vec!["https://s3.tidegate.test".into(), "other-audience".into()],
         kind: PrincipalKind::Workload,
         principal: "email".into(),
         groups: Some("groups".into()),
+        require: Vec::new(),
+        tags: Vec::new(),
         ca: None,
+        jwks: None,
         max_token_lifetime: Duration::from_secs(24 * 3600),
+        login: None,
     }
 }
 
