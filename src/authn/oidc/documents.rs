@@ -9,6 +9,7 @@ use crate::{
     fetch::{FetchError, Fetcher, Guard},
 };
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 /// Deadline for discovery and key set together.
@@ -16,12 +17,19 @@ pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Gets documents; the network, or a test.
 pub(super) trait Documents: Send + Sync {
-    /// The body of a `200 OK`, at most 1 MiB.
+    /// A `200 OK`, at most 1 MiB of it.
     fn get<'a>(
         &'a self,
         url: &'a str,
         guard: Guard,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Page, KeysError>> + Send + 'a>>;
+}
+
+/// A document, and when its server says that it is.
+pub(super) struct Page {
+    pub(super) body: Bytes,
+    /// `Date`, if there is one.
+    pub(super) date: Option<Timestamp>,
 }
 
 /// Why keys could not be fetched.
@@ -68,7 +76,7 @@ impl Documents for Network {
         &'a self,
         url: &'a str,
         guard: Guard,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Page, KeysError>> + Send + 'a>> {
         Box::pin(async move {
             // The CA is read for each call, a few times an hour: a new one counts without a reload.
             let ca = self.issuer.ca.clone();
@@ -76,7 +84,16 @@ impl Documents for Network {
             let fetcher = fetcher.map_err(|_| KeysError::Roots)??;
             let answer = fetcher.with_guard(guard).get(url).await?;
             if answer.status == http::StatusCode::OK {
-                Ok(answer.body)
+                // What a cache on the way has kept says when it was made, and in `Age` how long ago.
+                let age = answer.headers.get(http::header::AGE);
+                let age = age
+                    .and_then(|age| age.to_str().ok()?.parse::<u32>().ok())
+                    .unwrap_or(0);
+                let date = answer
+                    .date()
+                    .and_then(|date| date.checked_add(SignedDuration::from_secs(i64::from(age))).ok());
+                let body = answer.body;
+                Ok(Page { body, date })
             } else {
                 Err(KeysError::Status {
                     url: url.to_owned(),

@@ -4,15 +4,25 @@
 //! 30 seconds per issuer, whatever the tokens say and however the fetch ends (JWT-11); a miss never evicts a
 //! known key; a fetch belongs to no request, so that a caller who hangs up cannot cancel it for the others. If
 //! the issuer is down, its last keys are used for a day (JWT-14).
+//!
+//! Keys out of a file are those of the file, until the next generation: nothing is fetched for them.
 
 use super::{
     TokenError, discovery,
     documents::{Documents, FETCH_TIMEOUT, KeysError},
     jwks::{Key, KeySet},
 };
-use crate::{clock::Clock, config, fetch::Guard};
+use crate::{
+    clock::{Clock, Drift},
+    config,
+    fetch::Guard,
+};
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::sync::watch;
 
 /// Age from which keys are renewed, while they are still used.
@@ -50,9 +60,38 @@ pub enum IssuerState {
     },
 }
 
+/// Where keys come from. Tables of the same issuer have the same ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The configured name, for messages.
+    pub(super) name: Box<str>,
+    /// The canonical `iss`: its discovery document is asked.
+    pub(super) issuer: Box<str>,
+    /// For discovery and JWKS.
+    pub(super) ca: Option<PathBuf>,
+    /// A key set on this machine instead.
+    pub(super) jwks: Option<PathBuf>,
+}
+
+impl Source {
+    pub(super) fn of(issuer: &config::Issuer) -> Self {
+        Self {
+            name: issuer.name.clone(),
+            issuer: issuer.issuer.clone(),
+            ca: issuer.ca.clone(),
+            jwks: issuer.jwks.clone(),
+        }
+    }
+
+    /// Whether both lead to the same keys, whatever they are called.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.issuer, &self.ca, &self.jwks) == (&other.issuer, &other.ca, &other.jwks)
+    }
+}
+
 /// The cache of one issuer.
 pub(super) struct IssuerKeys {
-    issuer: Arc<config::Issuer>,
+    source: Source,
     documents: Arc<dyn Documents>,
     clock: Clock,
     state: Mutex<State>,
@@ -67,6 +106,8 @@ struct State {
     failure: Option<String>,
     /// Under way as long as its sender lives.
     flight: Option<watch::Receiver<()>>,
+    /// The issuer's clock, as the last answer had it.
+    drift: Option<Drift>,
 }
 
 struct Held {
@@ -81,17 +122,41 @@ enum Step {
 }
 
 impl IssuerKeys {
-    pub(super) fn new(issuer: Arc<config::Issuer>, documents: Arc<dyn Documents>, clock: Clock) -> Self {
+    pub(super) fn new(source: Source, documents: Arc<dyn Documents>, clock: Clock) -> Self {
         Self {
-            issuer,
+            source,
             documents,
             clock,
             state: Mutex::default(),
         }
     }
 
-    pub(super) fn issuer(&self) -> &Arc<config::Issuer> {
-        &self.issuer
+    /// These keys and no others.
+    pub(super) fn fixed(source: Source, keys: KeySet, documents: Arc<dyn Documents>, clock: Clock) -> Self {
+        let this = Self::new(source, documents, clock);
+        this.lock().held = Some(Held {
+            keys: Arc::new(keys),
+            fetched_at: this.clock.now(),
+        });
+        this
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The issuer's clock, as its last answer had it.
+    pub(super) fn drift(&self) -> Option<Drift> {
+        self.lock().drift
+    }
+
+    /// How many keys there are, and since when.
+    pub(super) fn summary(&self) -> String {
+        let state = self.lock();
+        match self.usable(&state) {
+            Some(held) => format!("{} keys, of {:.0}", held.keys.len(), held.fetched_at),
+            None => "no keys".to_owned(),
+        }
     }
 
     /// The key with this `kid`; fetches the issuer's keys if that may help.
@@ -147,11 +212,13 @@ impl IssuerKeys {
             None => (None, None),
         };
         let flight = match (age, &known) {
+            _ if self.source.jwks.is_some() => None,
             (Some(age), Some(_)) if age < REFRESH_AFTER => None,
             _ => self.take_off(&mut state),
         };
         // While the issuer is down nobody waits for a renewal that failed a moment ago.
-        let fresh_enough = age.is_some_and(|age| age < WAIT_AFTER || state.failure.is_some());
+        let fresh_enough =
+            age.is_some_and(|age| age < WAIT_AFTER || state.failure.is_some() || self.source.jwks.is_some());
         match (known, flight) {
             (Some(key), _) if fresh_enough => Step::Done(Ok(key)),
             (_, Some(flight)) => Step::Wait(flight),
@@ -167,7 +234,7 @@ impl IssuerKeys {
                 .get(kid)
                 .ok_or(TokenError::Refused("the issuer has no key with this `kid`")),
             None => Err(TokenError::IssuerUnavailable {
-                issuer: self.issuer.name.clone(),
+                issuer: self.source.name.clone(),
                 cause: state
                     .failure
                     .clone()
@@ -180,7 +247,7 @@ impl IssuerKeys {
         state
             .held
             .as_ref()
-            .filter(|held| self.since(held.fetched_at) < MAX_STALE)
+            .filter(|held| self.source.jwks.is_some() || self.since(held.fetched_at) < MAX_STALE)
     }
 
     /// Joins the fetch that is under way or starts one; `None` within the cooldown.
@@ -214,20 +281,32 @@ impl IssuerKeys {
     }
 
     async fn fetch(&self) -> Result<KeySet, KeysError> {
-        let discovery = discovery::document_of(&self.issuer.issuer).ok_or(KeysError::Address)?;
-        let document = self.documents.get(&discovery.url, Guard::Any).await?;
-        let keys = discovery::keys_of(&self.issuer.issuer, &document)?;
+        let discovery = discovery::document_of(&self.source.issuer).ok_or(KeysError::Address)?;
+        let document = self.get(&discovery.url, Guard::Any, true).await?;
+        let keys = discovery::keys_of(&self.source.issuer, &document)?;
         // The operator vouches for the issuer's host; for another one, only the issuer does.
         let guard = if keys.host == discovery.host {
             Guard::Any
         } else {
             Guard::PublicOnly
         };
-        Ok(KeySet::parse(&self.documents.get(&keys.url, guard).await?)?)
+        Ok(KeySet::parse(
+            &self.get(&keys.url, guard, keys.host == discovery.host).await?,
+        )?)
+    }
+
+    /// Gets a document, and looks at its server's clock if that is the issuer's own.
+    async fn get(&self, url: &str, guard: Guard, own: bool) -> Result<Bytes, KeysError> {
+        let asked = self.clock.now();
+        let page = self.documents.get(url, guard).await?;
+        if let Some(date) = page.date.filter(|_| own) {
+            self.lock().drift = Some(Drift::seen(date, asked, self.clock.now()));
+        }
+        Ok(page.body)
     }
 
     fn land(&self, outcome: Result<KeySet, KeysError>) {
-        let issuer = &*self.issuer.name;
+        let issuer = &*self.source.name;
         let mut state = self.lock();
         match outcome {
             Ok(keys) => {

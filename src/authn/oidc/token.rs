@@ -8,6 +8,7 @@
 //! Spec: <https://www.rfc-editor.org/rfc/rfc7515>, <https://www.rfc-editor.org/rfc/rfc8725>
 
 use super::{TokenError, jwks::Key};
+use crate::config::ClaimPath;
 use crate::json::{Json, Object};
 use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::Algorithm;
@@ -76,6 +77,12 @@ impl<'t> Unverified<'t> {
         &self.kid
     }
 
+    /// How it is signed and how long it is, for a report.
+    pub(super) fn summary(&self) -> String {
+        let bytes = self.signed.len() + 1 + self.signature.len();
+        format!("{:?}, kid {:?}, {bytes} bytes", self.algorithm, self.kid)
+    }
+
     /// Gives the claims out if `key` signed them.
     ///
     /// # Errors
@@ -103,6 +110,17 @@ impl Claims {
     /// The claim with exactly this name.
     pub(super) fn get(&self, name: &str) -> Option<&Json> {
         self.0.get(name)
+    }
+
+    /// The claim that these names lead to.
+    pub(super) fn at(&self, path: &ClaimPath) -> Option<&Json> {
+        let (first, inner) = path.names().split_first()?;
+        inner
+            .iter()
+            .try_fold(self.0.get(first)?, |claim, name| match claim {
+                Json::Object(members) => members.get(name),
+                _ => None,
+            })
     }
 }
 

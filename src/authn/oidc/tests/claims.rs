@@ -11,7 +11,6 @@ const SUB: &str = "`sub` is missing or not acceptable";
 const PRINCIPAL: &str = "the principal's claim is missing or not acceptable";
 const UNVERIFIED: &str = "`email` is not verified";
 const GROUPS: &str = "the groups' claim is not an array of acceptable names";
-const OVERAGE: &str = "the issuer left the groups out";
 
 #[track_caller]
 fn check(changes: &[(&str, Option<&str>)], refusal: Option<&str>) {

@@ -6,7 +6,7 @@ mod network;
 mod sets;
 mod tokens;
 
-use super::documents::{Documents, KeysError};
+use super::documents::{Documents, KeysError, Page};
 use super::{Identity, TokenError, Verifier, VerifierError};
 use crate::{authn::PrincipalKind, clock::Clock, config, fetch::Guard};
 use aws_lc_rs::{
@@ -16,7 +16,6 @@ use aws_lc_rs::{
         KeyPair, RsaKeyPair, RsaPublicKeyComponents,
     },
 };
-use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use std::{
@@ -178,6 +177,8 @@ pub(super) struct Fake {
     asked: Mutex<Vec<(String, Guard)>>,
     /// If set, each answer takes a permit.
     gate: Option<Semaphore>,
+    /// `Date` of its answers.
+    pub(super) date: Mutex<Option<Timestamp>>,
 }
 
 impl Fake {
@@ -207,7 +208,7 @@ impl Documents for Fake {
         &'a self,
         url: &'a str,
         guard: Guard,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, KeysError>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Page, KeysError>> + Send + 'a>> {
         self.asked.lock().unwrap().push((url.to_owned(), guard));
         Box::pin(async move {
             if let Some(gate) = &self.gate {
@@ -215,7 +216,12 @@ impl Documents for Fake {
             }
             let page = self.pages.lock().unwrap().get(url).cloned();
             assert_ne!(page.as_deref(), Some("panic"), "a fetch that panics");
-            page.map(Bytes::from).ok_or_else(|| KeysError::Status {
+            let date = *self.date.lock().unwrap();
+            let found = page.map(|page| Page {
+                body: page.into(),
+                date,
+            });
+            found.ok_or_else(|| KeysError::Status {
                 url: url.to_owned(),
                 status: 503,
             })

@@ -405,10 +405,7 @@ fn conditions_and_tags_are_read_with_their_types() {
         let more = "kind = \"user\"\nissuer = \"https://a.test\"";
         check(&format!("{AUDIENCES}\n{more}\n{lines}"), expected);
     };
-    wrong(
-        "require = \"hd\"",
-        &["issuers[0].require: a string, not a table"],
-    );
+    wrong("require = \"hd\"", &["issuers[0].require: a string, not a table"]);
     wrong(
         "require = { hd = [] }",
         &["issuers[0].require.hd: not a list of acceptable length"],
