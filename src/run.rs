@@ -231,7 +231,9 @@ fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<Path
             .flat_map(|target| target.files())
             .map(Path::to_owned),
     );
-    deciding.extend(config.issuers.iter().filter_map(|issuer| issuer.ca.clone()));
+    let of_issuers = config.issuers.iter();
+    deciding
+        .extend(of_issuers.flat_map(|issuer| [issuer.ca.clone(), issuer.jwks.clone()].into_iter().flatten()));
     (
         deciding,
         vec![config.server.certificate.clone(), config.server.key.clone()],

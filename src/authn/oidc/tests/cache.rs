@@ -321,7 +321,7 @@ async fn a_discovery_document_of_another_issuer_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_reload_keeps_the_keys_of_unchanged_issuers() {
+async fn a_reload_keeps_keys_that_come_from_the_same_place() {
     let world = World::new();
     world.verify(&fresh(&world)).await.unwrap();
     let same = issuer("idp", ISSUER);
@@ -339,8 +339,113 @@ async fn a_reload_keeps_the_keys_of_unchanged_issuers() {
     let new = build(&[changed], &world.clock, Some(&kept), &world.documents).unwrap();
     let outcome = new.verify(&fresh(&world), world.clock.now()).await;
     assert!(matches!(outcome, Err(TokenError::Refused(_))), "{outcome:?}");
+    assert_eq!(
+        world.documents.fetches(),
+        1,
+        "what is accepted changed, not whose keys they are"
+    );
+    let mut moved = issuer("idp", ISSUER);
+    moved.ca = Some("other.pem".into());
+    let new = build(&[moved], &world.clock, Some(&kept), &world.documents).unwrap();
+    new.verify(&fresh(&world), world.clock.now()).await.unwrap();
     assert_eq!(world.documents.fetches(), 2);
     let gone = build(&[], &world.clock, Some(&kept), &world.documents).unwrap();
     let outcome = gone.verify(&fresh(&world), world.clock.now()).await;
     assert!(matches!(outcome, Err(TokenError::UnknownIssuer)), "{outcome:?}");
+}
+
+/// `Date` of the issuer, in seconds from our time.
+fn dated(world: &World, seconds: i64) {
+    let date = world.clock.now() + SignedDuration::from_secs(seconds);
+    *world.documents.date.lock().unwrap() = Some(date);
+}
+
+#[tokio::test]
+async fn the_clock_of_an_issuer_is_seen_and_named_where_it_explains() {
+    let world = World::new();
+    world.verify(&fresh(&world)).await.unwrap();
+    assert_eq!(world.verifier.drifts(), [], "it said no date");
+    dated(&world, 1020);
+    world.clock.advance(REFRESH_AFTER);
+    dated(&world, 1020);
+    world.verify(&fresh(&world)).await.unwrap();
+    settle(&world, 2).await;
+    let drifts: Vec<_> = world
+        .verifier
+        .drifts()
+        .iter()
+        .map(|(name, drift)| format!("{name} {drift}"))
+        .collect();
+    assert_eq!(drifts, ["idp 17 min ahead"]);
+    let now = world.clock.now().as_second();
+    let at = |iat: i64, exp: i64| {
+        token(&claims(&[
+            ("iat", Some(&(now + iat).to_string())),
+            ("exp", Some(&(now + exp).to_string())),
+        ]))
+    };
+    let future = world.verify(&at(1020, 1320)).await.unwrap_err();
+    assert_eq!(
+        future.to_string(),
+        "the token is refused: `iat` is in the future; the issuer's clock is 17 min ahead"
+    );
+    assert!(matches!(future, TokenError::NotYetValid { claim: "iat", .. }));
+    let expired = world.verify(&at(-300, -60)).await.unwrap_err();
+    assert_eq!(
+        expired.to_string(),
+        "the token has expired; the issuer's clock is 17 min ahead"
+    );
+}
+
+#[tokio::test]
+async fn keys_of_a_file_are_those_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jwks.json");
+    let mut inside = issuer("cluster", "https://kubernetes.default.svc");
+    inside.jwks = Some(file.clone());
+    let clock = Clock::fixed(Timestamp::from_second(NOW).unwrap());
+    let documents = Arc::new(Fake::default());
+    let load = |old: Option<&Verifier>| build(std::slice::from_ref(&inside), &clock, old, &documents);
+    for (content, cause) in [
+        (None, "No such file"),
+        (Some("<html>".to_owned()), "not strict JSON"),
+        (Some(set(&[])), "no key in it that can be used"),
+        (Some(" ".repeat(1 << 21)), "larger than"),
+    ] {
+        if let Some(content) = content {
+            std::fs::write(&file, content).unwrap();
+        }
+        let error = load(None).unwrap_err();
+        assert!(matches!(error, VerifierError::Jwks { .. }), "{error:?}");
+        assert!(error.to_string().contains(cause), "{error}");
+    }
+    std::fs::write(&file, usual_set()).unwrap();
+    let verifier = load(None).unwrap();
+    let of = |kid: &str, now: i64| {
+        let header = format!(r#"{{"alg":"ES256","kid":"{kid}"}}"#);
+        let claims = claims(&[
+            ("iss", Some(r#""https://kubernetes.default.svc""#)),
+            ("iat", Some(&now.to_string())),
+            ("exp", Some(&(now + 60).to_string())),
+        ]);
+        signed("ES256", &header, &claims)
+    };
+    verifier.verify(&of("p256", NOW), clock.now()).await.unwrap();
+    // They do not grow old, and a key that is not among them asks nobody.
+    clock.advance(MAX_STALE + MAX_STALE);
+    let now = clock.now().as_second();
+    verifier.verify(&of("p256", now), clock.now()).await.unwrap();
+    let unknown = verifier.verify(&of("new", now), clock.now()).await;
+    assert!(matches!(unknown, Err(TokenError::Refused(_))), "{unknown:?}");
+    verifier.warm().await;
+    assert!(matches!(
+        verifier.readiness()[0].1,
+        IssuerState::Ready { keys: 4, .. }
+    ));
+    assert!(documents.asked().is_empty());
+    // The next generation reads it anew.
+    std::fs::write(&file, set(&[jwk("ES256", "new", &[])])).unwrap();
+    let next = load(Some(&verifier)).unwrap();
+    next.verify(&of("new", now), clock.now()).await.unwrap();
+    assert!(next.verify(&of("p256", now), clock.now()).await.is_err());
 }

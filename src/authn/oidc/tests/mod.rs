@@ -3,6 +3,7 @@
 mod cache;
 mod claims;
 mod network;
+mod presets;
 mod sets;
 mod tokens;
 
