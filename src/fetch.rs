@@ -357,11 +357,9 @@ impl Fetched {
     /// The clock of whoever answered: its `Date`.
     pub fn date(&self) -> Option<Timestamp> {
         let date = self.headers.get(header::DATE)?.to_str().ok()?;
-        Some(
-            jiff::fmt::rfc2822::DateTimeParser::new()
-                .parse_timestamp(date)
-                .ok()?,
-        )
+        jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(date)
+            .ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `tidegate check`: everything that `tidegate serve` would refuse, and where it is written.
 //!
-//! Reads, and changes nothing: it may run next to a Tidegate that serves with the same files. Only with `--targets` it
-//! uses the network, for canaries that are deleted again.
+//! Reads, and changes nothing: it may run next to a Tidegate that serves with the same files. It uses the network only
+//! with `--targets`, for canaries that are deleted again, and with `--token`, for the keys of issuers.
 
 use super::finding::{Finding, Severity};
 use super::wiring;
@@ -23,6 +23,13 @@ pub struct Args {
     /// Find out what every target understands, with objects that are put, read and deleted there
     #[arg(long)]
     pub targets: bool,
+    /// Say which issuer would take this identity token, every check passed or failed, and whom it names; `-` reads it
+    /// from standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["targets", "deny_warnings"])]
+    pub token: Option<PathBuf>,
+    /// With `--token`: print JSON
+    #[arg(long, requires = "token")]
+    pub json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -30,27 +37,32 @@ Examples:
   tidegate check --config tidegate.toml
   tidegate check --config tidegate.toml --deny-warnings && systemctl reload tidegate
   tidegate check --config tidegate.toml --targets
+  gcloud auth print-identity-token --audiences https://s3.example.com | tidegate check --config tidegate.toml --token -
 
 Prints one line for each thing that is wrong:
   error: tidegate.toml:2: server.listen = \"abc\": not an address; expected \"ADDRESS:PORT\", such as \"127.0.0.1:8443\"
 
-Exit codes: 0 it can be served, 1 it cannot, 2 the command was not understood.";
+Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
 /// What is looked at once the configuration is right.
-const CHECKS: [fn(&Config) -> Vec<Finding>; 6] = [
+const CHECKS: [fn(&Config) -> Vec<Finding>; 7] = [
     wiring::certificate,
     wiring::key_ring,
     wiring::policies,
+    wiring::issuers,
     authorities,
     secrets,
     audit,
 ];
 
-/// Prints what is wrong to `out`. Answers whether it can be served.
+/// Prints what is wrong to `out`. Answers whether it can be served, or whether the token is accepted.
 ///
 /// # Errors
 /// If `out` does not take it.
 pub fn run(args: &Args, out: &mut dyn Write) -> io::Result<bool> {
+    if let Some(file) = &args.token {
+        return super::token::run(&args.config, file, args.json, out);
+    }
     let (mut findings, config) = examine(&args.config);
     for finding in &findings {
         writeln!(out, "{finding}")?;
@@ -160,9 +172,13 @@ fn authority(file: &Path) -> Result<(), Finding> {
     }
 }
 
-/// Secrets of targets: they can be had. Their values are not looked at any further.
+/// Secrets of targets and logins: they can be had. Their values are not looked at any further.
 pub(super) fn secrets(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let logins = config.issuers.iter().filter_map(|issuer| {
+        let secret = issuer.login.as_ref()?.client_secret.as_ref()?;
+        unavailable(&format!("issuers.{}.login.client_secret", issuer.name), secret)
+    });
+    let mut findings: Vec<Finding> = logins.collect();
     for target in config.targets.values() {
         let place = format!("targets.{}.credentials", target.name);
         match &target.credentials {

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod serve;
 pub mod serve_credentials;
 mod targets;
+mod token;
 pub mod whoami;
 mod wiring;
 

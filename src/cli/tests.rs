@@ -68,6 +68,8 @@ fn what_is_not_understood_exits_with_2() {
         "tidegate sevre",
         "tidegate serve a.toml",
         "tidegate check --config",
+        "tidegate check --json",
+        "tidegate check --token t --targets",
         "tidegate keys",
         "tidegate keys new",
         "tidegate keys rotate k --seals-after soon",
@@ -152,6 +154,8 @@ fn a_broken_configuration_is_printed_line_by_line() {
         config: site.config(),
         deny_warnings: false,
         targets: false,
+        token: None,
+        json: false,
     };
     assert!(!check::run(&args, &mut out).unwrap());
     let out = String::from_utf8(out)
@@ -168,6 +172,66 @@ fn a_broken_configuration_is_printed_line_by_line() {
             &"tidegate.toml: 7 errors, 1 warning; certificates, keys and policies are checked once these are gone"
         )
     );
+}
+
+#[test]
+fn key_sets_must_be_usable() {
+    let site = Site::new();
+    assert_eq!(site.lines(wiring::issuers), [""; 0]);
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    site.write(
+        "tidegate.toml",
+        &text.replace("[[issuers]]", "[[issuers]]\njwks = \"jwks.json\""),
+    );
+    assert_eq!(
+        site.lines(wiring::issuers),
+        [
+            "error: issuers: the `jwks` of issuer `google` cannot be used: `jwks.json`: No such file or directory (os error 2)"
+        ]
+    );
+    site.write("jwks.json", "{}");
+    assert!(site.lines(wiring::issuers)[0].contains("the key set has no array `keys`"));
+}
+
+/// What is printed about a token, and whether it is accepted.
+fn examined(site: &Site, token: &str, json: bool) -> (bool, String) {
+    site.write("token", token);
+    let mut out = Vec::new();
+    let args = check::Args {
+        config: site.config(),
+        deny_warnings: false,
+        targets: false,
+        token: Some(site.0.path().join("token")),
+        json,
+    };
+    let accepted = check::run(&args, &mut out).unwrap();
+    (accepted, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn a_token_that_is_none_fails_its_first_check() {
+    let site = Site::new();
+    let (accepted, out) = examined(&site, "gibberish\n", false);
+    assert!(!accepted);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(
+        lines[0],
+        "FAIL  form       the token is malformed: not three segments"
+    );
+    assert_eq!(
+        lines[1],
+        "skip  issuer     not looked at before the checks above are passed"
+    );
+    assert_eq!(lines.last(), Some(&"refused"));
+    let (accepted, out) = examined(&site, "gibberish", true);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(!accepted);
+    assert_eq!(document["accepted"], false);
+    assert_eq!(document["checks"][0]["outcome"], "failed");
+    assert_eq!(document["principal"], serde_json::Value::Null);
+    site.write("tidegate.toml", "[server]");
+    let (accepted, out) = examined(&site, "gibberish", false);
+    assert!(!accepted && out.starts_with("error: "), "{out}");
 }
 
 #[test]

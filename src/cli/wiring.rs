@@ -3,6 +3,7 @@
 use super::describe;
 use super::finding::Finding;
 use crate::authn::KeyRing;
+use crate::authn::oidc::{Verifier, VerifierError};
 use crate::authz::{self, Policies};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -42,6 +43,15 @@ pub(super) fn policies(config: &Config) -> Vec<Finding> {
             .iter()
             .map(|found| of_policy(Finding::error, found))
             .collect(),
+    }
+}
+
+/// The key sets that are files can be used, and issuers can be told apart.
+pub(super) fn issuers(config: &Config) -> Vec<Finding> {
+    match Verifier::new(&config.issuers, Clock::system(), None) {
+        // Private CAs have a check of their own.
+        Ok(_) | Err(VerifierError::Ca { .. }) => Vec::new(),
+        Err(error) => vec![Finding::error("issuers", describe(&error))],
     }
 }
 

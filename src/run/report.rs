@@ -4,10 +4,10 @@
 
 use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
-use crate::authn::oidc::IssuerState;
+use crate::authn::oidc::{IssuerState, LEEWAY};
 use crate::credentials::CredentialState;
 use crate::generation::{Generation, Problem};
-use crate::telemetry::{Metrics, Outcome};
+use crate::telemetry::{Metrics, Outcome, Party};
 use arc_swap::ArcSwap;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +24,8 @@ pub(super) struct Reporter {
     counted: Counters,
     /// Targets whose credential's end is among the metrics.
     expiring: BTreeSet<Box<str>>,
+    /// Issuers whose clock is among the metrics.
+    timed: BTreeSet<Box<str>>,
     /// Why the last reload was refused: the first problem of each component.
     refused: BTreeMap<&'static str, String>,
 }
@@ -42,6 +44,7 @@ impl Reporter {
             readiness,
             counted: Counters::default(),
             expiring: BTreeSet::new(),
+            timed: BTreeSet::new(),
             refused: BTreeMap::new(),
         }
     }
@@ -66,7 +69,9 @@ impl Reporter {
         for component in ["config", "sessions", "policies"] {
             self.set(component, Vec::new());
         }
-        self.set("issuers", issuers.iter().filter_map(of_issuer).collect());
+        let drifts = self.compare_clocks(&generation);
+        let found = issuers.iter().filter_map(of_issuer);
+        self.set("issuers", found.chain(drifts).collect());
         let targets = generation.targets.iter();
         let states = targets.map(|(name, side)| (name, side.credentials.state()));
         self.set(
@@ -107,6 +112,26 @@ impl Reporter {
             State::Failed("the audit log cannot be written; requests are refused".into())
         };
         self.readiness.set("audit", health);
+    }
+
+    /// The clocks of issuers. Answers which of them are so far off that their tokens are refused.
+    fn compare_clocks(&mut self, generation: &Generation) -> Vec<String> {
+        let drifts = generation.verifier.drifts();
+        let timed: BTreeSet<Box<str>> = drifts.iter().map(|(name, _)| name.clone()).collect();
+        for gone in self.timed.difference(&timed) {
+            self.metrics.forget_drift(Party::Issuer, gone);
+        }
+        self.timed = timed;
+        let mut off = Vec::new();
+        for (name, drift) in drifts {
+            self.metrics.clock_drift(Party::Issuer, &name, drift);
+            if drift.exceeds(LEEWAY) {
+                off.push(format!(
+                    "the clock of issuer `{name}` is {drift} of ours: its tokens seem to be of the future, or end too early"
+                ));
+            }
+        }
+        off
     }
 
     fn count_credentials(&mut self, generation: &Generation) {

@@ -14,4 +14,4 @@ pub mod transport;
 pub mod world;
 
 pub use client::{Answer, Client, Keys, Payload, Signed, form};
-pub use world::{AUDIENCE, Settings, World, now};
+pub use world::{AUDIENCE, Settings, World, binary, now};
