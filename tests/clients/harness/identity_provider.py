@@ -22,6 +22,8 @@ class Workload:
 
     name: str
     groups: list[str] = field(default_factory=list)
+    # In its tokens in place of the provider's own; None leaves one out.
+    claims: dict[str, object] = field(default_factory=dict)
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
 
@@ -37,19 +39,28 @@ WORKLOADS = [
 class IdentityProvider:
     """The running provider. `issuer` is its address and the `iss` of its tokens."""
 
-    def __init__(self, node: str, authority: CertificateAuthority, directory: Path) -> None:
+    def __init__(
+        self,
+        node: str,
+        authority: CertificateAuthority,
+        directory: Path,
+        workloads: list[Workload] | None = None,
+    ) -> None:
+        workloads = workloads or WORKLOADS
         directory.mkdir(parents=True)
         certificate = authority.issue("idp", ["127.0.0.1", "localhost"])
         settings = {
             "certificate": str(certificate.certificate),
             "key": str(certificate.key),
             "audience": AUDIENCE,
-            "clients": [{"id": w.name, "secret": w.secret, "groups": w.groups} for w in WORKLOADS],
+            "clients": [
+                {"id": w.name, "secret": w.secret, "groups": w.groups, "claims": w.claims} for w in workloads
+            ],
         }
         settings_file = directory / "settings.json"
         settings_file.write_text(json.dumps(settings))
         self._tls = ssl.create_default_context(cafile=str(authority.bundle))
-        self._secrets = {workload.name: workload.secret for workload in WORKLOADS}
+        self._secrets = {workload.name: workload.secret for workload in workloads}
         self._server = Server([node, str(SERVER_SCRIPT), str(settings_file)], directory / "idp.log", {}, directory)
         self.issuer = self._server.wait_for_line(r"(?m)^issuer (\S+)$", START_SECONDS)[1]
         discovery = self._fetch_json(f"{self.issuer}/.well-known/openid-configuration")

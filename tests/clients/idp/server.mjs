@@ -2,7 +2,10 @@
 // client_credentials. A client's id becomes the token's `sub`; its groups become the `groups` claim.
 //
 // usage: node server.mjs SETTINGS.json
-// SETTINGS: { certificate, key, audience, clients: [{ id, secret, groups }] }
+// A client with `claims` gets them into its tokens in place of the provider's own, so that a token has the shape of another
+// provider's; `null` leaves one out.
+//
+// SETTINGS: { certificate, key, audience, clients: [{ id, secret, groups, claims }] }
 // Listens on a loopback port that the kernel gives and prints the issuer's address.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -15,6 +18,7 @@ const TOKEN_LIFETIME_SECONDS = 3600;
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const groupsOf = new Map(settings.clients.map((client) => [client.id, client.groups ?? []]));
+const claimsOf = new Map(settings.clients.map((client) => [client.id, client.claims ?? {}]));
 
 function signingKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -30,6 +34,16 @@ function registration(client) {
     response_types: [],
     token_endpoint_auth_method: 'client_secret_post',
   };
+}
+
+function reshape(_context, token, jwt) {
+  for (const [name, value] of Object.entries(claimsOf.get(token.clientId) ?? {})) {
+    if (value === null) {
+      delete jwt.payload[name];
+    } else {
+      jwt.payload[name] = value;
+    }
+  }
 }
 
 function configuration() {
@@ -51,6 +65,7 @@ function configuration() {
         }),
       },
     },
+    formats: { customizers: { jwt: reshape } },
     jwks: { keys: [signingKey()] },
     ttl: { ClientCredentials: TOKEN_LIFETIME_SECONDS },
   };
