@@ -642,6 +642,26 @@ mod tests {
         assert!(matches!(fetcher.get(&url).await, Err(FetchError::Timeout { .. })));
     }
 
+    // JWT-14: an answer that never ends, byte by byte, is no longer waited for than a silent one.
+    #[tokio::test]
+    async fn a_server_that_drips_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut io, _) = listener.accept().await.unwrap();
+            let _ = io
+                .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
+                .await;
+            let mut drops = tokio::time::interval(Duration::from_millis(5));
+            while io.write_all(b" ").await.is_ok() {
+                drops.tick().await;
+            }
+        });
+        let mut fetcher = plain();
+        fetcher.timeout = Duration::from_millis(100);
+        assert!(matches!(fetcher.get(&url).await, Err(FetchError::Timeout { .. })));
+    }
+
     // JWT-13: the resolved address counts, however it is written.
     #[tokio::test]
     async fn private_addresses_are_refused_at_connect() {

@@ -127,7 +127,7 @@ impl Generation {
         let key_ring = Arc::new(key_ring);
         let verifier = Arc::new(verifier);
         Ok(Self {
-            id: identify(&config, &policies, &key_ring),
+            id: identify(&config, &policies, &key_ring, &verifier),
             number: previous.map_or(1, |previous| previous.number + 1),
             authenticator: Authenticator::new(Arc::clone(&key_ring)),
             sts: Sts::new(&config.sessions, Arc::clone(&key_ring), Arc::clone(&verifier)),
@@ -193,13 +193,15 @@ fn digest_of(target: &Target) -> [u8; 32] {
     sum
 }
 
-/// `sha256:` and 16 hex digits over the configuration file, the policies and the ids of the session keys.
-fn identify(config: &Config, policies: &Policies, key_ring: &KeyRing) -> Box<str> {
+/// `sha256:` and 16 hex digits over the configuration file, the policies, the ids of the session keys and the key sets of
+/// issuers that are files.
+fn identify(config: &Config, policies: &Policies, key_ring: &KeyRing, verifier: &Verifier) -> Box<str> {
     let mut all = digest::Context::new(&digest::SHA256);
     let policies = policies.generation_id().as_bytes();
     for part in [&config.digest[..], policies]
         .into_iter()
         .chain(key_ring.ids().map(str::as_bytes))
+        .chain(verifier.key_files().iter().map(|digest| &digest[..]))
     {
         // Length first, so that no two lists of parts give the same bytes.
         all.update(&(part.len() as u64).to_be_bytes());

@@ -181,7 +181,7 @@ fn key_sets_must_be_usable() {
     let text = std::fs::read_to_string(site.config()).unwrap();
     site.write(
         "tidegate.toml",
-        &text.replace("[[issuers]]", "[[issuers]]\njwks = \"jwks.json\""),
+        &text.replacen("[[issuers]]", "[[issuers]]\njwks = \"jwks.json\"", 1),
     );
     assert_eq!(
         site.lines(wiring::issuers),

@@ -80,7 +80,7 @@ fn print(found: &Examination, out: &mut dyn Write) -> io::Result<()> {
                 "not looked at before the checks above are passed".to_owned(),
             ),
         };
-        writeln!(out, "{mark}  {check:<10} {said}")?;
+        writeln!(out, "{}", format!("{mark}  {check:<10} {said}").trim_end())?;
     }
     let Some(identity) = &found.identity else {
         let of = found

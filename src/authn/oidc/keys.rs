@@ -154,7 +154,7 @@ impl IssuerKeys {
     pub(super) fn summary(&self) -> String {
         let state = self.lock();
         match self.usable(&state) {
-            Some(held) => format!("{} keys, of {:.0}", held.keys.len(), held.fetched_at),
+            Some(held) => format!("usable keys: {}, as of {:.0}", held.keys.len(), held.fetched_at),
             None => "no keys".to_owned(),
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     config,
     fetch::{FetchError, MAX_BODY},
 };
+use aws_lc_rs::digest;
 use documents::{Documents, Network};
 use jiff::Timestamp;
 use jwks::KeySet;
@@ -168,6 +169,8 @@ pub struct Verifier {
     realms: HashMap<Box<str>, Realm>,
     /// Every table and its keys, in the order of the file.
     issuers: Vec<(Arc<config::Issuer>, Arc<IssuerKeys>)>,
+    /// SHA-256 of every key set that is a file, in the order of the tables.
+    key_files: Vec<[u8; 32]>,
 }
 
 /// Everything that accepts one `iss`.
@@ -216,6 +219,7 @@ impl Verifier {
         let mut made = Self {
             realms: HashMap::new(),
             issuers: Vec::with_capacity(issuers.len()),
+            key_files: Vec::new(),
         };
         for issuer in issuers {
             // INVARIANT: one issuer, one prefix; two issuers with the same `sub` never meet (JWT-09).
@@ -236,7 +240,10 @@ impl Verifier {
             let keys = match shared.or_else(kept) {
                 Some(keys) => Arc::clone(keys),
                 None => Arc::new(match key_file(issuer)? {
-                    Some(set) => IssuerKeys::fixed(source, set, documents, clock.clone()),
+                    Some((set, digest)) => {
+                        made.key_files.push(digest);
+                        IssuerKeys::fixed(source, set, documents, clock.clone())
+                    }
                     None => IssuerKeys::new(source, documents, clock.clone()),
                 }),
             };
@@ -353,6 +360,11 @@ impl Verifier {
         while fetches.join_next().await.is_some() {}
     }
 
+    /// SHA-256 of every key set that is a file: with others, other tokens are accepted.
+    pub(crate) fn key_files(&self) -> &[[u8; 32]] {
+        &self.key_files
+    }
+
     /// How each issuer is, by its configured name, in the order of names.
     pub fn readiness(&self) -> Vec<(Box<str>, IssuerState)> {
         self.by_name(|keys| keys.state())
@@ -374,8 +386,8 @@ impl Verifier {
     }
 }
 
-/// The key set that an issuer's table names, if it names one.
-fn key_file(issuer: &config::Issuer) -> Result<Option<KeySet>, VerifierError> {
+/// The key set that an issuer's table names, if it names one, and its digest.
+fn key_file(issuer: &config::Issuer) -> Result<Option<(KeySet, [u8; 32])>, VerifierError> {
     let Some(path) = &issuer.jwks else {
         return Ok(None);
     };
@@ -394,7 +406,11 @@ fn key_file(issuer: &config::Issuer) -> Result<Option<KeySet>, VerifierError> {
     let set = KeySet::parse(&document).map_err(|error| unusable(error.to_string()))?;
     match set.len() {
         0 => Err(unusable("there is no key in it that can be used".to_owned())),
-        _ => Ok(Some(set)),
+        _ => {
+            let mut sum = [0; 32];
+            sum.copy_from_slice(digest::digest(&digest::SHA256, &document).as_ref());
+            Ok(Some((set, sum)))
+        }
     }
 }
 

@@ -95,10 +95,7 @@ pub(super) fn accept<N: Notes>(
         tally.check(
             "require",
             || required(condition, claims),
-            || {
-                let claim = &condition.claim;
-                format!("{condition}; {claim}: {}", shown(claims.at(claim)))
-            },
+            || format!("{}: {}", condition.claim, shown(claims.at(&condition.claim))),
         );
     }
     let groups = tally.check(

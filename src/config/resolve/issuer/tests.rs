@@ -485,3 +485,27 @@ fn tables_of_one_issuer_have_no_audience_in_common() {
         .contains("which has other keys")
     );
 }
+
+/// What the documentation says to paste loads as it stands, and nothing is said against it.
+#[test]
+fn tables_of_the_documentation_load() {
+    let page = include_str!("../../../../docs/identity-providers.md");
+    let blocks: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(blocks.len() >= 9, "{}", blocks.len());
+    for block in blocks {
+        let whole = match block.contains("[[issuers]]") {
+            true => block.to_owned(),
+            false => format!(
+                "[[issuers]]\nname = \"own\"\nissuer = \"https://a.test\"\nkind = \"user\"\n{AUDIENCES}\n{block}"
+            ),
+        };
+        match load(&whole) {
+            Ok(config) => assert_eq!(config.warnings, [], "{block}"),
+            Err(errors) => panic!("{block}\n{errors}"),
+        }
+    }
+}
