@@ -28,6 +28,7 @@ pub mod config;
 mod error;
 pub mod fetch;
 mod generation;
+pub mod files;
 #[cfg(test)]
 mod golden;
 mod json;
