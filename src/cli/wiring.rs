@@ -84,12 +84,10 @@ pub(super) fn rotate_key_ring(
     seals_after: Duration,
 ) -> Result<String, Box<dyn Error>> {
     let done = KeyRing::rotate(file, clock, seals_after)?;
-    let mut said = format!(
-        "{}: key `{}` seals from {:.0}",
-        file.display(),
-        done.added,
-        done.seals_from
-    );
+    let mut said = format!("{}: ", file.display());
+    if let Some((id, seals_from)) = &done.added {
+        said.push_str(&format!("key `{id}` seals from {seals_from:.0}"));
+    }
     for (what, keys) in [("still open", &done.kept), ("dropped", &done.dropped)] {
         if !keys.is_empty() {
             said.push_str(&format!("; {what}: {}", keys.join(", ")));

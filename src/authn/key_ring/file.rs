@@ -4,14 +4,15 @@
 //! what is read.
 
 use super::{KeyRingError, KeyRingFlaw, Rotated};
+use crate::files::{self, Replacement};
 use crate::secret::Secret;
 use aws_lc_rs::rand;
 use data_encoding::{BASE32_NOPAD, BASE64};
 use jiff::{SignedDuration, Timestamp};
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, ErrorKind, Read, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 use zeroize::Zeroizing;
@@ -66,7 +67,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, KeyRingError> {
 /// Writes a ring with one key; never overwrites.
 pub(super) fn create(path: &Path, now: Timestamp) -> Result<Box<str>, KeyRingError> {
     let entry = Entry::generate(now, None)?;
-    let mut file = new_private_file(path).map_err(|source| match source.kind() {
+    let mut file = files::new_file(path, PRIVATE).map_err(|source| match source.kind() {
         ErrorKind::AlreadyExists => KeyRingError::Exists(path.to_owned()),
         _ => cannot_write(path)(source),
     })?;
@@ -74,7 +75,7 @@ pub(super) fn create(path: &Path, now: Timestamp) -> Result<Box<str>, KeyRingErr
     let written = file
         .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| sync_folder(path));
+        .and_then(|()| files::sync_folder(path));
     if let Err(source) = written {
         // Half a ring would only be refused later, with a worse message.
         let _ = fs::remove_file(path);
@@ -83,64 +84,61 @@ pub(super) fn create(path: &Path, now: Timestamp) -> Result<Box<str>, KeyRingErr
     Ok(entry.id)
 }
 
-/// Adds a key and drops those that are past use.
-pub(super) fn rotate(path: &Path, now: Timestamp, seals_after: Duration) -> Result<Rotated, KeyRingError> {
-    // The ring may be a link; what it points to is replaced, not the link.
-    let target = fs::canonicalize(path).map_err(|source| KeyRingError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    // The new file's fixed name is the lock: of two rotations at once, one would lose the other's key.
-    let temporary = beside(&target);
-    let file = new_private_file(&temporary).map_err(|source| match source.kind() {
-        ErrorKind::AlreadyExists => KeyRingError::Busy(temporary.clone()),
-        _ => cannot_write(&temporary)(source),
-    })?;
-    let rotated = replace(&target, &temporary, file, now, seals_after);
-    if rotated.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    rotated
+/// What is to be done to a ring.
+pub(super) struct Change<'a> {
+    /// Whether a key is added, and how long from now it begins to seal.
+    pub(super) adds: Option<Duration>,
+    /// Keys that go at once, whatever they sealed.
+    pub(super) drops: &'a [Box<str>],
 }
 
-fn replace(
-    target: &Path,
-    temporary: &Path,
-    mut file: File,
-    now: Timestamp,
-    seals_after: Duration,
-) -> Result<Rotated, KeyRingError> {
-    let seals_from = now
-        .checked_add(seals_after)
-        .map_err(|_| cannot_write(target)(io::Error::other("`seals after` is too long")))?;
-    let entries = read(target)?;
-    let new = Entry::generate(now, (!seals_after.is_zero()).then_some(seals_from))?;
+/// Replaces the ring by a changed one, without the keys that are past use if there is a new one.
+pub(super) fn change(path: &Path, now: Timestamp, change: &Change<'_>) -> Result<Rotated, KeyRingError> {
+    if let Err(source) = fs::metadata(path) {
+        let path = path.to_owned();
+        return Err(KeyRingError::Read { path, source });
+    }
+    // Of two changes at once, one would lose the other's key.
+    let replacement = Replacement::begin(path, PRIVATE)?;
+    let mut entries = read(replacement.target())?;
+    let mut gone = Vec::new();
+    for id in change.drops {
+        let at = entries.iter().position(|entry| entry.id == *id);
+        let at = at.ok_or_else(|| KeyRingError::NoSuchKey {
+            path: path.to_owned(),
+            id: id.clone(),
+            known: entries.iter().map(|entry| entry.id.clone()).collect(),
+        })?;
+        gone.push(entries.remove(at));
+    }
+    if let Some(seals_after) = change.adds {
+        // A key is superseded when the next one begins to seal.
+        let limit = now.checked_sub(KEPT_AFTER_SUPERSEDED).unwrap_or(Timestamp::MIN);
+        let next = entries.iter().skip(1);
+        let past_use = next.take_while(|next| next.start() < limit).count();
+        gone.extend(entries.drain(..past_use));
 
-    // A key is superseded when the next one begins to seal.
-    let limit = now.checked_sub(KEPT_AFTER_SUPERSEDED).unwrap_or(Timestamp::MIN);
-    let past_use = entries
-        .iter()
-        .skip(1)
-        .take_while(|next| next.start() < limit)
-        .count();
-    let (dropped, kept) = entries.split_at_checked(past_use).unwrap_or((&[], &entries));
+        let seals_from = now
+            .checked_add(seals_after)
+            .map_err(|_| cannot_write(path)(io::Error::other("`seals after` is too long")))?;
+        entries.push(Entry::generate(
+            now,
+            (!seals_after.is_zero()).then_some(seals_from),
+        )?);
+    }
+    let seals_now = |entry: &Entry| entry.seals_from.is_none_or(|from| from <= now);
+    if !entries.iter().any(seals_now) {
+        return Err(KeyRingError::NothingWouldSeal(path.to_owned()));
+    }
+    let added = entries.last().filter(|_| change.adds.is_some());
     let ids = |entries: &[Entry]| entries.iter().map(|entry| entry.id.clone()).collect();
+    let older = entries.len() - usize::from(added.is_some());
     let rotated = Rotated {
-        added: new.id.clone(),
-        seals_from: new.start(),
-        dropped: ids(dropped),
-        kept: ids(kept),
+        added: added.map(|new| (new.id.clone(), new.start())),
+        dropped: ids(&gone),
+        kept: ids(entries.get(..older).unwrap_or_default()),
     };
-
-    let mut text = render(kept);
-    text.push_str(&render_entry(&new));
-    keep_owner(target, &file)
-        .and_then(|()| file.write_all(text.as_bytes()))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(temporary, target))
-        .map_err(cannot_write(target))?;
-    // The new ring is in place: replicas may already seal with it, and there is no way back.
-    let _ = sync_folder(target);
+    replacement.finish(render(&entries).as_bytes())?;
     Ok(rotated)
 }
 
@@ -250,14 +248,6 @@ fn render_entry(entry: &Entry) -> Zeroizing<String> {
     ))
 }
 
-fn new_private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 #[cfg(unix)]
 fn refuse_exposed(path: &Path, file: &File) -> Result<(), KeyRingError> {
     use std::os::unix::fs::PermissionsExt;
@@ -277,40 +267,6 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<(), KeyRingError> {
 #[cfg(not(unix))]
 fn refuse_exposed(_: &Path, _: &File) -> Result<(), KeyRingError> {
     Ok(())
-}
-
-/// A ring rotated by root must stay readable to the service's own user.
-#[cfg(unix)]
-fn keep_owner(present: &Path, new: &File) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
-    let (old, fresh) = (fs::metadata(present)?, new.metadata()?);
-    if (old.uid(), old.gid()) == (fresh.uid(), fresh.gid()) {
-        return Ok(());
-    }
-    fchown(new, Some(old.uid()), Some(old.gid()))
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &File) -> io::Result<()> {
-    Ok(())
-}
-
-/// Makes a new or replaced name survive a power cut.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(not(unix)) {
-        return Ok(());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    File::open(folder)?.sync_all()
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    PathBuf::from(name)
 }
 
 fn cannot_write(path: &Path) -> impl Fn(io::Error) -> KeyRingError {
@@ -348,14 +304,18 @@ fn secret_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secr
 
 const SECRET_BYTES: usize = 32;
 
+/// Whoever reads a ring can make any session.
+const PRIVATE: u32 = 0o600;
+
 /// A ring of a thousand keys is 150 KB; a file larger than this is not a ring.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// Twice the longest session, so that no clock and no late replica can make a difference. Uploads that take longer end
-/// with their key: they can be listed and aborted then.
-const KEPT_AFTER_SUPERSEDED: SignedDuration = SignedDuration::from_hours(24);
+/// A day more than the longest service key, which is longer than any session and nearly every upload: so that rotating
+/// ends nothing by itself. What must end at once is dropped by name.
+const KEPT_AFTER_SUPERSEDED: SignedDuration = SignedDuration::from_hours(91 * 24);
 
 const HEADER: &str = "\
 # Tidegate session keys. Whoever reads this file can make any session: keep it private (mode 0600).
-# `tidegate keys rotate` adds a key and rewrites this file. Removing a key ends the sessions that it sealed.
+# `tidegate keys rotate` adds a key and rewrites this file, `tidegate keys drop` takes one out: that ends
+# the sessions, the uploads in parts and the service keys that it made.
 ";

@@ -6,13 +6,14 @@
 //!
 //! The newest key that may seal seals; all keys open. A key may be announced before it seals (`seals_from`), so
 //! that replicas which get the file in any order understand each other. Taking a key out of the file revokes
-//! every session and every upload id that it sealed.
+//! every session, every upload id and every service key that it made.
 
 mod file;
 #[cfg(test)]
 mod tests;
 
 use crate::clock::Clock;
+use crate::files::ReplaceError;
 use aws_lc_rs::{error::Unspecified, hkdf, hmac};
 use jiff::Timestamp;
 use std::{
@@ -121,14 +122,38 @@ impl KeyRing {
         file::create(path, clock.now())
     }
 
-    /// Adds a key that seals from `seals_after` from now on, and drops keys that were superseded more than 24
-    /// hours ago: no session of theirs can be alive. The file is replaced at once, never half-written.
+    /// Adds a key that seals from `seals_after` from now on, and drops keys that were superseded more than 91 days
+    /// ago: no session, no service key and hardly an upload of theirs can be alive. The file is replaced at once,
+    /// never half-written.
     ///
     /// # Errors
     /// [`KeyRingError`] if the present ring cannot be read or the new one not be written; the file is then as
     /// it was.
     pub fn rotate(path: &Path, clock: &Clock, seals_after: Duration) -> Result<Rotated, KeyRingError> {
-        file::rotate(path, clock.now(), seals_after)
+        Self::rotate_out(path, clock, seals_after, &[])
+    }
+
+    /// As [`KeyRing::rotate`], and takes the keys `drops` out at once: everything that they made ends.
+    ///
+    /// # Errors
+    /// As for [`KeyRing::rotate`]; [`KeyRingError::NoSuchKey`] for an id that is not in the ring, and
+    /// [`KeyRingError::NothingWouldSeal`] if no key were left that seals now.
+    pub fn rotate_out(
+        path: &Path,
+        clock: &Clock,
+        seals_after: Duration,
+        drops: &[Box<str>],
+    ) -> Result<Rotated, KeyRingError> {
+        let adds = Some(seals_after);
+        file::change(path, clock.now(), &file::Change { adds, drops })
+    }
+
+    /// Takes the keys `drops` out at once: everything that they made ends.
+    ///
+    /// # Errors
+    /// As for [`KeyRing::rotate_out`].
+    pub fn drop_keys(path: &Path, clock: &Clock, drops: &[Box<str>]) -> Result<Rotated, KeyRingError> {
+        file::change(path, clock.now(), &file::Change { adds: None, drops })
     }
 
     fn from_entries(entries: &[file::Entry]) -> Result<Self, Unspecified> {
@@ -223,14 +248,12 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// What [`KeyRing::rotate`] did.
+/// What became of a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotated {
-    /// The new key.
-    pub added: Box<str>,
-    /// When it begins to seal. By then every replica must have the file.
-    pub seals_from: Timestamp,
-    /// Keys that are gone, oldest first.
+    /// The new key, if one was added, and when it begins to seal. By then every replica must have the file.
+    pub added: Option<(Box<str>, Timestamp)>,
+    /// Keys that are gone: those that were named, then those past use, oldest first.
     pub dropped: Vec<Box<str>>,
     /// Keys that still open, oldest first; the new one is not among them.
     pub kept: Vec<Box<str>>,
@@ -268,9 +291,24 @@ pub enum KeyRingError {
     /// There is something already, and it stays.
     #[error("`{0}` exists; `tidegate keys rotate` adds a key to it")]
     Exists(PathBuf),
-    /// Another rotation is under way, or one was interrupted.
-    #[error("`{0}` exists: another rotation is running, or was interrupted; remove it if none is")]
-    Busy(PathBuf),
+    /// It is being changed already, or cannot be replaced.
+    #[error("the key ring is as it was")]
+    Replace(#[from] ReplaceError),
+    /// A key that is to be dropped is not in it.
+    #[error("key ring `{path}` has no key `{id}`; it has {}", .known.join(", "))]
+    NoSuchKey {
+        /// Which file.
+        path: PathBuf,
+        /// The key that was named.
+        id: Box<str>,
+        /// Those that there are.
+        known: Vec<Box<str>>,
+    },
+    /// Dropping the keys would leave no session to be made.
+    #[error(
+        "key ring `{0}` would have no key that may seal now; `tidegate keys rotate --seals-after 0s --drop` puts one there"
+    )]
+    NothingWouldSeal(PathBuf),
     /// It cannot be written.
     #[error("cannot write key ring `{path}`")]
     Write {

@@ -224,17 +224,13 @@ fn an_announced_key_seals_from_its_second_on() {
     let (folder, clock) = (Folder::new(), clock());
     let old = KeyRing::create(&folder.ring(), &clock).unwrap();
     let rotated = KeyRing::rotate(&folder.ring(), &clock, Duration::from_secs(600)).unwrap();
-    assert_eq!(rotated.seals_from, clock.now() + SignedDuration::from_secs(600));
+    let (added, seals_from) = rotated.added.unwrap();
+    assert_eq!(seals_from, clock.now() + SignedDuration::from_secs(600));
     assert_eq!(rotated.kept, std::slice::from_ref(&old));
 
     let ring = folder.load(&clock);
-    assert!(ring.find(rotated.added.as_bytes()).is_some(), "opens at once");
-    for (seconds, sealing) in [
-        (0, &old),
-        (599, &old),
-        (600, &rotated.added),
-        (9999, &rotated.added),
-    ] {
+    assert!(ring.find(added.as_bytes()).is_some(), "opens at once");
+    for (seconds, sealing) in [(0, &old), (599, &old), (600, &added), (9999, &added)] {
         let at = clock.now() + SignedDuration::from_secs(seconds);
         assert_eq!(ring.sealing(at).unwrap().id(), &**sealing, "after {seconds} s");
     }
@@ -251,27 +247,63 @@ fn a_rotated_ring_stays_private_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_key_is_dropped_a_day_after_it_was_superseded() {
+fn a_key_is_dropped_when_nothing_of_it_can_be_alive() {
     let (folder, clock) = (Folder::new(), clock());
     let first = KeyRing::create(&folder.ring(), &clock).unwrap();
-    clock.advance(SignedDuration::from_hours(1000));
+    clock.advance(SignedDuration::from_hours(10_000));
     let second = KeyRing::rotate(&folder.ring(), &clock, Duration::from_secs(3600)).unwrap();
     assert!(second.dropped.is_empty(), "the first seals until the second does");
 
-    // Superseded one hour from now, so a day and an hour from now it has not been superseded for more than a day.
-    clock.advance(SignedDuration::from_hours(25));
+    // Superseded one hour from now, so 91 days and an hour from now it has not been superseded for more than 91 days.
+    clock.advance(SignedDuration::from_hours(91 * 24 + 1));
     let third = KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).unwrap();
+    let second = added(second);
     assert_eq!(
-        (third.dropped, third.kept),
-        (vec![], vec![first.clone(), second.added.clone()])
+        (&third.dropped, &third.kept),
+        (&vec![], &vec![first.clone(), second.clone()])
     );
 
     clock.advance(SignedDuration::from_secs(1));
     let fourth = KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).unwrap();
     assert_eq!(fourth.dropped, [first]);
-    assert_eq!(fourth.kept, [second.added, third.added]);
-    assert_eq!(folder.sealing(&clock), *fourth.added);
+    assert_eq!(fourth.kept, [second, added(third)]);
+    assert_eq!(folder.sealing(&clock), *added(fourth));
     assert_eq!(folder.load(&clock).keys.len(), 3);
+}
+
+#[test]
+fn a_compromised_key_is_dropped_at_once() {
+    // SES-05
+    let (folder, clock) = (Folder::new(), clock());
+    let first = KeyRing::create(&folder.ring(), &clock).unwrap();
+    let drops = std::slice::from_ref(&first);
+    let before = fs::read_to_string(folder.ring()).unwrap();
+    // As long as no other key seals, it cannot go.
+    for refused in [
+        KeyRing::drop_keys(&folder.ring(), &clock, drops),
+        KeyRing::rotate_out(&folder.ring(), &clock, Duration::from_secs(1), drops),
+    ] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, KeyRingError::NothingWouldSeal(_)), "{error}");
+        assert_eq!(fs::read_to_string(folder.ring()).unwrap(), before);
+    }
+    let rotated = KeyRing::rotate_out(&folder.ring(), &clock, Duration::ZERO, drops).unwrap();
+    assert_eq!((&*rotated.dropped, &*rotated.kept), (drops, &[][..]));
+    let second = added(rotated);
+    let third = added(KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).unwrap());
+    let dropped = KeyRing::drop_keys(&folder.ring(), &clock, std::slice::from_ref(&second)).unwrap();
+    assert_eq!(
+        (dropped.added, dropped.dropped, dropped.kept),
+        (None, vec![second], vec![third.clone()])
+    );
+    assert_eq!(folder.load(&clock).ids().collect::<Vec<_>>(), [&*third]);
+
+    let error = KeyRing::drop_keys(&folder.ring(), &clock, &[first]).unwrap_err();
+    assert!(error.to_string().contains(&*third), "{error}");
+}
+
+fn added(rotated: Rotated) -> Box<str> {
+    rotated.added.unwrap().0
 }
 
 #[test]
@@ -280,7 +312,7 @@ fn of_keys_of_one_second_the_last_one_seals() {
     KeyRing::create(&folder.ring(), &clock).unwrap();
     for _ in 0..10 {
         let rotated = KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).unwrap();
-        assert_eq!(folder.sealing(&clock), *rotated.added);
+        assert_eq!(folder.sealing(&clock), *added(rotated));
     }
 }
 
@@ -315,7 +347,10 @@ fn two_rotations_at_once_do_not_lose_a_key() {
     let lock = folder.0.path().join("keys.toml.new");
     fs::write(&lock, "").unwrap();
     let error = KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).unwrap_err();
-    assert!(matches!(error, KeyRingError::Busy(_)), "{error}");
+    assert!(
+        matches!(error, KeyRingError::Replace(ReplaceError::Busy(_))),
+        "{error}"
+    );
     assert!(lock.exists(), "it is the other's");
     fs::remove_file(&lock).unwrap();
     assert!(KeyRing::rotate(&folder.ring(), &clock, Duration::ZERO).is_ok());
@@ -330,7 +365,7 @@ fn a_link_to_a_ring_stays_a_link() {
     std::os::unix::fs::symlink(folder.ring(), &link).unwrap();
     let rotated = KeyRing::rotate(&link, &clock, Duration::ZERO).unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert_eq!(folder.sealing(&clock), *rotated.added);
+    assert_eq!(folder.sealing(&clock), *added(rotated));
 }
 
 #[test]
