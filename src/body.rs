@@ -21,6 +21,9 @@ pub enum BodyError {
     /// Nothing moved for too long.
     #[error("no byte moved for {0:?}")]
     Stalled(std::time::Duration),
+    /// The request took longer than any may.
+    #[error("it took longer than `server.longest_transfer`")]
+    Overdue,
 }
 
 /// How a payload differs from what its request declared.

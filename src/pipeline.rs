@@ -32,6 +32,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 
+use tokio::time::Instant;
 mod answers;
 mod forms;
 mod handles;
@@ -50,8 +51,13 @@ pub(crate) struct Pipeline {
 }
 
 impl Handler for Pipeline {
-    async fn handle(&self, connection: Arc<Connection>, inbound: Inbound) -> Response<Body> {
-        self.serve(&connection, inbound).await
+    async fn handle(
+        &self,
+        connection: Arc<Connection>,
+        inbound: Inbound,
+        deadline: Instant,
+    ) -> Response<Body> {
+        self.serve(&connection, inbound, deadline).await
     }
 
     fn connected(&self) -> Box<dyn Send> {
@@ -76,7 +82,7 @@ impl Pipeline {
     }
 
     /// Answers one request. Never fails: an error becomes a response in the caller's dialect.
-    async fn serve(&self, connection: &Connection, inbound: Inbound) -> Response<Body> {
+    async fn serve(&self, connection: &Connection, inbound: Inbound, deadline: Instant) -> Response<Body> {
         // INVARIANT: config, policies and keys are those of one generation for the whole request.
         let generation = self.current.load_full();
         let view = View::of(&inbound);
@@ -95,6 +101,7 @@ impl Pipeline {
         let outcome = match inbound {
             Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
             Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
+        trail.deadline(deadline);
         };
         let response = match outcome {
             Ok(response) => trail.follow(response),
@@ -177,7 +184,7 @@ impl Pipeline {
         // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
         let probed = probes::object(&operation);
         let circumstances = caller.circumstances(self.clock.now());
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let decision = generation
             .policies
             .authorize(caller.principal, operation, &circumstances);
@@ -426,7 +433,7 @@ mod tests {
     fn the_future_of_a_request_is_small() {
         let serve = size(
             |(pipeline, connection, inbound): (&'static Pipeline, &'static Connection, Inbound)| {
-                pipeline.serve(connection, inbound)
+                pipeline.serve(connection, inbound, Instant::now())
             },
         );
         assert!(serve <= 12 * 1024, "{serve} bytes");

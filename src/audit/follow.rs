@@ -66,6 +66,7 @@ impl http_body::Body for Followed {
                     BodyError::Target(_) => EndReason::TargetBrokeOff,
                     BodyError::Payload(_) => EndReason::PayloadRefused,
                     BodyError::Stalled(_) => EndReason::Stalled,
+                    BodyError::Overdue => EndReason::TooLong,
                 };
                 this.trail.cause(error);
                 this.trail.end(reason, this.sent);

@@ -148,6 +148,8 @@ pub enum EndReason {
     Panic,
 }
 
+    /// It took longer than `server.longest_transfer` and was reset.
+    TooLong,
 /// The outcome of authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {

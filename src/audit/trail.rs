@@ -74,6 +74,8 @@ struct Open {
     begun: Instant,
     sent: Option<Instant>,
     decided: bool,
+    /// When the listener resets it.
+    deadline: Option<Instant>,
     bytes_in: Arc<AtomicU64>,
     observer: Option<Observer>,
 }
@@ -147,6 +149,7 @@ impl Trail {
             begun: Instant::now(),
             sent: None,
             decided: false,
+            deadline: None,
             bytes_in: Arc::new(AtomicU64::new(0)),
             observer: None,
         })))
@@ -162,6 +165,11 @@ impl Trail {
     /// Tells `observer` when the record ends.
     pub fn observe(&mut self, observer: impl FnOnce(Ended) + Send + Sync + 'static) {
         self.edit(|open| open.observer = Some(Observer(Box::new(observer))));
+    }
+
+    /// When whatever is still under way is reset: who is dropped then did not go away by itself.
+    pub fn deadline(&mut self, at: Instant) {
+        self.edit(|open| open.deadline = Some(at));
     }
 
     /// A storage operation (the default) or the issue of a session.
@@ -434,6 +442,11 @@ impl Trail {
             let mut open = *open;
             let response = &mut open.record.response;
             response.end_reason = reason;
+            let overdue = open.deadline.is_some_and(|at| Instant::now() >= at);
+            let reason = match reason {
+                EndReason::CallerWentAway | EndReason::Aborted if overdue => EndReason::TooLong,
+                reason => reason,
+            };
             response.aborted = reason != EndReason::Complete;
             response.bytes_out = bytes_out;
             response.bytes_in = open.bytes_in.load(Ordering::Relaxed);

@@ -120,6 +120,8 @@ pub struct Server {
     pub drain_timeout: Duration,
 }
 
+    /// How long a request may take from its head to the last byte of its answer before it is reset.
+    pub longest_transfer: Duration,
 /// The listener for `/healthz`, `/readyz` and `/metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {

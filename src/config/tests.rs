@@ -45,6 +45,7 @@ fn the_sample_loads_as_it_stands() {
             header_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(60),
+            longest_transfer: Duration::from_secs(12 * 3600),
         }
     );
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9090");
@@ -244,7 +245,7 @@ fn roles_have_a_regional_sts_and_an_hour() {
 const ENDPOINT: &str =
     "an `https` or `http` URL of scheme, host and port, such as \"https://127.0.0.1:9000\"";
 const SERVER_KEYS: &str = "one of `domains`, `drain_timeout`, `handshake_timeout`, `header_timeout`, `listen`, \
-                           `max_connections`, `max_connections_per_address`, `stall_timeout`, `tls`";
+                           `longest_transfer`, `max_connections`, `max_connections_per_address`, `stall_timeout`, `tls`";
 const BUCKET: &str = "a bucket name: 3 to 63 of `a-z`, `0-9`, `.` and `-`";
 const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
 
@@ -355,6 +356,21 @@ fn mistakes_of_the_sections_are_located() {
 }
 
 #[test]
+    check(
+        "[audit]",
+        "[service_keys]\nenabled = \"no\"\n[audit]",
+        &[
+            "tidegate.toml:14: service_keys.file: missing; expected a path, relative to the folder of this file",
+            "tidegate.toml:15: service_keys.enabled = \"no\": a string, not a boolean; expected `true` or `false`",
+        ],
+    );
+    check(
+        "[server.tls]",
+        "longest_transfer = \"0s\"\n[server.tls]",
+        &[
+            "tidegate.toml:4: server.longest_transfer = \"0s\": too short; expected a duration from \"1s\" to \"168h\"",
+        ],
+    );
 fn mistakes_of_issuers_are_located() {
     check(
         "name      = \"google\"",

@@ -24,7 +24,6 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{
-    convert::Infallible,
     future::{Future, pending},
     net::SocketAddr,
     pin::{Pin, pin},
@@ -34,7 +33,11 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// What hyper may hold for one connection, per direction, and what it reads at once from a fast caller. Smaller
@@ -86,11 +89,12 @@ pub enum Inbound {
 
 /// Who answers requests.
 pub trait Handler: Send + Sync + 'static {
-    /// Answers one request. Errors are answers too.
+    /// Answers one request. Errors are answers too. At `deadline` whatever is still under way is reset.
     fn handle(
         &self,
         connection: Arc<Connection>,
         inbound: Inbound,
+        deadline: Instant,
     ) -> impl Future<Output = Response<Body>> + Send;
 
     /// A connection is there. What this gives is dropped when the connection is over.
@@ -285,11 +289,18 @@ pub(super) struct Activity {
     requests: AtomicU64,
 }
 
+/// A request that took longer than any may. The connection, or with HTTP/2 the stream, is reset for it.
+#[derive(Debug, thiserror::Error)]
+#[error("the request took longer than `server.longest_transfer`")]
+struct Overdue;
+
 /// The requests of one connection.
 struct Requests<H> {
     handler: Arc<H>,
     connection: Arc<Connection>,
     activity: Arc<Activity>,
+    /// How long a request may take.
+    longest: Duration,
     /// With HTTP/1.1: violations that the guard found, and the pace of the socket.
     shared: Option<Arc<Shared>>,
 }
@@ -300,6 +311,7 @@ impl<H: Handler> Requests<H> {
             handler: context.handler.clone(),
             connection,
             activity: Arc::default(),
+            longest: context.settings.longest_transfer,
             shared,
         }
     }
@@ -307,7 +319,8 @@ impl<H: Handler> Requests<H> {
     fn answer(
         &self,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<Paced>, Infallible>> + use<H> {
+    ) -> impl Future<Output = Result<Response<Paced>, Overdue>> + use<H> {
+        let deadline = Instant::now() + self.longest;
         let number = self.activity.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let refused = self
             .shared
@@ -320,13 +333,21 @@ impl<H: Handler> Requests<H> {
             let close = checked.is_err() && !connection.http2;
             let inbound = checked.map_or_else(Inbound::Malformed, Inbound::Request);
             // On the heap: hyper moves this future about and keeps its room for as long as the connection is open.
-            let mut response = Box::pin(handler.handle(connection, inbound)).await;
+            let handled = Box::pin(handler.handle(connection, inbound, deadline));
+            // INVARIANT: what is cut looks cut. The future that is dropped takes the target's connection with it, and no
+            // answer follows that could pass for the end of an upload or of an object.
+            let mut overdue = Box::pin(sleep_until(deadline));
+            let mut response = tokio::select! {
+                biased;
+                response = handled => response,
+                () = overdue.as_mut() => return Err(Overdue),
+            };
             if close {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| Paced::new(body, shared, activity)))
+            Ok(response.map(|body| Paced::new(body, shared, activity, overdue)))
         }
     }
 }

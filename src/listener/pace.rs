@@ -10,12 +10,13 @@ use crate::{
     net::{Allowance, Grant},
 };
 use bytes::{Buf, Bytes};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
+use tokio::time::{Instant, Sleep};
 
 const SMALLEST: usize = 32 * 1024;
 const LARGEST: usize = 256 * 1024;
@@ -26,6 +27,8 @@ pub(super) struct Paced {
     body: Body,
     /// `None` for HTTP/2, which has flow control of its own.
     pace: Option<Pace>,
+    /// When the request must be over.
+    overdue: Pin<Box<Sleep>>,
     /// The connection is busy as long as this body is there.
     _busy: Arc<Activity>,
 }
@@ -42,8 +45,13 @@ struct Pace {
 }
 
 impl Paced {
-    /// Gives `body` at the pace of the connection behind `shared`.
-    pub(super) fn new(body: Body, shared: Option<Arc<Shared>>, busy: Arc<Activity>) -> Self {
+    /// Gives `body` at the pace of the connection behind `shared`, until `overdue`.
+    pub(super) fn new(
+        body: Body,
+        shared: Option<Arc<Shared>>,
+        busy: Arc<Activity>,
+        overdue: Pin<Box<Sleep>>,
+    ) -> Self {
         let pace = shared.map(|shared| Pace {
             shared,
             burst: SMALLEST,
@@ -54,7 +62,28 @@ impl Paced {
         Self {
             body,
             pace,
+            overdue,
             _busy: busy,
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(pace) = &mut self.pace {
+            ready!(pace.poll_turn(cx));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let (Some(pace), Some(Ok(frame))) = (&mut self.pace, &frame) {
+            pace.given += frame.data_ref().map_or(0, Buf::remaining);
+        }
+        Poll::Ready(frame)
+    }
+
+    /// The timer is touched only while there is nothing to give: a body that has something looks at the clock.
+    fn is_overdue(&mut self, waits: bool, cx: &mut Context<'_>) -> bool {
+        if waits {
+            self.overdue.as_mut().poll(cx).is_ready()
+        } else {
+            Instant::now() >= self.overdue.deadline()
         }
     }
 }
@@ -102,14 +131,12 @@ impl http_body::Body for Paced {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(pace) = &mut this.pace {
-            ready!(pace.poll_turn(cx));
+        let polled = this.poll_next(cx);
+        // What has ended has ended in time.
+        if !matches!(polled, Poll::Ready(None)) && this.is_overdue(polled.is_pending(), cx) {
+            return Poll::Ready(Some(Err(BodyError::Overdue)));
         }
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        if let (Some(pace), Some(Ok(frame))) = (&mut this.pace, &frame) {
-            pace.given += frame.data_ref().map_or(0, Buf::remaining);
-        }
-        Poll::Ready(frame)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -126,7 +153,7 @@ mod tests {
     use super::*;
     use crate::body::full;
     use http_body_util::BodyExt;
-    use std::task::Waker;
+    use std::{task::Waker, time::Duration};
 
     /// Frames of 8 KiB without end.
     struct Endless;
@@ -153,11 +180,18 @@ mod tests {
         given / 1024
     }
 
-    #[test]
-    fn bursts_grow_while_the_socket_takes_all_and_shrink_when_it_does_not() {
+    fn paced(body: Body, shared: Option<Arc<Shared>>) -> Paced {
+        let overdue = Box::pin(tokio::time::sleep(HOUR));
+        Paced::new(body, shared, Arc::default(), overdue)
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn bursts_grow_while_the_socket_takes_all_and_shrink_when_it_does_not() {
         // FLW-05
         let shared = Arc::new(Shared::default());
-        let mut body = Paced::new(Endless.boxed_unsync(), Some(shared.clone()), Arc::default());
+        let mut body = paced(Endless.boxed_unsync(), Some(shared.clone()));
         assert_eq!([(); 5].map(|()| burst(&mut body)), [32, 64, 128, 256, 256]);
         shared.block();
         assert_eq!(
@@ -169,9 +203,55 @@ mod tests {
         assert_eq!([(); 3].map(|()| burst(&mut body)), [32, 64, 128]);
     }
 
-    #[test]
-    fn http_2_is_not_paced_here() {
-        let body = Paced::new(full(vec![0; 1 << 20]), None, Arc::default());
+    /// Nothing ever comes.
+    struct Silent;
+
+    impl http_body::Body for Silent {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_an_error_and_no_end() {
+        // SES-06: whether bytes flow, the source is silent, or the caller takes none.
+        let blocked = Arc::new(Shared::default());
+        blocked.block();
+        for (body, shared) in [
+            (Endless.boxed_unsync(), None),
+            (Silent.boxed_unsync(), None),
+            (Endless.boxed_unsync(), Some(blocked)),
+        ] {
+            let mut body = paced(body, shared);
+            let started = Instant::now();
+            let ended = loop {
+                tokio::select! {
+                    biased;
+                    frame = body.frame() => match frame {
+                        Some(Ok(_)) => tokio::time::advance(Duration::from_secs(60)).await,
+                        ended => break ended,
+                    },
+                    () = tokio::time::sleep(2 * HOUR) => panic!("it was not cut"),
+                }
+            };
+            assert!(matches!(ended, Some(Err(BodyError::Overdue))), "{ended:?}");
+            assert_eq!(started.elapsed().as_secs(), HOUR.as_secs());
+        }
+        let mut body = paced(full("in time"), None);
+        assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
+        tokio::time::advance(2 * HOUR).await;
+        assert!(body.frame().await.is_none(), "what has ended is not cut");
+    }
+
+    #[tokio::test]
+    async fn http_2_is_not_paced_here() {
+        let body = paced(full(vec![0; 1 << 20]), None);
         assert_eq!(burst(&mut { body }), 1024);
     }
 }

@@ -175,6 +175,10 @@ fn unreloadable(previous: &Generation, next: &Generation) -> Vec<&'static str> {
             "server.tls",
             (&old.server.certificate, &old.server.key) != (&new.server.certificate, &new.server.key),
         ),
+        (
+            "server.longest_transfer",
+            old.server.longest_transfer != new.server.longest_transfer,
+        ),
         ("admin.listen", old.admin.listen != new.admin.listen),
         ("audit.file", old.audit.file != new.audit.file),
     ]

@@ -98,6 +98,9 @@ fn server(section: Section<'_>) -> Option<Server> {
     Some(Server {
         listen: listen?,
         domains: domains?,
+    let longest_transfer = section
+        .duration("longest_transfer", SECOND..=7 * 24 * HOUR)
+        .unwrap_or(12 * HOUR);
         certificate,
         key,
         max_connections,
@@ -111,6 +114,7 @@ fn server(section: Section<'_>) -> Option<Server> {
 
 fn admin(section: Section<'_>, server: Option<&Server>) -> Option<Admin> {
     let listen = section.required("listen", ADDRESS, address);
+        longest_transfer,
     if let Some(listen) = listen {
         let site = section.site_of("listen");
         if listen.port() != 0 && server.is_some_and(|s| s.listen == listen) {

@@ -266,6 +266,37 @@ async fn a_drain_resets_what_does_not_finish() {
 }
 
 #[tokio::test]
+async fn a_request_that_takes_too_long_is_reset() {
+    // SES-06: before its answer, and in the middle of it.
+    for answers in [false, true] {
+        let (sender, body) = fed(10);
+        let body = std::sync::Mutex::new(Some(body).filter(|_| answers));
+        let running = start(
+            |s| s.longest_transfer = Duration::from_millis(50),
+            move |_, _| {
+                let body = body.lock().unwrap().take();
+                async move {
+                    match body {
+                        Some(body) => Response::new(body),
+                        None => std::future::pending().await,
+                    }
+                }
+            },
+        );
+        let mut tls = running.connect(&[]).await;
+        tls.write_all(GET).await.unwrap();
+        if answers {
+            sender.send(Bytes::from_static(b"01234")).unwrap();
+        }
+        let mut read = Vec::new();
+        let end = tls.read_to_end(&mut read).await.unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(read.ends_with(b"01234"), answers);
+        assert_eq!(running.finish().await.cut, 0);
+    }
+}
+
+#[tokio::test]
 async fn idle_connections_do_not_hold_up_a_drain() {
     let running = start(|_| {}, async |_, _| object(10));
     let mut tls = running.connect(&[]).await;

@@ -31,6 +31,7 @@ where
         &self,
         connection: Arc<Connection>,
         inbound: Inbound,
+        _: tokio::time::Instant,
     ) -> impl Future<Output = Response<Body>> + Send {
         (self.0)(connection, inbound)
     }
@@ -84,6 +85,7 @@ pub(super) fn settings(folder: &Path) -> config::Server {
         header_timeout: PATIENCE,
         stall_timeout: PATIENCE,
         drain_timeout: PATIENCE,
+        longest_transfer: PATIENCE,
     }
 }
 
