@@ -25,10 +25,11 @@ pub mod admin;
 pub mod body;
 pub mod clock;
 pub mod config;
+pub mod drift;
 mod error;
 pub mod fetch;
-mod generation;
 pub mod files;
+mod generation;
 #[cfg(test)]
 mod golden;
 mod json;
