@@ -79,6 +79,12 @@ impl Drift {
     }
 }
 
+impl From<SignedDuration> for Drift {
+    fn from(ahead: SignedDuration) -> Self {
+        Self(ahead.as_secs())
+    }
+}
+
 impl fmt::Display for Drift {
     /// `17 min ahead`, `40 s behind`, `in step`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,7 +92,8 @@ impl fmt::Display for Drift {
             0 => return f.write_str("in step"),
             seconds @ ..120 => (seconds, "s"),
             seconds @ ..7200 => (seconds / 60, "min"),
-            seconds => (seconds / 3600, "h"),
+            seconds @ ..172_800 => (seconds / 3600, "h"),
+            seconds => (seconds / 86_400, "days"),
         };
         let direction = if self.0 > 0 { "ahead" } else { "behind" };
         write!(f, "{amount} {unit} {direction}")
@@ -111,6 +118,7 @@ mod tests {
         check(1020, 0, 0, 1020, "17 min ahead");
         check(-1020, 0, 0, -1020, "17 min behind");
         check(-40_000, 0, 0, -40_000, "11 h behind");
+        check(-400 * 86_400, 0, 0, -400 * 86_400, "400 days behind");
         // Our second has begun, theirs is the same one.
         let ours = at(0) + SignedDuration::from_millis(900);
         assert_eq!(Drift::seen(at(0), ours, ours).seconds(), 0);

@@ -1,7 +1,7 @@
 //! Everything that can end a request, one variant per stage. The caller's words and the operator's are separate.
 
 use crate::audit::Reason;
-use crate::authn::{AuthnError, HandleError};
+use crate::authn::{AuthnError, HandleError, ServiceKeyRefusal};
 use crate::authz::{Denied, DenyReason, NotPermitted};
 use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
@@ -110,7 +110,17 @@ pub(crate) fn denied_reason(denied: &Denied) -> Reason {
 /// The audit record's word for a claim that was not accepted.
 pub(crate) fn authn_reason(error: &AuthnError) -> Reason {
     match error {
-        AuthnError::Anonymous | AuthnError::InvalidAccessKeyId { .. } => Reason::Unauthenticated,
+        AuthnError::Anonymous
+        | AuthnError::InvalidAccessKeyId { .. }
+        | AuthnError::UnknownServiceKey { .. } => Reason::Unauthenticated,
+        AuthnError::Revoked { .. } => Reason::Revoked,
+        AuthnError::ServiceKey { why, .. } => match why {
+            ServiceKeyRefusal::Off => Reason::Unsupported,
+            ServiceKeyRefusal::SessionToken => Reason::BadToken,
+            ServiceKeyRefusal::Expired(_) => Reason::Expired,
+            ServiceKeyRefusal::Revoked(_) | ServiceKeyRefusal::Listed(_) => Reason::Revoked,
+            ServiceKeyRefusal::SourceAddress(_) => Reason::SourceAddress,
+        },
         AuthnError::MalformedScope { .. } => Reason::Malformed,
         AuthnError::RequestTimeTooSkewed { .. } | AuthnError::NotYetValid { .. } => Reason::ClockSkew,
         AuthnError::Expired { .. } | AuthnError::PolicyExpired { .. } | AuthnError::ExpiredToken { .. } => {

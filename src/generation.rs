@@ -3,12 +3,16 @@
 //! A reload is all or nothing: everything is read and checked first, then swapped in with one pointer.
 
 use crate::authn::oidc::Verifier;
-use crate::authn::{Authenticated, Authenticator, AuthnError, Claim, KeyRing, Service, SessionError};
+use crate::authn::{
+    Authenticated, Authenticator, AuthnError, Claim, KeyRing, Principal, Revocations, Service,
+    ServiceKeyRefusal, ServiceKeys, SessionError,
+};
 use crate::authz::{Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
+use crate::drift::DriftWatch;
 use crate::error::with_causes;
 use crate::signing::Signer;
 use crate::sts::Sts;
@@ -16,7 +20,7 @@ use crate::upstream::Upstream;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, path::Path, sync::Arc};
 
 /// Something that keeps a generation from being loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(crate) struct Generation {
     pub(crate) policies: Policies,
     authenticator: Authenticator,
     pub(crate) key_ring: Arc<KeyRing>,
+    pub(crate) service_keys: Arc<ServiceKeys>,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) sts: Sts<Arc<Verifier>>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
@@ -50,6 +56,8 @@ pub(crate) struct TargetSide {
     pub(crate) signer: Signer,
     /// What it understands, as far as that is known.
     pub(crate) known: Known,
+    /// How far its clock is from ours, by the `Date` of its answers.
+    pub(crate) drift: DriftWatch,
     /// Of the files that it was made of.
     files: [u8; 32],
 }
@@ -69,6 +77,8 @@ impl Generation {
             targets = self.targets.len(),
             buckets = self.config.buckets.len(),
             policies = self.policies.count(),
+            service_keys = self.service_keys.records().len(),
+            revocations = self.revocations.entries().len(),
             "loaded"
         );
     }
@@ -93,12 +103,31 @@ impl Generation {
         let key_ring = KeyRing::load(&config.sessions.keys, clock)
             .map_err(|error| keep("sessions", with_causes(&error)))
             .ok();
-        let policies = Policies::load(&config.buckets, &config.roles, &names(&config))
-            .map_err(|errors| {
-                errors
-                    .iter()
-                    .for_each(|error| keep("policies", error.to_string()))
-            })
+        let issuers = config.issuers.iter().map(|issuer| &*issuer.name);
+        let service_keys = match &config.service_keys {
+            Some(settings) => ServiceKeys::load(&settings.file, issuers)
+                .map_err(|error| keep("sessions", with_causes(&error)))
+                .ok(),
+            None => Some(ServiceKeys::off()),
+        };
+        let policies = Policies::load(
+            &config.buckets,
+            &config.roles,
+            &names(&config, service_keys.as_ref()),
+        )
+        .map_err(|errors| {
+            errors
+                .iter()
+                .for_each(|error| keep("policies", error.to_string()))
+        })
+        .ok();
+        let path = &config.sessions.revocations;
+        let revocations = match previous {
+            Some(previous) => Revocations::reload(path, &previous.revocations),
+            None => Revocations::load(path),
+        };
+        let revocations = revocations
+            .map_err(|error| keep("sessions", with_causes(&error)))
             .ok();
         let verifier = Verifier::new(&config.issuers, clock.clone(), previous.map(|p| &*p.verifier))
             .map_err(|error| keep("issuers", with_causes(&error)))
@@ -119,19 +148,39 @@ impl Generation {
                 Err(problem) => keep("targets", format!("targets.{name}: {problem}")),
             }
         }
-        let (Some(key_ring), Some(policies), Some(verifier), true) =
-            (key_ring, policies, verifier, problems.is_empty())
-        else {
+        let (Some(key_ring), Some(policies), Some(verifier), Some(service_keys), Some(revocations), true) = (
+            key_ring,
+            policies,
+            verifier,
+            service_keys,
+            revocations,
+            problems.is_empty(),
+        ) else {
             return Err(problems);
         };
         let key_ring = Arc::new(key_ring);
+        let service_keys = Arc::new(service_keys);
+        let revocations = Arc::new(revocations);
         let verifier = Arc::new(verifier);
         Ok(Self {
-            id: identify(&config, &policies, &key_ring, &verifier),
+            id: identify(
+                &config,
+                &policies,
+                &key_ring,
+                &verifier,
+                [service_keys.digest(), revocations.digest()],
+            ),
             number: previous.map_or(1, |previous| previous.number + 1),
-            authenticator: Authenticator::new(Arc::clone(&key_ring)),
-            sts: Sts::new(&config.sessions, Arc::clone(&key_ring), Arc::clone(&verifier)),
+            authenticator: Authenticator::new(Arc::clone(&key_ring), Arc::clone(&service_keys)),
+            sts: Sts::new(
+                &config.sessions,
+                Arc::clone(&key_ring),
+                Arc::clone(&revocations),
+                Arc::clone(&verifier),
+            ),
             key_ring,
+            service_keys,
+            revocations,
             verifier,
             policies,
             targets,
@@ -141,40 +190,72 @@ impl Generation {
 }
 
 impl Generation {
-    /// Verifies a claim against this generation: its keys, and the issuers that it still trusts.
+    /// Verifies a claim, which came `from` an address, against this generation: its keys, and what it admits.
     ///
     /// # Errors
-    /// As [`Authenticator::authenticate`]. A session whose issuer was removed, or is another one now, is no longer
-    /// accepted (SES-06).
+    /// As [`Authenticator::authenticate`] and [`Generation::admit`].
     pub(crate) fn authenticate(
         &self,
         claim: &Claim,
         service: Service,
+        from: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
-        let authenticated = self.authenticator.authenticate(claim, service, now)?;
-        let principal = &authenticated.principal;
-        let trusted = self.config.issuers.iter().any(|issuer| {
+        let authenticated = self.authenticator.authenticate(claim, service, from, now)?;
+        self.admit(&authenticated.principal)?;
+        Ok(authenticated)
+    }
+
+    /// Whether what `principal` came with still counts: its session or service key is genuine and alive, and neither
+    /// revoked nor of an issuer that is not trusted any more.
+    ///
+    /// INVARIANT: every use of a session, an access token, a cookie or a service key passes here (SES-06).
+    ///
+    /// # Errors
+    /// [`AuthnError::Revoked`], [`AuthnError::ServiceKey`], or [`AuthnError::InvalidToken`] of a session whose issuer was
+    /// removed, or is another one now.
+    pub(crate) fn admit(&self, principal: &Principal) -> Result<(), AuthnError> {
+        let access_key_id = || principal.session().access_key_id.clone();
+        if !principal.has_service_key() && !self.trusts_issuer_of(principal) {
+            return Err(AuthnError::InvalidToken {
+                access_key_id: access_key_id(),
+                cause: SessionError::Invalid("its issuer is not configured any more"),
+            });
+        }
+        let Some(revocation) = self.revocations.of(principal) else {
+            return Ok(());
+        };
+        let revocation = Box::new(revocation.clone());
+        Err(match principal.has_service_key() {
+            true => AuthnError::ServiceKey {
+                access_key_id: access_key_id(),
+                why: ServiceKeyRefusal::Listed(revocation),
+            },
+            false => AuthnError::Revoked {
+                access_key_id: access_key_id(),
+                revocation,
+            },
+        })
+    }
+
+    fn trusts_issuer_of(&self, principal: &Principal) -> bool {
+        self.config.issuers.iter().any(|issuer| {
             let prefixed = principal
                 .id()
                 .strip_prefix(&*issuer.name)
                 .is_some_and(|rest| rest.starts_with(':'));
             *issuer.issuer == *principal.issuer() && issuer.kind == principal.kind() && prefixed
-        });
-        if trusted {
-            return Ok(authenticated);
-        }
-        Err(AuthnError::InvalidToken {
-            access_key_id: principal.session().access_key_id.clone(),
-            cause: SessionError::Invalid("its issuer is not configured any more"),
         })
     }
 }
 
-/// What policies may speak of.
-pub(crate) fn names(config: &Config) -> Names {
+/// What policies may speak of: the issuers' principals, and those of service keys.
+pub(crate) fn names(config: &Config, service_keys: Option<&ServiceKeys>) -> Names {
+    let issuers = config.issuers.iter().map(|issuer| issuer.name.clone());
+    let keys = service_keys.into_iter().flat_map(ServiceKeys::records);
+    let prefixes = keys.filter_map(|record| record.principal.split_once(':'));
     Names {
-        issuers: config.issuers.iter().map(|issuer| issuer.name.clone()).collect(),
+        issuers: issuers.chain(prefixes.map(|(prefix, _)| prefix.into())).collect(),
         roles: config.roles.keys().cloned().collect(),
     }
 }
@@ -193,13 +274,20 @@ fn digest_of(target: &Target) -> [u8; 32] {
     sum
 }
 
-/// `sha256:` and 16 hex digits over the configuration file, the policies, the ids of the session keys and the key sets of
-/// issuers that are files.
-fn identify(config: &Config, policies: &Policies, key_ring: &KeyRing, verifier: &Verifier) -> Box<str> {
+/// `sha256:` and 16 hex digits over the configuration file, the policies, the ids of the session keys, the key sets of
+/// issuers that are files, the service keys and the revocations.
+fn identify(
+    config: &Config,
+    policies: &Policies,
+    key_ring: &KeyRing,
+    verifier: &Verifier,
+    files: [&[u8; 32]; 2],
+) -> Box<str> {
     let mut all = digest::Context::new(&digest::SHA256);
     let policies = policies.generation_id().as_bytes();
     for part in [&config.digest[..], policies]
         .into_iter()
+        .chain(files.map(|digest| &digest[..]))
         .chain(key_ring.ids().map(str::as_bytes))
         .chain(verifier.key_files().iter().map(|digest| &digest[..]))
     {
@@ -241,6 +329,7 @@ impl TargetSide {
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
                 .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
+            drift: DriftWatch::default(),
             known: Known::of(target),
             files: digest_of(target),
             target: Arc::clone(target),

@@ -11,6 +11,18 @@ fn main() -> ExitCode {
         Command::Serve(args) => cli::exit_code(cli::serve::run(&args)),
         Command::Check(args) => cli::exit_code(cli::check::run(&args, &mut io::stdout()).map_err(Into::into)),
         Command::Keys(args) => cli::exit_code(cli::keys::run(&args, &Clock::system(), &mut io::stdout())),
+        Command::ServiceKeys(args) => cli::exit_code(cli::service_keys::run(
+            &args,
+            &Clock::system(),
+            &mut io::stdout(),
+            &mut io::stderr(),
+        )),
+        Command::Sessions(args) => cli::exit_code(cli::sessions::run(
+            &args,
+            &Clock::system(),
+            &mut io::stdout(),
+            &mut io::stderr(),
+        )),
         Command::Policy(args) => cli::exit_code(cli::policy::run(&args, &mut io::stdout())),
         Command::Login(args) => cli::login::run(&args, &mut io::stdout()),
         Command::Logout(args) => cli::logout::run(&args, &mut io::stdout()),

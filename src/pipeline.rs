@@ -5,7 +5,7 @@
 //! [`Pipeline::proxy`] is a straight line.
 
 use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
-use crate::authn::{Authenticated, Handles, Principal, Service};
+use crate::authn::{Authenticated, AuthnError, Claim, Handles, Principal, Service, SignatureForm};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
 use crate::clock::Clock;
@@ -20,6 +20,7 @@ use crate::dialect::s3::{
     payload::CallerBody,
     response::{self, Addressee},
 };
+use crate::drift::DriftWatch;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
@@ -31,8 +32,8 @@ use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
-
 use tokio::time::Instant;
+
 mod answers;
 mod forms;
 mod handles;
@@ -48,6 +49,8 @@ pub(crate) struct Pipeline {
     audit: AuditLog,
     clock: Clock,
     metrics: Metrics,
+    /// How far the clocks of callers are from ours.
+    callers: Arc<DriftWatch>,
 }
 
 impl Handler for Pipeline {
@@ -72,12 +75,14 @@ impl Pipeline {
         audit: AuditLog,
         clock: Clock,
         metrics: Metrics,
+        callers: Arc<DriftWatch>,
     ) -> Self {
         Self {
             current,
             audit,
             clock,
             metrics,
+            callers,
         }
     }
 
@@ -96,12 +101,12 @@ impl Pipeline {
             }
         };
         trail.generation(&generation.id);
+        trail.deadline(deadline);
         let metrics = self.metrics.clone();
         trail.observe(move |ended| answers::count(&metrics, ended));
         let outcome = match inbound {
             Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
             Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
-        trail.deadline(deadline);
         };
         let response = match outcome {
             Ok(response) => trail.follow(response),
@@ -129,7 +134,7 @@ impl Pipeline {
         let domains = &generation.config.server.domains;
         if s3::is_sts(&head, domains) {
             // Boxed, as are the other ways that few requests take: each makes the future of every request larger.
-            return Box::pin(self.issue_session(generation, head, body, trail)).await;
+            return Box::pin(self.issue_session(generation, connection, head, body, trail)).await;
         }
         if is_form(&head, domains) {
             return Box::pin(self.post_object(generation, connection, head, body, trail)).await;
@@ -147,7 +152,7 @@ impl Pipeline {
         let Authenticated {
             principal,
             chunk_signing,
-        } = generation.authenticate(&claim, Service::S3, self.clock.now())?;
+        } = self.authenticate(generation, connection, &claim, Service::S3)?;
         trail.principal(&principal);
         let mut payload = IncomingPayload {
             chunk_signing: declared.mode.is_signed_chunks().then_some(chunk_signing),
@@ -166,6 +171,28 @@ impl Pipeline {
             url: url.as_deref().unwrap_or_default(),
         };
         self.perform(generation, caller, operation, payload, trail).await
+    }
+
+    /// Whether a claim is true. What its date says of the caller's clock is kept, if nothing else is wrong with it.
+    fn authenticate(
+        &self,
+        generation: &Generation,
+        connection: &Connection,
+        claim: &Claim,
+        service: Service,
+    ) -> Result<Authenticated, AuthnError> {
+        let now = self.clock.now();
+        let outcome = generation.authenticate(claim, service, connection.peer.ip(), now);
+        if let Claim::Signature(signature) = claim
+            && signature.form == SignatureForm::Header
+            && matches!(
+                outcome,
+                Ok(_) | Err(AuthnError::RequestTimeTooSkewed { proven: true, .. })
+            )
+        {
+            self.callers.saw(signature.signed_at, now);
+        }
+        outcome
     }
 
     /// What an authenticated caller asks for, once it is complete.
@@ -275,6 +302,9 @@ impl Pipeline {
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
         let (status, headers) = (answer.head.status, &answer.head.headers);
+        if let Some(date) = header_text(headers, "date") {
+            side.drift.saw_date(date, self.clock.now());
+        }
         trail.answered(status.as_u16(), header_text(headers, request_id_of(side)));
         if let Some(sent) = sent.as_deref().and_then(OnceLock::get)
             && status.is_success()

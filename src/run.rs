@@ -4,11 +4,13 @@ use crate::admin::{AdminError, AdminServer, Readiness};
 use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::drift::DriftWatch;
 use crate::generation::Generation;
 use crate::listener::{CertificateStore, Drained, Listener, ListenerError};
 use crate::pipeline::Pipeline;
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
+use clocks::Clocks;
 use probe::Prober;
 use report::Reporter;
 use std::{
@@ -20,6 +22,7 @@ use std::{
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+mod clocks;
 mod probe;
 mod report;
 mod watch;
@@ -122,6 +125,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
+        let callers = Arc::new(DriftWatch::default());
         let mut watcher = watch::Watcher {
             config_path: self.config_path,
             looked: self.looked,
@@ -136,6 +140,7 @@ impl Server {
                 self.audit.clone(),
                 self.metrics.clone(),
                 self.readiness.clone(),
+                Clocks::new(self.clock.clone(), Arc::clone(&callers)),
             ),
             hangup: self.hangup,
             warming: None,
@@ -162,6 +167,7 @@ impl Server {
             self.audit.clone(),
             self.clock,
             self.metrics.clone(),
+            callers,
         ));
         let drain = CancellationToken::new();
         let serving = self.listener.run(pipeline, drain.clone());
@@ -221,7 +227,12 @@ pub(crate) fn stop_on_signal(stop: CancellationToken) -> impl Future<Output = ()
 
 /// The files that decide: a change of any of them reloads.
 fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let mut deciding = vec![config_path.to_owned(), config.sessions.keys.clone()];
+    let mut deciding = vec![
+        config_path.to_owned(),
+        config.sessions.keys.clone(),
+        config.sessions.revocations.clone(),
+    ];
+    deciding.extend(config.service_keys.iter().map(|settings| settings.file.clone()));
     deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
     deciding.extend(config.roles.values().map(|role| role.trust.clone()));
     deciding.extend(

@@ -79,6 +79,10 @@ pub enum Reason {
     BadToken,
     /// The session, token or presigned URL has expired.
     Expired,
+    /// The session, the service key or its principal is revoked.
+    Revoked,
+    /// The service key is not to be used from there.
+    SourceAddress,
     /// The signature is wrong.
     BadSignature,
     /// The caller's clock is too far off.
@@ -115,6 +119,8 @@ impl Reason {
             | Self::Unauthenticated
             | Self::BadToken
             | Self::Expired
+            | Self::Revoked
+            | Self::SourceAddress
             | Self::BadSignature
             | Self::ClockSkew
             | Self::Malformed
@@ -142,14 +148,14 @@ pub enum EndReason {
     PayloadRefused,
     /// Nothing moved for too long.
     Stalled,
+    /// It took longer than `server.longest_transfer` and was reset.
+    TooLong,
     /// The request was dropped before there was an answer: the caller went away, or the time to drain was over.
     Aborted,
     /// A defect.
     Panic,
 }
 
-    /// It took longer than `server.longest_transfer` and was reset.
-    TooLong,
 /// The outcome of authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -261,6 +267,9 @@ pub(super) struct Actor {
     /// Only claimed, as long as there is no `id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_key_id: Option<Box<str>>,
+    /// Whether it came with a service key and not with a session.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) service_key: bool,
 }
 
 impl Actor {

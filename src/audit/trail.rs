@@ -220,6 +220,7 @@ impl Trail {
         );
         self.edit(|open| {
             let actor = &mut open.record.actor;
+            actor.service_key = principal.has_service_key();
             actor.role = principal.role().map(text);
             actor.tags = principal
                 .tags()
@@ -441,12 +442,12 @@ impl Trail {
         if let Some(open) = self.0.take() {
             let mut open = *open;
             let response = &mut open.record.response;
-            response.end_reason = reason;
             let overdue = open.deadline.is_some_and(|at| Instant::now() >= at);
             let reason = match reason {
                 EndReason::CallerWentAway | EndReason::Aborted if overdue => EndReason::TooLong,
                 reason => reason,
             };
+            response.end_reason = reason;
             response.aborted = reason != EndReason::Complete;
             response.bytes_out = bytes_out;
             response.bytes_in = open.bytes_in.load(Ordering::Relaxed);

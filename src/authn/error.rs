@@ -1,7 +1,8 @@
 //! Why a caller was not authenticated.
 
-use super::{SignatureForm, session::SessionError};
-use jiff::Timestamp;
+use super::{Revocation, ServiceKeyRefusal, SignatureForm, session::SessionError};
+use crate::drift;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 
 /// Why a claim is not true. Carries what the caller's error document shows; never a secret or a token.
@@ -21,13 +22,18 @@ pub enum AuthnError {
     },
     /// Signed too long ago or too far ahead. S3: 403 `RequestTimeTooSkewed`.
     #[error(
-        "the request was signed at `{request_time}`, more than 15 minutes from the server's `{server_time}`"
+        "the request was signed at `{request_time}`, more than 15 minutes from the server's `{server_time}`: the \
+         caller's clock is {}", drift::in_words(*.ahead)
     )]
     RequestTimeTooSkewed {
         /// `x-amz-date` as sent.
         request_time: Box<str>,
         /// Ours.
         server_time: Timestamp,
+        /// How far the caller's clock is ahead of ours.
+        ahead: SignedDuration,
+        /// Whether everything else about the request holds, so that it is a caller's clock indeed.
+        proven: bool,
     },
     /// A presigned URL or a form from the future. S3: 403 `AccessDenied`, `Request is not valid yet`.
     #[error(
@@ -79,6 +85,35 @@ pub enum AuthnError {
         access_key_id: Box<str>,
         /// Its first second of not being valid.
         expired_at: Timestamp,
+    },
+    /// The session was ended before its time. S3: 400 `ExpiredToken`, so that SDKs get another one, or learn at the door
+    /// why there is none.
+    #[error("the session of access key id `{access_key_id}` is revoked by {revocation}")]
+    Revoked {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// By which entry.
+        revocation: Box<Revocation>,
+    },
+    /// The caller holds the secret of a service key that may not be used, or not from there. S3: 403 `AccessDenied`.
+    ///
+    /// Not `ExpiredToken` or `InvalidAccessKeyId`: the tools with two text fields cannot refresh, and some take these
+    /// for a passing trouble (restic tries for a quarter of an hour, the AWS SDKs look for other credentials). All of
+    /// them give up at once on `AccessDenied`, and show its message.
+    #[error("service key `{access_key_id}` is refused: {why}")]
+    ServiceKey {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// For the caller, too.
+        why: ServiceKeyRefusal,
+    },
+    /// No such service key. Callers cannot tell it from a wrong secret. S3: 403 `SignatureDoesNotMatch`.
+    #[error("there is no service key `{access_key_id}` on record, or its key left the key ring")]
+    UnknownServiceKey {
+        /// As sent.
+        access_key_id: Box<str>,
+        /// As for [`AuthnError::SignatureDoesNotMatch`].
+        string_to_sign: String,
     },
     /// The signature is not what the session's secret makes of this request. S3: 403 `SignatureDoesNotMatch`.
     #[error("the signature of access key id `{access_key_id}` does not match")]

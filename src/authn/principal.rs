@@ -1,6 +1,6 @@
 //! Verified identity.
 
-use super::oidc::Identity;
+use super::{oidc::Identity, service_keys};
 use crate::session_policy::SessionPolicy;
 use jiff::Timestamp;
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -40,7 +40,6 @@ struct Inner {
     tags: Tags,
     issuer: Box<str>,
     subject: Box<str>,
-    role: Option<Box<str>>,
     session_policies: Vec<Arc<SessionPolicy>>,
     session: SessionInfo,
 }
@@ -62,13 +61,38 @@ pub struct SessionInfo {
     pub authenticated_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// The role that it carries, by its name in the configuration.
+    pub role: Option<Box<str>>,
+    /// The sessions that it came from, the first one first; none unless it was made by another session.
+    pub ancestors: Vec<Ancestor>,
+}
+
+/// A session that another one came from: what revokes it, revokes that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its id.
+    pub id: Box<str>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// The role that it carried.
+    pub role: Option<Box<str>>,
+}
+
+impl SessionInfo {
+    /// This session as the ancestor of another one.
+    pub(super) fn as_ancestor(&self) -> Ancestor {
+        Ancestor {
+            id: self.id.clone(),
+            issued_at: self.issued_at,
+            role: self.role.clone(),
+        }
+    }
 }
 
 impl Principal {
     /// Only authentication makes principals.
     pub(super) fn new(
         identity: Identity,
-        role: Option<Box<str>>,
         session_policies: Vec<Arc<SessionPolicy>>,
         session: SessionInfo,
     ) -> Self {
@@ -79,10 +103,45 @@ impl Principal {
             tags: identity.tags,
             issuer: identity.issuer,
             subject: identity.subject,
-            role,
             session_policies,
             session,
         }))
+    }
+
+    /// Whom a service key on record makes known: a workload of its own, within the key's buckets.
+    pub(super) fn of_service_key(record: &service_keys::Record) -> Self {
+        let name = record
+            .principal
+            .split_once(':')
+            .map_or(&*record.principal, |(_, name)| name);
+        let identity = Identity {
+            kind: record.kind,
+            id: record.principal.clone(),
+            groups: Vec::new(),
+            tags: Tags::new(),
+            issuer: service_keys::ISSUER.into(),
+            subject: name.into(),
+            audience: Box::default(),
+            expires_at: record.expires,
+        };
+        let session = SessionInfo {
+            id: record.id.clone(),
+            root: record.id.clone(),
+            name: name.into(),
+            access_key_id: record.id.clone(),
+            issued_at: record.created,
+            authenticated_at: record.created,
+            expires_at: record.expires,
+            role: None,
+            ancestors: Vec::new(),
+        };
+        let within = SessionPolicy::of_buckets(&record.buckets);
+        Self::new(identity, vec![Arc::new(within)], session)
+    }
+
+    /// Whether it came with a service key: such a principal gets no session.
+    pub fn has_service_key(&self) -> bool {
+        *self.0.issuer == *service_keys::ISSUER
     }
 
     /// Person or program.
@@ -107,7 +166,7 @@ impl Principal {
 
     /// The role that its session carries, by its name in the configuration.
     pub fn role(&self) -> Option<&str> {
-        self.0.role.as_deref()
+        self.0.session.role.as_deref()
     }
 
     /// What its session was narrowed to: all of them must allow what it does.
@@ -167,6 +226,8 @@ impl Principal {
             issued_at: Timestamp::UNIX_EPOCH,
             authenticated_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::MAX,
+            role: role.map(Into::into),
+            ancestors: Vec::new(),
         };
         let identity = Identity {
             kind,
@@ -180,7 +241,7 @@ impl Principal {
         };
         let policies = session_policies.iter();
         let policies = policies.map(|text| Arc::new(SessionPolicy::parse(text).unwrap()));
-        Self::new(identity, role.map(Into::into), policies.collect(), session)
+        Self::new(identity, policies.collect(), session)
     }
 }
 

@@ -6,10 +6,10 @@
 //! issued with it, and opens for no other.
 
 use super::{
-    Principal, PrincipalKind, SessionInfo, Tags,
+    Ancestor, Principal, PrincipalKind, SessionInfo, Tags,
     key_ring::{KeyRing, Purpose, RingKey},
     oidc::Identity,
-    seal,
+    seal, service_keys,
 };
 use crate::secret::Secret;
 use crate::session_policy::SessionPolicy;
@@ -63,6 +63,9 @@ pub enum SessionError {
         /// [`MAX_SESSION_TOKEN_BYTES`].
         limit: usize,
     },
+    /// What asks for it came with a service key, which is for what its record says and for nothing else.
+    #[error("a service key makes no session")]
+    OfServiceKey,
     /// No key of the ring may seal at this time.
     #[error("no key of the key ring may seal now; check `seals_from` and the clock")]
     NoSealingKey,
@@ -274,24 +277,46 @@ struct Payload {
     /// The texts of session policies.
     #[serde(rename = "l")]
     policies: Vec<Box<str>>,
-    /// Of a session that another one made: the first of the chain.
-    #[serde(rename = "f", deserialize_with = "Option::deserialize")]
-    root: Option<Root>,
+    /// Of a session that another one made: those before it, the first one first.
+    #[serde(rename = "f")]
+    ancestors: Vec<Link>,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Root {
+struct Link {
     #[serde(rename = "i")]
     session_id: Box<str>,
     /// Unix seconds.
     #[serde(rename = "b")]
     issued_at: i64,
+    #[serde(rename = "r", deserialize_with = "Option::deserialize")]
+    role: Option<Box<str>>,
+}
+
+impl Link {
+    /// The sessions before one that `parent` makes.
+    fn down_to(parent: &SessionInfo) -> Vec<Self> {
+        let own = parent.as_ancestor();
+        let all = parent.ancestors.iter().chain([&own]);
+        all.map(|ancestor| Self {
+            session_id: ancestor.id.clone(),
+            issued_at: ancestor.issued_at.as_second(),
+            role: ancestor.role.clone(),
+        })
+        .collect()
+    }
 }
 
 impl Payload {
     fn new(terms: &Terms<'_>, now: Timestamp) -> Result<Self, SessionError> {
         let Terms { identity, parent, .. } = terms;
+        // INVARIANT: whatever door it is tried at, the only long-lived credential does not turn into others.
+        if parent.is_some_and(|parent| service_keys::is_access_key_id(&parent.access_key_id))
+            || *identity.issuer == *service_keys::ISSUER
+        {
+            return Err(SessionError::OfServiceKey);
+        }
         let lifetime = i64::try_from(terms.lifetime.as_secs()).unwrap_or(i64::MAX);
         let expires_at = now.as_second().saturating_add(lifetime);
         // INVARIANT: no session outlives the one that made it (SES-07).
@@ -314,10 +339,7 @@ impl Payload {
                 .iter()
                 .map(|policy| policy.source().into())
                 .collect(),
-            root: parent.map(|parent| Root {
-                session_id: parent.root.clone(),
-                issued_at: parent.authenticated_at.as_second(),
-            }),
+            ancestors: parent.map_or_else(Vec::new, Link::down_to),
         })
     }
 
@@ -377,8 +399,16 @@ impl Payload {
             SessionError::Invalid("carries a session policy of another release of the gateway")
         })?;
         let (issued_at, expires_at) = (time(self.issued_at)?, time(self.expires_at)?);
-        let (root, authenticated_at) = match self.root {
-            Some(root) => (root.session_id, time(root.issued_at)?),
+        let ancestors = self.ancestors.into_iter().map(|link| {
+            Ok(Ancestor {
+                id: link.session_id,
+                issued_at: time(link.issued_at)?,
+                role: link.role,
+            })
+        });
+        let ancestors = ancestors.collect::<Result<Vec<_>, SessionError>>()?;
+        let (root, authenticated_at) = match ancestors.first() {
+            Some(root) => (root.id.clone(), root.issued_at),
             None => (self.session_id.clone(), issued_at),
         };
         let session = SessionInfo {
@@ -389,6 +419,8 @@ impl Payload {
             issued_at,
             authenticated_at,
             expires_at,
+            role: self.role,
+            ancestors,
         };
         let identity = Identity {
             kind: self.kind,
@@ -400,7 +432,7 @@ impl Payload {
             audience: Box::default(),
             expires_at,
         };
-        Ok(Principal::new(identity, self.role, policies, session))
+        Ok(Principal::new(identity, policies, session))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Verification of inbound SigV4 signatures.
 //!
 //! The dialect has read the request once and hashed its canonical form; here that hash, the time and the scope
-//! are held against the secret of the caller's session. There are no long-lived keys: each access key id comes
-//! with the session token it was issued with, and the secret is derived from that. What a request asks for, and
-//! through which of its headers, cannot choose how it is verified.
+//! are held against the secret of the caller's session or service key. The access key id says which of the two: one
+//! comes with the session token it was issued with, and the secret is derived from that; the other comes alone, and
+//! has a record. What a request asks for, and through which of its headers, cannot choose how it is verified.
 //!
 //! A signed request can be sent again for 15 minutes, as SigV4 has it (SIG-10). TLS keeps it from others; for
 //! writes, `If-None-Match` makes a repetition harmless.
@@ -13,17 +13,19 @@
 use super::{
     AuthnError, ChunkSigning, Claim, CredentialScope, KeyRing, Principal, ScopeFlaw, SignatureClaim,
     SignatureForm, Signs,
+    service_keys::{self, ServiceKeyRefusal, ServiceKeys},
     session::{self, SessionError},
     session_cache::{CachedSession, SessionCache},
 };
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-/// Verifies claims with the sessions of one key ring.
+/// Verifies claims with the sessions and service keys of one key ring.
 pub struct Authenticator {
     ring: Arc<KeyRing>,
+    service_keys: Arc<ServiceKeys>,
     // INVARIANT: holds only sessions that this ring opened.
     sessions: SessionCache,
 }
@@ -47,15 +49,16 @@ pub struct Authenticated {
 }
 
 impl Authenticator {
-    /// An authenticator for the sessions of `ring`. A reloaded ring needs a new one.
-    pub fn new(ring: Arc<KeyRing>) -> Self {
+    /// An authenticator for the sessions of `ring` and for `service_keys`. A reloaded ring needs a new one.
+    pub fn new(ring: Arc<KeyRing>, service_keys: Arc<ServiceKeys>) -> Self {
         Self {
             ring,
+            service_keys,
             sessions: SessionCache::default(),
         }
     }
 
-    /// Verifies `claim` as of `now`.
+    /// Verifies `claim`, which came `from` an address, as of `now`.
     ///
     /// # Errors
     /// [`AuthnError`]: the first of no credentials, scope, time, session and signature that does not hold.
@@ -63,6 +66,7 @@ impl Authenticator {
         &self,
         claim: &Claim,
         service: Service,
+        from: IpAddr,
         now: Timestamp,
     ) -> Result<Authenticated, AuthnError> {
         let claim = match claim {
@@ -70,8 +74,35 @@ impl Authenticator {
             Claim::Anonymous => return Err(AuthnError::Anonymous),
         };
         check_scope(claim, service)?;
-        check_time(claim, now)?;
+        match check_time(claim, now) {
+            Ok(()) => self.verify(claim, from, now),
+            Err(AuthnError::RequestTimeTooSkewed {
+                request_time,
+                server_time,
+                ahead,
+                proven: _,
+            }) => Err(AuthnError::RequestTimeTooSkewed {
+                request_time,
+                server_time,
+                ahead,
+                // Anybody can send a wrong date. Whose clock is wrong is worth knowing of callers alone.
+                proven: self.verify(claim, from, now).is_ok(),
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Holds the claim against the secret, whatever its time.
+    fn verify(
+        &self,
+        claim: &SignatureClaim,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
         check_policy(claim)?;
+        if service_keys::is_access_key_id(&claim.access_key_id) {
+            return self.by_service_key(claim, from, now);
+        }
         let token = check_credential(claim)?;
 
         let hash = SessionCache::hash(token);
@@ -86,32 +117,50 @@ impl Authenticator {
 
         let key = cached.signing_key(&claim.scope);
         let scope = claim.scope.to_string();
-        let string_to_sign = string_to_sign(claim, &scope);
-        // SIG-12: compares in constant time.
-        if hmac::verify(&key, string_to_sign.as_bytes(), &claim.signature).is_err() {
-            return Err(AuthnError::SignatureDoesNotMatch {
-                access_key_id: claim.access_key_id.clone(),
-                string_to_sign: match claim.signs {
-                    Signs::CanonicalRequest(_) => string_to_sign,
-                    Signs::Policy(_) => String::new(),
-                },
-            });
-        }
+        check_signature(claim, &key, &scope)?;
 
         // SIG-11: nothing is remembered for a caller who has not proved to hold the secret.
         cached.remember(&claim.scope, &key);
         if !known {
             self.sessions.insert(hash, cached.clone());
         }
-        Ok(Authenticated {
-            principal: session.principal.clone(),
-            chunk_signing: ChunkSigning::new(
-                key,
-                claim.signed_at_text.clone(),
-                scope.into(),
-                HEXLOWER.encode(&claim.signature),
-            ),
-        })
+        Ok(authenticated(claim, session.principal.clone(), key, scope))
+    }
+
+    /// SIG-11: an id that is not on record and a wrong secret differ for the operator alone, and what is wrong with a
+    /// key is told only to whoever holds its secret.
+    fn by_service_key(
+        &self,
+        claim: &SignatureClaim,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Authenticated, AuthnError> {
+        let id = &claim.access_key_id;
+        let refused = |why| AuthnError::ServiceKey {
+            access_key_id: id.clone(),
+            why,
+        };
+        let presented = self.service_keys.present(&self.ring, id, now).map_err(refused)?;
+        if claim
+            .session_token
+            .as_ref()
+            .is_some_and(|token| !token.is_empty())
+        {
+            return Err(refused(ServiceKeyRefusal::SessionToken));
+        }
+        let key = signing_key(presented.secret_access_key.expose(), &claim.scope);
+        let scope = claim.scope.to_string();
+        let signature = check_signature(claim, &key, &scope);
+        let unknown = || AuthnError::UnknownServiceKey {
+            access_key_id: id.clone(),
+            string_to_sign: shown_string_to_sign(claim, string_to_sign(claim, &scope)),
+        };
+        if !presented.is_known() {
+            return Err(unknown());
+        }
+        signature?;
+        let principal = presented.check(from, now).map_err(refused)?.ok_or_else(unknown)?;
+        Ok(authenticated(claim, principal.clone(), key, scope))
     }
 
     #[cfg(test)]
@@ -147,6 +196,38 @@ impl Service {
     }
 }
 
+/// SIG-12: compares in constant time.
+fn check_signature(claim: &SignatureClaim, key: &hmac::Key, scope: &str) -> Result<(), AuthnError> {
+    let string_to_sign = string_to_sign(claim, scope);
+    hmac::verify(key, string_to_sign.as_bytes(), &claim.signature).map_err(|_| {
+        AuthnError::SignatureDoesNotMatch {
+            access_key_id: claim.access_key_id.clone(),
+            string_to_sign: shown_string_to_sign(claim, string_to_sign),
+        }
+    })
+}
+
+/// The policy of a form names the session token: it is not shown.
+fn shown_string_to_sign(claim: &SignatureClaim, string_to_sign: String) -> String {
+    match claim.signs {
+        Signs::CanonicalRequest(_) => string_to_sign,
+        Signs::Policy(_) => String::new(),
+    }
+}
+
+fn authenticated(
+    claim: &SignatureClaim,
+    principal: Principal,
+    key: hmac::Key,
+    scope: String,
+) -> Authenticated {
+    let seed = HEXLOWER.encode(&claim.signature);
+    Authenticated {
+        principal,
+        chunk_signing: ChunkSigning::new(key, claim.signed_at_text.clone(), scope.into(), seed),
+    }
+}
+
 /// SIG-08, SIG-09: a signature counts for one day and one service.
 fn check_scope(claim: &SignatureClaim, service: Service) -> Result<(), AuthnError> {
     let flaw = if *claim.scope.service != *service.name() {
@@ -169,6 +250,8 @@ fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> 
         SignatureForm::Header if ahead.abs() > MAX_SKEW => Err(AuthnError::RequestTimeTooSkewed {
             request_time: claim.signed_at_text.clone(),
             server_time: now,
+            ahead,
+            proven: false,
         }),
         SignatureForm::Header => Ok(()),
         SignatureForm::Presigned { .. } | SignatureForm::Form { .. } if ahead > MAX_SKEW => {
@@ -240,6 +323,7 @@ fn refused(claim: &SignatureClaim, cause: SessionError) -> AuthnError {
         },
         SessionError::Invalid(_)
         | SessionError::TooLarge { .. }
+        | SessionError::OfServiceKey
         | SessionError::NoSealingKey
         | SessionError::Crypto => AuthnError::InvalidToken { access_key_id, cause },
     }

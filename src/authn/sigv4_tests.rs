@@ -7,7 +7,10 @@ use super::{
 use aws_lc_rs::{digest, hmac};
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+/// A documentation address.
+const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
     digest::digest(&digest::SHA256, bytes)
@@ -67,7 +70,7 @@ impl Scene {
         let ring = KeyRing::for_test(1);
         Self {
             session: session_tests::issue(&ring),
-            authenticator: Authenticator::new(ring),
+            authenticator: Authenticator::new(ring, Arc::default()),
             now: "2026-11-22T03:00:00Z".parse().unwrap(),
         }
     }
@@ -100,7 +103,7 @@ impl Scene {
 
     fn verify_at(&self, claim: SignatureClaim, now: Timestamp) -> Result<Authenticated, AuthnError> {
         let claim = Claim::Signature(Box::new(claim));
-        self.authenticator.authenticate(&claim, Service::S3, now)
+        self.authenticator.authenticate(&claim, Service::S3, FROM, now)
     }
 
     fn remembered(&self, claim: &SignatureClaim) -> bool {
@@ -405,11 +408,22 @@ fn header_signatures_count_for_fifteen_minutes_either_way() {
         let AuthnError::RequestTimeTooSkewed {
             request_time,
             server_time,
+            ahead,
+            proven,
         } = error
         else {
             panic!("{seconds} s: {error}");
         };
         assert_eq!((&*request_time, server_time), ("20261122T030000Z", at(seconds)));
+        assert_eq!((ahead.as_secs(), proven), (-seconds, seconds < 86_400));
+        // Whoever has not the secret can say any date.
+        let mut forged = scene.header();
+        forged.signature[0] ^= 1;
+        let error = scene.verify_at(forged, at(seconds)).unwrap_err();
+        assert!(matches!(
+            error,
+            AuthnError::RequestTimeTooSkewed { proven: false, .. }
+        ));
     }
     let nanosecond_late = at(900) + SignedDuration::from_nanos(1);
     assert!(scene.verify_at(scene.header(), nanosecond_late).is_err());
@@ -528,7 +542,7 @@ fn a_signature_counts_for_its_service_only() {
         claim.scope.service = signed_for.into();
         sign(&scene.session, &mut claim);
         let claim = Claim::Signature(Box::new(claim));
-        let answer = scene.authenticator.authenticate(&claim, asked, scene.now);
+        let answer = scene.authenticator.authenticate(&claim, asked, FROM, scene.now);
         match answer {
             Ok(_) => assert!(accepted, "{signed_for}"),
             Err(AuthnError::MalformedScope { reason, .. }) => {
@@ -545,7 +559,7 @@ fn no_credentials_are_said_to_be_none() {
     let scene = Scene::new();
     let answer = scene
         .authenticator
-        .authenticate(&Claim::Anonymous, Service::S3, scene.now);
+        .authenticate(&Claim::Anonymous, Service::S3, FROM, scene.now);
     assert!(matches!(answer, Err(AuthnError::Anonymous)));
 }
 
@@ -641,10 +655,11 @@ fn a_remembered_session_ends_on_time_and_with_its_ring() {
     let error = scene.verify_at(late, scene.session.expires_at).unwrap_err();
     assert!(matches!(error, AuthnError::ExpiredToken { .. }));
 
-    let reloaded = Authenticator::new(KeyRing::for_test(2));
+    let reloaded = Authenticator::new(KeyRing::for_test(2), Arc::default());
     let answer = reloaded.authenticate(
         &Claim::Signature(Box::new(scene.header())),
         Service::S3,
+        FROM,
         scene.now,
     );
     assert!(matches!(answer, Err(AuthnError::InvalidToken { .. })));
@@ -653,7 +668,7 @@ fn a_remembered_session_ends_on_time_and_with_its_ring() {
 #[test]
 fn threads_share_an_authenticator() {
     let ring = KeyRing::for_test(1);
-    let authenticator = Arc::new(Authenticator::new(ring.clone()));
+    let authenticator = Arc::new(Authenticator::new(ring.clone(), Arc::default()));
     let now = session_tests::now();
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -666,7 +681,9 @@ fn threads_share_an_authenticator() {
                     for path in ["/a", "/b"] {
                         let claim = claim(&session, SignatureForm::Header, now, path);
                         let claim = Claim::Signature(Box::new(claim));
-                        let caller = authenticator.authenticate(&claim, Service::S3, now).unwrap();
+                        let caller = authenticator
+                            .authenticate(&claim, Service::S3, FROM, now)
+                            .unwrap();
                         assert_eq!(caller.principal.session(), session.principal.session());
                     }
                 }

@@ -48,6 +48,7 @@ Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refus
 const CHECKS: [fn(&Config) -> Vec<Finding>; 7] = [
     wiring::certificate,
     wiring::key_ring,
+    wiring::service_keys,
     wiring::policies,
     wiring::issuers,
     authorities,

@@ -36,6 +36,27 @@ pub enum Command {
         /// How long until the new key seals: by then every replica must have the file
         #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = seals_after)]
         seals_after: Duration,
+        /// A compromised key that is taken out at the same time; may be repeated
+        #[arg(long = "drop", value_name = "ID")]
+        drops: Vec<Box<str>>,
+        /// The configuration, to say which service keys end with the keys that go
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Take a compromised key out: everything that it made ends
+    #[command(after_help = DROP)]
+    Drop {
+        /// The key ring
+        file: PathBuf,
+        /// The ids of the keys
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<Box<str>>,
+        /// The configuration, to say which service keys end with them
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Say only what would end
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -50,7 +71,15 @@ Examples:
   tidegate keys rotate secrets/session-keys.toml --seals-after 1h    replicas get their files hourly
   tidegate keys rotate secrets/session-keys.toml --seals-after 0s    there is only one Tidegate
 
-Keys that were superseded more than 24 hours ago are dropped: no session of theirs can be alive.";
+Keys that were superseded more than 91 days ago are dropped: no session and no service key of theirs can be alive.";
+
+const DROP: &str = "\
+Examples:
+  tidegate keys drop secrets/session-keys.toml 4zk2m6wq7h3xjpva --config tidegate.toml --dry-run
+  tidegate keys drop secrets/session-keys.toml 4zk2m6wq7h3xjpva --config tidegate.toml
+  tidegate keys rotate secrets/session-keys.toml --seals-after 0s --drop 4zk2m6wq7h3xjpva    it is the only one
+
+Sessions, uploads in parts, logins and service keys that the key made end as soon as a replica has the file.";
 
 /// Does it, and prints what was done to `out`.
 ///
@@ -59,7 +88,27 @@ Keys that were superseded more than 24 hours ago are dropped: no session of thei
 pub fn run(args: &Args, clock: &Clock, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let done = match &args.command {
         Command::New { file } => wiring::new_key_ring(file, clock)?,
-        Command::Rotate { file, seals_after } => wiring::rotate_key_ring(file, clock, *seals_after)?,
+        Command::Rotate {
+            file,
+            seals_after,
+            drops,
+            config,
+        } => {
+            let ending = wiring::ending_service_keys(config.as_deref(), drops, clock)?;
+            wiring::rotate_key_ring(file, clock, *seals_after, drops)? + &ending
+        }
+        Command::Drop {
+            file,
+            ids,
+            config,
+            dry_run,
+        } => {
+            let ending = wiring::ending_service_keys(config.as_deref(), ids, clock)?;
+            match dry_run {
+                true => format!("{}: would drop {}{ending}", file.display(), ids.join(", ")),
+                false => wiring::drop_ring_keys(file, clock, ids)? + &ending,
+            }
+        }
     };
     writeln!(out, "{done}")?;
     Ok(true)

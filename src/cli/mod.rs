@@ -17,6 +17,8 @@ pub mod logout;
 pub mod policy;
 pub mod serve;
 pub mod serve_credentials;
+pub mod service_keys;
+pub mod sessions;
 mod targets;
 mod token;
 pub mod whoami;
@@ -53,6 +55,10 @@ pub enum Command {
     Check(check::Args),
     /// Make and rotate the keys that seal sessions
     Keys(keys::Args),
+    /// Make, list, rotate and revoke the keys of tools that cannot refresh a session
+    ServiceKeys(service_keys::Args),
+    /// End sessions before their time
+    Sessions(sessions::Args),
     /// Work with policies
     Policy(policy::Args),
     /// Log in at a gateway

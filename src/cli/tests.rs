@@ -35,6 +35,7 @@ fn the_commands_of_the_documentation_are_understood() {
     assert!(matches!(keys("tidegate keys new k"), keys::Command::New { file } if file == Path::new("k")));
     let after = |line| match keys(line) {
         keys::Command::Rotate { seals_after, .. } => seals_after,
+        keys::Command::Drop { .. } => panic!("{line}"),
         keys::Command::New { .. } => panic!("{line}"),
     };
     assert_eq!(after("tidegate keys rotate k"), Duration::from_secs(600));
@@ -75,6 +76,15 @@ fn what_is_not_understood_exits_with_2() {
         "tidegate keys rotate k --seals-after soon",
         "tidegate keys rotate k --seals-after 25h",
         "tidegate policy",
+        "tidegate service-keys",
+        "tidegate service-keys create --principal backup:veeam",
+        "tidegate service-keys create --principal backup:veeam --bucket B",
+        "tidegate service-keys create --principal backup:veeam --bucket backups --days 91",
+        "tidegate service-keys create --principal backup:veeam --bucket backups --days 0",
+        "tidegate service-keys create --principal backup:veeam --bucket backups --source-address 10.1.2.3/8",
+        "tidegate service-keys rotate TGSK2F5XQ3B7JWPCZKDA --overlap 31d",
+        "tidegate sessions revoke --principal idp:ana --reason x --undo",
+        "tidegate keys drop k",
     ] {
         assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
     }

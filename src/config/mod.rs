@@ -79,6 +79,8 @@ pub struct Config {
     pub admin: Admin,
     /// How sessions are sealed and how long they live.
     pub sessions: Sessions,
+    /// The keys of tools that cannot refresh a session; `None` if there are to be none.
+    pub service_keys: Option<ServiceKeys>,
     /// Where audit records go.
     pub audit: Audit,
     /// Identity providers, in the order of the file.
@@ -118,10 +120,10 @@ pub struct Server {
     pub stall_timeout: Duration,
     /// How long after SIGTERM in-flight requests may take before they are reset.
     pub drain_timeout: Duration,
-}
-
     /// How long a request may take from its head to the last byte of its answer before it is reset.
     pub longest_transfer: Duration,
+}
+
 /// The listener for `/healthz`, `/readyz` and `/metrics`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
@@ -140,6 +142,15 @@ pub struct Sessions {
     pub maximum_lifetime: Duration,
     /// Whether a session ends no later than the token it was traded for.
     pub bound_to_token: bool,
+    /// What ends sessions before their time; need not exist.
+    pub revocations: PathBuf,
+}
+
+/// Service keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceKeys {
+    /// What is on record of each; need not exist.
+    pub file: PathBuf,
 }
 
 /// Audit.

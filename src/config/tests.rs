@@ -56,8 +56,10 @@ fn the_sample_loads_as_it_stands() {
             default_lifetime: Duration::from_secs(3600),
             maximum_lifetime: Duration::from_secs(12 * 3600),
             bound_to_token: true,
+            revocations: at("policies/revocations.toml"),
         }
     );
+    assert_eq!(config.service_keys, None);
     assert_eq!(config.audit.file, at("audit/audit.jsonl"));
     let issuer = Issuer {
         name: "google".into(),
@@ -317,6 +319,18 @@ fn mistakes_of_the_server_are_located() {
 }
 
 #[test]
+fn service_keys_are_switched_on_by_their_section() {
+    let with = |section: &str| load_text(&SAMPLE.replace("[audit]", &format!("{section}\n[audit]"))).unwrap();
+    let file = |config: &Config| config.service_keys.as_ref().map(|settings| settings.file.clone());
+    let on = with("[service_keys]\nfile = \"keys/service.toml\"");
+    assert_eq!(file(&on), Some("keys/service.toml".into()));
+    let off = with("[service_keys]\nfile = \"service-keys.toml\"\nenabled = false");
+    assert_eq!(file(&off), None);
+    let named = with("revocations = \"elsewhere.toml\"");
+    assert_eq!(named.sessions.revocations, PathBuf::from("elsewhere.toml"));
+}
+
+#[test]
 fn mistakes_of_the_sections_are_located() {
     check(
         "[admin]",
@@ -324,7 +338,7 @@ fn mistakes_of_the_sections_are_located() {
         &[
             "tidegate.toml: admin: missing; expected a table `[admin]`",
             "tidegate.toml:8: adnim: not a known key (did you mean `admin`?); expected one of `admin`, `audit`, \
-             `buckets`, `issuers`, `roles`, `server`, `sessions`, `targets`",
+             `buckets`, `issuers`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
         ],
     );
     check(
@@ -343,20 +357,6 @@ fn mistakes_of_the_sections_are_located() {
         ],
     );
     check(
-        "[audit]\nfile = \"audit/audit.jsonl\"",
-        "",
-        &["tidegate.toml: audit: missing; expected a table `[audit]`"],
-    );
-    let errors = load_text("").unwrap_err();
-    assert_eq!(errors.problems.len(), 5, "{errors}");
-    assert_eq!(
-        errors.warnings[0].to_string(),
-        "tidegate.toml: buckets: there are no buckets: callers can do nothing but log in"
-    );
-}
-
-#[test]
-    check(
         "[audit]",
         "[service_keys]\nenabled = \"no\"\n[audit]",
         &[
@@ -371,6 +371,20 @@ fn mistakes_of_the_sections_are_located() {
             "tidegate.toml:4: server.longest_transfer = \"0s\": too short; expected a duration from \"1s\" to \"168h\"",
         ],
     );
+    check(
+        "[audit]\nfile = \"audit/audit.jsonl\"",
+        "",
+        &["tidegate.toml: audit: missing; expected a table `[audit]`"],
+    );
+    let errors = load_text("").unwrap_err();
+    assert_eq!(errors.problems.len(), 5, "{errors}");
+    assert_eq!(
+        errors.warnings[0].to_string(),
+        "tidegate.toml: buckets: there are no buckets: callers can do nothing but log in"
+    );
+}
+
+#[test]
 fn mistakes_of_issuers_are_located() {
     check(
         "name      = \"google\"",

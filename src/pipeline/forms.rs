@@ -35,7 +35,7 @@ impl Pipeline {
         trail.claim(form.claim(), Some(PayloadMode::Unsigned));
         // Authenticate: is the claim true?
         let Authenticated { principal, .. } =
-            generation.authenticate(form.claim(), Service::S3, self.clock.now())?;
+            self.authenticate(generation, connection, form.claim(), Service::S3)?;
         trail.principal(&principal);
         // Complete: what does the signed policy leave of what was filled in?
         let form::Upload {

@@ -2,11 +2,12 @@
 
 use super::Pipeline;
 use crate::audit::{AuthMethod, Kind, Reason, Trail};
-use crate::authn::{Service, oidc::TokenError};
+use crate::authn::{Service, SessionError, oidc::TokenError};
 use crate::body::{self, Body};
 use crate::dialect::s3;
 use crate::error::Error;
 use crate::generation::Generation;
+use crate::listener::Connection;
 use crate::operation::{DeclaredPayload, PayloadMode};
 use crate::sts::{StsError, StsRequest};
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
@@ -20,6 +21,7 @@ impl Pipeline {
     pub(super) async fn issue_session(
         &self,
         generation: &Generation,
+        connection: &Connection,
         head: Parts,
         body: Incoming,
         trail: &mut Trail,
@@ -35,7 +37,7 @@ impl Pipeline {
             s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await;
         let request_id = trail.request_id().to_string();
         let answer = match form {
-            Ok(form) => self.sts_answer(generation, &head, &form, trail).await,
+            Ok(form) => self.sts_answer(generation, connection, &head, &form, trail).await,
             Err(error) => Err(StsError::Form(error)),
         };
         let (status, document) = match answer {
@@ -69,6 +71,7 @@ impl Pipeline {
     async fn sts_answer(
         &self,
         generation: &Generation,
+        connection: &Connection,
         head: &Parts,
         form: &[u8],
         trail: &mut Trail,
@@ -100,7 +103,7 @@ impl Pipeline {
                 let claim =
                     s3::sts_claim(head, form).map_err(|error| StsError::MalformedClaim(error.message))?;
                 trail.claim(&claim, None);
-                let caller = generation.authenticate(&claim, Service::Sts, now)?;
+                let caller = self.authenticate(generation, connection, &claim, Service::Sts)?;
                 trail.principal(&caller.principal);
                 let (status, document) = crate::sts::caller_identity(&caller.principal, &request_id);
                 Ok(Answer {
@@ -124,6 +127,8 @@ fn reason(error: &StsError) -> Reason {
         StsError::Token(TokenError::Expired { .. }) | StsError::TokenTooShort { .. } => Reason::Expired,
         StsError::Token(TokenError::IssuerUnavailable { .. }) => Reason::Unavailable,
         StsError::Token(_) => Reason::BadToken,
+        StsError::Revoked { .. } => Reason::Revoked,
+        StsError::Session(SessionError::OfServiceKey) => Reason::Unsupported,
         StsError::Session(_) => Reason::Internal,
         StsError::Caller(error) => crate::error::authn_reason(error),
         StsError::MissingAction

@@ -2,6 +2,7 @@
 //!
 //! The rooms count for themselves and know nothing of telemetry; this is where their numbers become metrics.
 
+use super::clocks::Clocks;
 use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
 use crate::authn::oidc::{IssuerState, LEEWAY};
@@ -26,6 +27,7 @@ pub(super) struct Reporter {
     expiring: BTreeSet<Box<str>>,
     /// Issuers whose clock is among the metrics.
     timed: BTreeSet<Box<str>>,
+    clocks: Clocks,
     /// Why the last reload was refused: the first problem of each component.
     refused: BTreeMap<&'static str, String>,
 }
@@ -36,6 +38,7 @@ impl Reporter {
         audit: AuditLog,
         metrics: Metrics,
         readiness: Readiness,
+        clocks: Clocks,
     ) -> Self {
         Self {
             current,
@@ -45,6 +48,7 @@ impl Reporter {
             counted: Counters::default(),
             expiring: BTreeSet::new(),
             timed: BTreeSet::new(),
+            clocks,
             refused: BTreeMap::new(),
         }
     }
@@ -64,6 +68,7 @@ impl Reporter {
         let generation = self.current.load_full();
         self.report_audit();
         self.count_credentials(&generation);
+        self.clocks.report(&generation, &self.metrics);
         let issuers = generation.verifier.readiness();
         // What is in use is whole, or it would not be in use.
         for component in ["config", "sessions", "policies"] {
@@ -119,12 +124,13 @@ impl Reporter {
         let drifts = generation.verifier.drifts();
         let timed: BTreeSet<Box<str>> = drifts.iter().map(|(name, _)| name.clone()).collect();
         for gone in self.timed.difference(&timed) {
-            self.metrics.forget_drift(Party::Issuer, gone);
+            self.metrics.forget_clock_drift(Party::Issuer, gone);
         }
         self.timed = timed;
         let mut off = Vec::new();
         for (name, drift) in drifts {
-            self.metrics.clock_drift(Party::Issuer, &name, drift);
+            let ahead = jiff::SignedDuration::from_secs(drift.seconds());
+            self.metrics.clock_drift(Party::Issuer, &name, ahead);
             if drift.exceeds(LEEWAY) {
                 off.push(format!(
                     "the clock of issuer `{name}` is {drift} of ours: its tokens seem to be of the future, or end too early"

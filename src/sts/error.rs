@@ -3,7 +3,8 @@
 //! Callers learn the code and what to check. Which of the token's claims was wrong, and how, goes to the log
 //! only: whoever tries tokens out must not be told how far they got.
 
-use crate::authn::{AuthnError, SessionError, oidc::TokenError};
+use crate::authn::{AuthnError, Revocation, SessionError, oidc::TokenError};
+use crate::drift;
 use std::{borrow::Cow, error::Error, fmt::Write};
 
 /// A call that was refused. `Display` and [`StsError::cause`] are for the operator, [`StsError::message`] for the
@@ -57,6 +58,14 @@ pub enum StsError {
     /// The identity token was not accepted.
     #[error("the identity token is not accepted")]
     Token(#[source] TokenError),
+    /// The caller's principal or the role that it asks for is revoked.
+    #[error("`{principal}` gets no session: it is revoked by {revocation}")]
+    Revoked {
+        /// Whom the token names.
+        principal: Box<str>,
+        /// By which entry.
+        revocation: Box<Revocation>,
+    },
     /// The identity token is valid for too short a time to be traded.
     #[error("the identity token expires in {remaining_seconds} seconds, too soon for a session")]
     TokenTooShort {
@@ -99,6 +108,7 @@ impl StsError {
             ) => "InvalidIdentityToken",
             // The token is genuine, and what is wrong with it is for the issuer to change.
             Self::Token(TokenError::GroupsLeftOut) => "IDPRejectedClaim",
+            Self::Revoked { .. } | Self::Session(SessionError::OfServiceKey) => "AccessDenied",
             Self::Session(SessionError::TooLarge { .. }) => "PackedPolicyTooLarge",
             Self::Session(_) => "InternalFailure",
             Self::Form(_) => "MalformedQueryString",
@@ -110,11 +120,13 @@ impl StsError {
                 | AuthnError::NotYetValid { .. }
                 | AuthnError::Expired { .. }
                 | AuthnError::PolicyExpired { .. }
-                | AuthnError::SignatureDoesNotMatch { .. } => "SignatureDoesNotMatch",
+                | AuthnError::SignatureDoesNotMatch { .. }
+                | AuthnError::UnknownServiceKey { .. } => "SignatureDoesNotMatch",
                 AuthnError::InvalidAccessKeyId { .. } | AuthnError::InvalidToken { .. } => {
                     "InvalidClientTokenId"
                 }
-                AuthnError::ExpiredToken { .. } => "ExpiredToken",
+                AuthnError::ExpiredToken { .. } | AuthnError::Revoked { .. } => "ExpiredToken",
+                AuthnError::ServiceKey { .. } => "AccessDenied",
             },
         }
     }
@@ -122,7 +134,10 @@ impl StsError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Caller(_) | Self::Token(TokenError::GroupsLeftOut) => 403,
+            Self::Caller(_)
+            | Self::Token(TokenError::GroupsLeftOut)
+            | Self::Revoked { .. }
+            | Self::Session(SessionError::OfServiceKey) => 403,
             Self::Session(SessionError::TooLarge { .. }) => 400,
             Self::Session(_) => 500,
             Self::MissingAction
@@ -191,12 +206,19 @@ impl StsError {
             Self::TokenTooShort { .. } => {
                 "The identity token has expired or is about to. Get a new one from its issuer.".into()
             }
+            Self::Revoked { principal, revocation } => {
+                format!("{principal} gets no session: it was {}. Ask the operator.", revocation.told()).into()
+            }
             Self::Token(TokenError::IssuerUnavailable { .. }) => {
                 "The keys of the identity token's issuer cannot be fetched now. Try again.".into()
             }
             Self::Session(SessionError::TooLarge { .. }) => {
                 "The identity token names too many groups for a session. Limit the groups in the token to those \
                  that matter here."
+                    .into()
+            }
+            Self::Session(SessionError::OfServiceKey) => {
+                "A service key gets no session: it is for what it was made for. Sign the requests to the storage with it."
                     .into()
             }
             Self::Session(_) => "The session could not be issued because of an internal failure.".into(),
@@ -229,8 +251,12 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
         AuthnError::RequestTimeTooSkewed {
             request_time,
             server_time,
+            ahead,
+            ..
         } => format!(
-            "Signature not acceptable: {request_time} is more than 15 minutes from the server's time {server_time:.0}."
+            "Signature not acceptable: {request_time} is more than 15 minutes from the server's time {server_time:.0}. Your \
+             clock is {}: set it, best by NTP.",
+            drift::in_words(*ahead)
         )
         .into(),
         AuthnError::NotYetValid {
@@ -250,7 +276,13 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
             "The security token included in the request is invalid.".into()
         }
         AuthnError::ExpiredToken { .. } => "The security token included in the request is expired.".into(),
-        AuthnError::SignatureDoesNotMatch { .. } => {
+        AuthnError::Revoked { revocation, .. } => format!(
+            "The security token included in the request is expired: it was {}.",
+            revocation.told()
+        )
+        .into(),
+        AuthnError::ServiceKey { access_key_id, why } => why.told(access_key_id).into(),
+        AuthnError::SignatureDoesNotMatch { .. } | AuthnError::UnknownServiceKey { .. } => {
             "The request signature we calculated does not match the signature you provided. Check your secret \
              access key and signing method."
                 .into()

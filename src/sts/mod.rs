@@ -18,7 +18,7 @@ pub use error::StsError;
 pub use request::{StsRequest, WebIdentityRequest};
 
 use crate::authn::{
-    IssuedSession, KeyRing, Terms, issue_session,
+    IssuedSession, KeyRing, Revocations, Terms, issue_session,
     oidc::{Identity, TokenError, Verifier},
 };
 use crate::config::Sessions;
@@ -65,6 +65,7 @@ pub struct Sts<V> {
     maximum_lifetime: Duration,
     bound_to_token: bool,
     ring: Arc<KeyRing>,
+    revocations: Arc<Revocations>,
     verifier: V,
 }
 
@@ -79,12 +80,19 @@ pub struct IssuedAnswer {
 
 impl<V: IdentityVerifier> Sts<V> {
     /// A token service that seals with `key_ring` what `verifier` accepts.
-    pub fn new(settings: &Sessions, key_ring: Arc<KeyRing>, verifier: V) -> Self {
+    /// Whoever `revocations` keeps out gets none.
+    pub fn new(
+        settings: &Sessions,
+        key_ring: Arc<KeyRing>,
+        revocations: Arc<Revocations>,
+        verifier: V,
+    ) -> Self {
         Self {
             default_lifetime: settings.default_lifetime,
             maximum_lifetime: settings.maximum_lifetime,
             bound_to_token: settings.bound_to_token,
             ring: key_ring,
+            revocations,
             verifier,
         }
     }
@@ -103,6 +111,12 @@ impl<V: IdentityVerifier> Sts<V> {
         let malformed = || StsError::Token(TokenError::Malformed("not text"));
         let token = request.token.expose_str().ok_or_else(malformed)?;
         let identity = self.verifier.verify(token, now).await.map_err(StsError::Token)?;
+        if let Some(revocation) = self.revocations.door(&identity, None) {
+            return Err(StsError::Revoked {
+                principal: identity.id,
+                revocation: Box::new(revocation.clone()),
+            });
+        }
         let lifetime = self.bound(wanted, &identity, now)?;
 
         let derived;

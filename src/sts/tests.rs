@@ -54,11 +54,12 @@ fn settings() -> Sessions {
         default_lifetime: Duration::from_secs(3600),
         maximum_lifetime: Duration::from_secs(7200),
         bound_to_token: true,
+        revocations: PathBuf::new(),
     }
 }
 
 fn sts(verifier: FakeVerifier) -> Sts<FakeVerifier> {
-    Sts::new(&settings(), KeyRing::for_test(1), verifier)
+    Sts::new(&settings(), KeyRing::for_test(1), Arc::default(), verifier)
 }
 
 pub(super) fn web_identity(parameters: &str) -> WebIdentityRequest {
@@ -162,8 +163,11 @@ async fn issued_credentials_sign_requests() {
         signs: Signs::CanonicalRequest([0; 32]),
         signature: sign(&key, &text).try_into().unwrap(),
     }));
-    let authenticator = Authenticator::new(KeyRing::for_test(1));
-    let caller = authenticator.authenticate(&claim, Service::Sts, now()).unwrap();
+    let authenticator = Authenticator::new(KeyRing::for_test(1), Arc::default());
+    let from = std::net::IpAddr::from([192, 0, 2, 1]);
+    let caller = authenticator
+        .authenticate(&claim, Service::Sts, from, now())
+        .unwrap();
 
     let (status, body) = caller_identity(&caller.principal, "req-2");
     let (found, info) = (elements(&body), caller.principal.session());
@@ -234,7 +238,7 @@ async fn a_session_lasts_as_asked_but_no_longer_than_its_token() {
             bound_to_token: bound,
             ..settings()
         };
-        let sts = Sts::new(&settings, KeyRing::for_test(1), verifier);
+        let sts = Sts::new(&settings, KeyRing::for_test(1), Arc::default(), verifier);
         match assume(&sts, parameters).await {
             Ok(answer) => {
                 let info = answer.session.principal.session().clone();
@@ -403,6 +407,8 @@ fn unauthenticated_callers_get_the_codes_of_aws() {
             AuthnError::RequestTimeTooSkewed {
                 request_time: "20261122T010000Z".into(),
                 server_time: at,
+                ahead: jiff::SignedDuration::from_mins(-17),
+                proven: true,
             },
             "SignatureDoesNotMatch",
         ),
@@ -421,12 +427,13 @@ fn unauthenticated_callers_get_the_codes_of_aws() {
     let skewed = AuthnError::RequestTimeTooSkewed {
         request_time: "20261122T010000Z".into(),
         server_time: at,
+        ahead: jiff::SignedDuration::from_mins(-17),
+        proven: true,
     };
-    assert!(
-        StsError::from(skewed)
-            .message()
-            .contains("time 2026-11-22T03:00:00Z")
-    );
+    let message = StsError::from(skewed).message();
+    for said in ["time 2026-11-22T03:00:00Z", "Your clock is 17 min behind"] {
+        assert!(message.contains(said), "{message}");
+    }
 }
 
 #[test]
@@ -434,6 +441,8 @@ fn what_callers_send_cannot_leave_its_element() {
     let error = StsError::Caller(AuthnError::RequestTimeTooSkewed {
         request_time: "</Message><Code>x</Code>\u{0}\u{1b}\u{fffe}\r".into(),
         server_time: now(),
+        ahead: jiff::SignedDuration::from_mins(16),
+        proven: false,
     });
     let found = elements(&error.render("<r>&'\"").1);
     assert_eq!(found["Code"], ["SignatureDoesNotMatch"]);

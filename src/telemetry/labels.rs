@@ -109,6 +109,11 @@ pub(super) struct TargetLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct IdLabel {
+    pub(super) id: Box<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct TargetOutcomeLabels {
     pub(super) target: Box<str>,
     pub(super) result: Outcome,

@@ -1,22 +1,25 @@
 //! The numbers.
 //!
-//! INVARIANT: a label's values are written in this source or in the configuration. No key, no principal, no path,
-//! no user agent: a caller must not be able to make a time series (LIM-12). Hence `&'static str` and enums for
-//! everything that a request decides.
+//! INVARIANT: a label's values are written in this source, in the configuration or in another file of the operator's. No
+//! key of an object, no principal, no path, no user agent: a caller must not be able to make a time series (LIM-12).
+//! Hence `&'static str` and enums for everything that a request decides.
 
 use super::labels::{
-    Decision, DigestLabel, Direction, DriftLabels, OperationLabel, Outcome, OutcomeLabel, Party,
+    Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome, OutcomeLabel, Party,
     RequestLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
-use crate::clock::Drift;
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 /// Seconds. From a decision alone to a part of some gigabytes.
 const BUCKETS: [f64; 16] = [
@@ -46,7 +49,8 @@ struct Inner {
     credential_expires: Family<TargetLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
-    clock_drift: Family<DriftLabels, Gauge>,
+    service_key_expiry: Family<IdLabel, Gauge>,
+    clock_drift: Family<DriftLabels, Gauge<f64, AtomicU64>>,
     registry: Registry,
 }
 
@@ -125,10 +129,16 @@ impl Metrics {
             ),
             sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
             cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
+            service_key_expiry: register(
+                into,
+                "service_key_expiry_seconds",
+                "When a service key that works expires, in seconds since 1970",
+            ),
             clock_drift: register(
                 into,
                 "clock_drift_seconds",
-                "How far the clock of an identity provider, a target or callers is ahead of ours, as last seen",
+                "How far the clock of others is ahead of ours: of callers (the last, and the largest of the last minute), of \
+                 targets and of issuers",
             ),
             registry: std::mem::take(into),
         }))
@@ -247,17 +257,30 @@ impl Metrics {
         self.0.cedar_errors.inc();
     }
 
-    /// How far somebody's clock was from ours when it was last seen. `name` is a configured one, or empty.
-    pub fn clock_drift(&self, party: Party, name: &str, drift: Drift) {
+    /// These service keys work and expire then. Their ids stand in a file of the operator's.
+    pub fn service_keys<'a>(&self, keys: impl Iterator<Item = (&'a str, Timestamp)>) {
+        self.0.service_key_expiry.clear();
+        for (id, expires) in keys {
+            let label = IdLabel { id: id.into() };
+            self.0
+                .service_key_expiry
+                .get_or_create(&label)
+                .set(expires.as_second());
+        }
+    }
+
+    /// How far the clock of a party is ahead of ours. `name` stands in the configuration,
+    /// or in this source.
+    pub fn clock_drift(&self, party: Party, name: &str, ahead: SignedDuration) {
         let labels = DriftLabels {
             party,
             name: name.into(),
         };
-        self.0.clock_drift.get_or_create(&labels).set(drift.seconds());
+        self.0.clock_drift.get_or_create(&labels).set(ahead.as_secs_f64());
     }
 
-    /// This issuer or target is no longer configured.
-    pub fn forget_drift(&self, party: Party, name: &str) {
+    /// Nothing is known of this clock any more.
+    pub fn forget_clock_drift(&self, party: Party, name: &str) {
         self.0.clock_drift.remove(&DriftLabels {
             party,
             name: name.into(),
@@ -335,6 +358,12 @@ mod tests {
         metrics.credential_expires("store", Timestamp::from_second(1_800_000_000).unwrap());
         metrics.sts_request("AssumeRoleWithWebIdentity", "ok");
         metrics.cedar_error();
+        let expires = Timestamp::from_second(1_900_000_000).unwrap();
+        metrics.service_keys([("TGSKGONE", expires)].into_iter());
+        metrics.service_keys([("TGSKAAAA", expires)].into_iter());
+        metrics.clock_drift(Party::Target, "store", SignedDuration::from_millis(-1500));
+        metrics.clock_drift(Party::Caller, "last", SignedDuration::from_secs(1));
+        metrics.forget_clock_drift(Party::Caller, "last");
         let allowed =
             r#"tidegate_requests_total{operation="GetObject",status_class="2xx",decision="allow"} 2"#;
         check(&metrics, allowed);
@@ -379,6 +408,15 @@ mod tests {
             r#"tidegate_sts_requests_total{action="AssumeRoleWithWebIdentity",code="ok"} 1"#,
         );
         check(&metrics, "tidegate_cedar_errors_total 1");
+        check(
+            &metrics,
+            r#"tidegate_service_key_expiry_seconds{id="TGSKAAAA"} 1900000000"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_clock_drift_seconds{party="target",name="store"} -1.5"#,
+        );
+        assert!(!metrics.encode().contains("TGSKGONE") && !metrics.encode().contains("party=\"caller\""));
         assert!(metrics.encode().ends_with("# EOF\n"));
     }
 
@@ -406,24 +444,6 @@ mod tests {
         check(&metrics, "tidegate_policy_reload_failed 1");
         metrics.policy_reload(Outcome::Ok);
         check(&metrics, "tidegate_policy_reload_failed 0");
-    }
-
-    #[test]
-    fn drift_is_told_apart_by_whose_it_is() {
-        let metrics = Metrics::new();
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        metrics.clock_drift(Party::Issuer, "google", Drift::seen(at(90), at(100), at(100)));
-        metrics.clock_drift(Party::Target, "store", Drift::seen(at(117), at(100), at(100)));
-        check(
-            &metrics,
-            r#"tidegate_clock_drift_seconds{party="issuer",name="google"} -10"#,
-        );
-        check(
-            &metrics,
-            r#"tidegate_clock_drift_seconds{party="target",name="store"} 17"#,
-        );
-        metrics.forget_drift(Party::Issuer, "google");
-        assert!(!metrics.encode().contains("google"));
     }
 
     #[test]

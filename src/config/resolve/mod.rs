@@ -6,7 +6,7 @@ mod role;
 mod target;
 
 use super::raw::{Document, Section};
-use super::{Admin, Audit, Config, ConfigErrors, Server, Sessions, units};
+use super::{Admin, Audit, Config, ConfigErrors, Server, ServiceKeys, Sessions, units};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +51,10 @@ fn root(root: Section<'_>) -> Option<Config> {
     let sessions = root
         .section("sessions", "a table `[sessions]`")
         .and_then(sessions);
+    let service_keys = root.has("service_keys").then(|| {
+        root.section("service_keys", "a table `[service_keys]`")
+            .map(service_keys)
+    });
     let audit = root.section("audit", "a table `[audit]`").and_then(audit);
     let issuers = issuer::issuers(&root);
     let roles = role::roles(&root);
@@ -61,6 +65,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         server: server?,
         admin: admin?,
         sessions: sessions?,
+        service_keys: service_keys.flatten().flatten(),
         audit: audit?,
         issuers,
         roles,
@@ -93,14 +98,14 @@ fn server(section: Section<'_>) -> Option<Server> {
     let header_timeout = timeout("header_timeout", 2 * MINUTE);
     let stall_timeout = timeout("stall_timeout", MINUTE);
     let drain_timeout = timeout("drain_timeout", MINUTE);
+    let longest_transfer = section
+        .duration("longest_transfer", SECOND..=7 * 24 * HOUR)
+        .unwrap_or(12 * HOUR);
     section.finish();
     let (certificate, key) = files?;
     Some(Server {
         listen: listen?,
         domains: domains?,
-    let longest_transfer = section
-        .duration("longest_transfer", SECOND..=7 * 24 * HOUR)
-        .unwrap_or(12 * HOUR);
         certificate,
         key,
         max_connections,
@@ -109,12 +114,12 @@ fn server(section: Section<'_>) -> Option<Server> {
         header_timeout,
         stall_timeout,
         drain_timeout,
+        longest_transfer,
     })
 }
 
 fn admin(section: Section<'_>, server: Option<&Server>) -> Option<Admin> {
     let listen = section.required("listen", ADDRESS, address);
-        longest_transfer,
     if let Some(listen) = listen {
         let site = section.site_of("listen");
         if listen.port() != 0 && server.is_some_and(|s| s.listen == listen) {
@@ -137,13 +142,25 @@ fn sessions(section: Section<'_>) -> Option<Sessions> {
         .duration("default_lifetime", 15 * MINUTE..=most)
         .unwrap_or(HOUR.min(most));
     let bound_to_token = section.flag("bound_to_token").unwrap_or(true);
+    let revocations = section
+        .path("revocations")
+        .unwrap_or_else(|| section.document().resolve(REVOCATIONS));
     section.finish();
     Some(Sessions {
         keys: keys?,
         default_lifetime: default,
         maximum_lifetime: most,
         bound_to_token,
+        revocations,
     })
+}
+
+/// `None` if they are switched off, or if something is wrong, which is reported then.
+fn service_keys(section: Section<'_>) -> Option<ServiceKeys> {
+    let enabled = section.flag("enabled").unwrap_or(true);
+    let file = section.required_path("file");
+    section.finish();
+    file.filter(|_| enabled).map(|file| ServiceKeys { file })
 }
 
 fn audit(section: Section<'_>) -> Option<Audit> {
@@ -151,6 +168,9 @@ fn audit(section: Section<'_>) -> Option<Audit> {
     section.finish();
     Some(Audit { file: file? })
 }
+
+/// Beside the policies, with which it is deployed.
+const REVOCATIONS: &str = "policies/revocations.toml";
 
 const ADDRESS: &str = "\"ADDRESS:PORT\", such as \"127.0.0.1:8443\"";
 

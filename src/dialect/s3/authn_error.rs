@@ -2,6 +2,7 @@
 
 use super::error::S3Error;
 use crate::authn::{AuthnError, SignatureForm};
+use crate::drift;
 
 /// The caller's view of a claim that was not accepted.
 pub(super) fn describe(error: &AuthnError) -> S3Error {
@@ -25,8 +26,12 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
                 .with("Expires", expired_at.to_string())
                 .with("ServerTime", server_time.to_string())
         }
-        AuthnError::RequestTimeTooSkewed { request_time, server_time } => S3Error::request_time_too_skewed(
-            "The difference between the request time and the server's time is too large. Set the caller's clock.",
+        AuthnError::RequestTimeTooSkewed { request_time, server_time, ahead, .. } => S3Error::request_time_too_skewed(
+            format!(
+                "The difference between the request time and the server's time is too large: your clock is {}. Set it, \
+                 best by NTP.",
+                drift::in_words(*ahead)
+            ),
         )
         .with("RequestTime", &**request_time)
         .with("ServerTime", server_time.to_string())
@@ -48,7 +53,16 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
         AuthnError::ExpiredToken { .. } => {
             S3Error::expired_token("The provided token has expired. Get a new session.")
         }
-        AuthnError::SignatureDoesNotMatch { access_key_id, string_to_sign } => {
+        AuthnError::Revoked { revocation, .. } => S3Error::expired_token(format!(
+            "The provided token has expired: it was {}. Get a new session.",
+            revocation.told()
+        )),
+        AuthnError::ServiceKey { access_key_id, why } => {
+            S3Error::access_denied(format!("Access Denied: {}", why.told(access_key_id)))
+                .with("AWSAccessKeyId", &**access_key_id)
+        }
+        AuthnError::SignatureDoesNotMatch { access_key_id, string_to_sign }
+        | AuthnError::UnknownServiceKey { access_key_id, string_to_sign } => {
             let error = S3Error::signature_does_not_match(
                 "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
             )
