@@ -36,6 +36,19 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// As `service-keys create --json` prints them.
+    pub fn of_json(json: &str) -> Self {
+        let shown: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        let text = |name: &str| shown[name].as_str().expect(name).to_owned();
+        Self {
+            access_key_id: text("access_key_id"),
+            secret_access_key: text("secret_access_key"),
+            session_token: None,
+        }
+    }
+}
+
 /// How the payload is signed.
 #[derive(Clone, Debug)]
 pub enum Payload {

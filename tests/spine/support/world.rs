@@ -145,7 +145,7 @@ impl World {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let (child, data, admin) = spawn(root).await;
+        let (child, data, admin) = spawn(root, "tidegate").await;
         Self {
             dir,
             store,
@@ -211,6 +211,58 @@ impl World {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Runs a command of the program under test that takes `--config`.
+    pub fn command(&self, words: &[&str]) -> std::process::Output {
+        Command::new(binary())
+            .args(words)
+            .arg("--config")
+            .arg(self.path("tidegate.toml"))
+            .output()
+            .unwrap()
+    }
+
+    /// As [`World::command`], for one that works; what it printed.
+    pub fn does(&self, words: &[&str]) -> String {
+        let done = self.command(words);
+        assert!(
+            done.status.success(),
+            "{words:?}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Makes a service key with `service-keys create` and these further words.
+    pub fn service_key(&self, words: &[&str]) -> Keys {
+        let made = self.does(&[&["service-keys", "create", "--json"], words].concat());
+        Keys::of_json(&made)
+    }
+
+    /// A client with other keys than those of a session.
+    pub fn client_with(&self, keys: Keys) -> Client {
+        let mut client = self.anonymous();
+        client.keys = Some(keys);
+        client
+    }
+
+    /// Another process with the same configuration and a key ring of its own, which is a copy for now: its path, and a
+    /// client of it.
+    pub async fn replica(&self) -> Replica {
+        let config = std::fs::read_to_string(self.path("tidegate.toml")).unwrap();
+        let config = config
+            .replace("session-keys.toml", "replica-keys.toml")
+            .replace("audit/audit.jsonl", "audit/replica.jsonl");
+        std::fs::write(self.path("replica.toml"), config).unwrap();
+        let ring = self.path("secrets/replica-keys.toml");
+        std::fs::copy(self.path("secrets/session-keys.toml"), &ring).unwrap();
+        let (child, data, _) = spawn(self.dir.path(), "replica").await;
+        Replica {
+            ring,
+            client: Client::new(data, self.authority.certificate_pem()),
+            child,
+        }
+    }
+
     /// Sends a signal to the process.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -227,6 +279,32 @@ impl World {
     pub async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
         eventually("the end of the process", || child.try_wait().unwrap()).await
+    }
+}
+
+/// A second process beside that of a [`World`]. Dropping it ends it.
+pub struct Replica {
+    pub ring: PathBuf,
+    pub client: Client,
+    child: Child,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Polls `probe`, which takes time, until it holds; fails after a deadline.
+pub async fn becomes(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !probe().await {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{what} did not come about"
+        );
+        tokio::task::yield_now().await;
     }
 }
 
@@ -258,11 +336,12 @@ pub fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_tidegate")
 }
 
-async fn spawn(root: &Path) -> (Child, SocketAddr, SocketAddr) {
-    let log = std::fs::File::create(root.join("tidegate.log")).unwrap();
+/// Starts a process with the configuration of this name, and a log of the same.
+async fn spawn(root: &Path, name: &str) -> (Child, SocketAddr, SocketAddr) {
+    let log = std::fs::File::create(root.join(format!("{name}.log"))).unwrap();
     let mut child = Command::new(binary())
         .args(["serve", "--config"])
-        .arg(root.join("tidegate.toml"))
+        .arg(root.join(format!("{name}.toml")))
         .env("STORE_ACCESS_KEY_ID", "STOREKEY")
         .env("STORE_SECRET_ACCESS_KEY", STORE_SECRET)
         .stdout(Stdio::piped())
@@ -280,7 +359,7 @@ async fn spawn(root: &Path) -> (Child, SocketAddr, SocketAddr) {
     let [Some(data), Some(admin)] = addresses.await.unwrap() else {
         panic!(
             "tidegate did not start: {}",
-            std::fs::read_to_string(root.join("tidegate.log")).unwrap_or_default()
+            std::fs::read_to_string(root.join(format!("{name}.log"))).unwrap_or_default()
         );
     };
     (child, data, admin)
