@@ -31,6 +31,8 @@ listen = "127.0.0.1:0"
 [sessions]
 keys             = "secrets/session-keys.toml"
 default_lifetime = "1h"
+[service_keys]
+file = "service-keys.toml"
 [audit]
 file = "audit/audit.jsonl"
 
@@ -108,6 +110,8 @@ class Tidegate:
         directory: Path,
     ) -> None:
         self.audit_file = directory / "audit" / "audit.jsonl"
+        self._binary = binary
+        self._directory = directory
         _lay_out(directory)
         configuration = directory / "tidegate.toml"
         configuration.write_text(_configuration(authority, provider, served))
@@ -120,7 +124,8 @@ class Tidegate:
         )
         data = self._server.wait_for_line(r"https://127\.0\.0\.1:(\d+) \(data\)", START_SECONDS)[1]
         admin = self._server.wait_for_line(r"http://127\.0\.0\.1:(\d+) \(admin\)", START_SECONDS)[1]
-        self._server.wait_until(lambda: _is_ready(f"http://127.0.0.1:{admin}/readyz"), START_SECONDS, "readiness")
+        self._admin = f"http://127.0.0.1:{admin}"
+        self._server.wait_until(lambda: _is_ready(f"{self._admin}/readyz"), START_SECONDS, "readiness")
         self.gateway = Gateway(
             endpoint=f"https://localhost:{data}",
             ca=authority.bundle,
@@ -131,6 +136,19 @@ class Tidegate:
                 'on resource: "arn:aws:s3:::{resource}" because no policy allows it'
             ),
         )
+
+    def run(self, *arguments: str) -> str:
+        """What a command prints that takes this Tidegate's configuration."""
+        command = [self._binary, *arguments, "--config", str(self._directory / "tidegate.toml")]
+        done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=START_SECONDS)
+        return done.stdout
+
+    def metric(self, name: str) -> float | None:
+        """A metric's value; `name` with its labels as they are written."""
+        with urllib.request.urlopen(f"{self._admin}/metrics", timeout=START_SECONDS) as response:
+            lines = response.read().decode().splitlines()
+        values = [line.removeprefix(name) for line in lines if line.startswith(f"{name} ")]
+        return float(values[0]) if values else None
 
     def read_log(self) -> str:
         return self._server.read_log()
