@@ -126,7 +126,9 @@ pub(crate) fn authn_reason(error: &AuthnError) -> Reason {
         AuthnError::Expired { .. } | AuthnError::PolicyExpired { .. } | AuthnError::ExpiredToken { .. } => {
             Reason::Expired
         }
-        AuthnError::InvalidToken { .. } => Reason::BadToken,
+        AuthnError::ExpiredBearer { .. } => Reason::Expired,
+        AuthnError::InvalidToken { .. } | AuthnError::InvalidBearer(_) => Reason::BadToken,
+        AuthnError::IssuerUnavailable(_) => Reason::Unavailable,
         AuthnError::SignatureDoesNotMatch { .. } => Reason::BadSignature,
     }
 }

@@ -4,18 +4,20 @@
 
 use crate::authn::oidc::Verifier;
 use crate::authn::{
-    Authenticated, Authenticator, AuthnError, Claim, KeyRing, Principal, Revocations, Service,
+    Authenticated, Authenticator, AuthnError, BearerFlaw, Claim, KeyRing, Principal, Revocations, Service,
     ServiceKeyRefusal, ServiceKeys, SessionError,
 };
-use crate::authz::{Names, Policies};
+use crate::authz::{Circumstances, Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
+use crate::doors::limit::DoorLimit;
 use crate::drift::DriftWatch;
 use crate::error::with_causes;
+use crate::secret::Secret;
 use crate::signing::Signer;
-use crate::sts::Sts;
+use crate::sts::{Asking, Sts};
 use crate::upstream::Upstream;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
@@ -44,6 +46,8 @@ pub(crate) struct Generation {
     pub(crate) service_keys: Arc<ServiceKeys>,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) sts: Sts<Arc<Verifier>>,
+    /// How often one address may ask for sessions. Outlives a reload that does not change it.
+    pub(crate) door_limit: Arc<DoorLimit>,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
 }
@@ -162,6 +166,11 @@ impl Generation {
         let service_keys = Arc::new(service_keys);
         let revocations = Arc::new(revocations);
         let verifier = Arc::new(verifier);
+        let per_minute = config.limits.door_requests_per_minute;
+        let door_limit = previous
+            .map(|previous| Arc::clone(&previous.door_limit))
+            .filter(|limit| limit.per_minute() == per_minute)
+            .unwrap_or_else(|| Arc::new(DoorLimit::new(per_minute)));
         Ok(Self {
             id: identify(
                 &config,
@@ -178,6 +187,7 @@ impl Generation {
                 Arc::clone(&revocations),
                 Arc::clone(&verifier),
             ),
+            door_limit,
             key_ring,
             service_keys,
             revocations,
@@ -236,6 +246,53 @@ impl Generation {
                 revocation,
             },
         })
+    }
+
+    /// Verifies a bearer token in the same way.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate_bearer`], and as [`Generation::admit`], in the words of bearer tokens.
+    pub(crate) async fn authenticate_bearer(
+        &self,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Result<Principal, AuthnError> {
+        let authenticator = &self.authenticator;
+        let principal = authenticator
+            .authenticate_bearer(token, &self.verifier, now)
+            .await?;
+        self.admit_bearer(principal, now)
+    }
+
+    /// Whom an access token of our own stands for. An identity token is none.
+    ///
+    /// # Errors
+    /// As [`Generation::authenticate_bearer`].
+    pub(crate) fn introspect(&self, token: &Secret, now: Timestamp) -> Result<Principal, AuthnError> {
+        self.admit_bearer(self.authenticator.authenticate_access_token(token, now)?, now)
+    }
+
+    /// What a request for a role is asked of.
+    pub(crate) fn asking<'a>(&'a self, circumstances: &'a Circumstances) -> Asking<'a> {
+        Asking {
+            policies: &self.policies,
+            circumstances,
+        }
+    }
+
+    fn admit_bearer(&self, principal: Principal, now: Timestamp) -> Result<Principal, AuthnError> {
+        match self.admit(&principal) {
+            Ok(()) => Ok(principal),
+            Err(AuthnError::Revoked { revocation, .. }) => Err(AuthnError::ExpiredBearer {
+                expired_at: now,
+                server_time: now,
+                cause: BearerFlaw::Revoked(revocation),
+            }),
+            Err(AuthnError::InvalidToken { cause, .. }) => {
+                Err(AuthnError::InvalidBearer(BearerFlaw::Access(cause)))
+            }
+            Err(other) => Err(other),
+        }
     }
 
     fn trusts_issuer_of(&self, principal: &Principal) -> bool {

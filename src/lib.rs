@@ -12,6 +12,7 @@ pub mod authz;
 mod bridge;
 pub mod credentials;
 pub(crate) mod dialect;
+mod doors;
 pub mod listener;
 pub mod net;
 pub mod operation;
@@ -33,6 +34,7 @@ mod generation;
 #[cfg(test)]
 mod golden;
 mod json;
+mod parameters;
 pub mod secret;
 pub mod telemetry;
 

@@ -35,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
 mod answers;
+mod doors;
 mod forms;
 mod handles;
 mod probes;
@@ -136,6 +137,9 @@ impl Pipeline {
             // Boxed, as are the other ways that few requests take: each makes the future of every request larger.
             return Box::pin(self.issue_session(generation, connection, head, body, trail)).await;
         }
+        if s3::is_door(&head, domains) {
+            return Box::pin(self.knock(generation, connection, head, body, trail)).await;
+        }
         if is_form(&head, domains) {
             return Box::pin(self.post_object(generation, connection, head, body, trail)).await;
         }
@@ -149,13 +153,20 @@ impl Pipeline {
             declared,
         } = parsed?;
         // Authenticate: is the claim true?
-        let Authenticated {
-            principal,
-            chunk_signing,
-        } = self.authenticate(generation, connection, &claim, Service::S3)?;
+        let now = self.clock.now();
+        let (principal, chunk_signing) = match &claim {
+            Claim::Bearer(token) => (Box::pin(generation.authenticate_bearer(token, now)).await?, None),
+            Claim::Signature(_) | Claim::Anonymous => {
+                let Authenticated {
+                    principal,
+                    chunk_signing,
+                } = self.authenticate(generation, connection, &claim, Service::S3)?;
+                (principal, Some(chunk_signing))
+            }
+        };
         trail.principal(&principal);
         let mut payload = IncomingPayload {
-            chunk_signing: declared.mode.is_signed_chunks().then_some(chunk_signing),
+            chunk_signing: chunk_signing.filter(|_| declared.mode.is_signed_chunks()),
             stall: generation.config.server.stall_timeout,
             counter: trail.bytes_in(),
             body: Some(CallerBody::Request(body)),
@@ -359,11 +370,15 @@ impl Caller<'_> {
     }
 
     fn circumstances(&self, now: Timestamp) -> Circumstances {
-        Circumstances {
-            source_ip: self.connection.peer.ip(),
-            now,
-            protocol: "s3",
-        }
+        circumstances(self.connection, now)
+    }
+}
+
+fn circumstances(connection: &Connection, now: Timestamp) -> Circumstances {
+    Circumstances {
+        source_ip: connection.peer.ip(),
+        now,
+        protocol: "s3",
     }
 }
 
@@ -411,6 +426,14 @@ impl View {
         let mut response = s3::error_xml::render(&described, &self.resource, request_id, head);
         if let Error::Target(target) = error {
             response.headers_mut().extend(target.headers.clone());
+        }
+        if let Error::Unauthenticated(error) = error
+            && let Some(flaw) = error.bearer()
+        {
+            let challenge = crate::doors::answer::challenge(&crate::authn::bearer_message(flaw));
+            response
+                .headers_mut()
+                .insert(http::header::WWW_AUTHENTICATE, challenge);
         }
         if let Error::Malformed(_) = error {
             response

@@ -37,8 +37,14 @@ pub enum AuthMethod {
     PostPolicy,
     /// Not at all.
     Anonymous,
-    /// An identity token.
+    /// An identity token, to the token service.
     WebIdentity,
+    /// `Authorization: Bearer …`: an identity token or an access token.
+    Bearer,
+    /// An identity token, as SDKs ask for container credentials.
+    ContainerCredentials,
+    /// An identity token, by RFC 8693.
+    TokenExchange,
 }
 
 /// What came out: `decision.effect`.
@@ -61,6 +67,8 @@ pub enum Reason {
     Permit,
     /// The caller has proved who it is, and no policy is asked: sessions and identities.
     Authenticated,
+    /// It is told to anybody.
+    Public,
     /// It is Tidegate's own doing: nobody asked for it.
     Own,
     /// A policy forbids it.
@@ -111,7 +119,7 @@ impl Reason {
     /// The effect that goes with it.
     pub fn effect(self) -> Effect {
         match self {
-            Self::Permit | Self::Authenticated | Self::Own | Self::Partial => Effect::Allow,
+            Self::Permit | Self::Authenticated | Self::Public | Self::Own | Self::Partial => Effect::Allow,
             Self::Forbid
             | Self::NoPermit
             | Self::SessionPolicy

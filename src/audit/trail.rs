@@ -189,6 +189,7 @@ impl Trail {
             client.payload = payload.map(PayloadMode::name);
             match claim {
                 Claim::Anonymous => client.auth = Some(AuthMethod::Anonymous),
+                Claim::Bearer(_) => client.auth = Some(AuthMethod::Bearer),
                 Claim::Signature(signature) => {
                     client.auth = Some(match signature.form {
                         SignatureForm::Header => AuthMethod::SigV4Header,
@@ -245,7 +246,9 @@ impl Trail {
             actor.session_root = (session.root != session.id).then(|| text(&session.root));
             actor.session_issued = Some(session.issued_at);
             actor.session_expires = Some(session.expires_at);
-            actor.access_key_id = Some(text(&session.access_key_id));
+            actor.access_key_id = Some(&session.access_key_id)
+                .filter(|id| !id.is_empty())
+                .map(|id| text(id));
         });
     }
 
@@ -355,6 +358,14 @@ impl Trail {
     /// That it was served to a caller who proved who it is, and that no policy is asked for such a call.
     pub fn authenticated(&mut self) {
         self.edit(|open| open.settle(Reason::Authenticated));
+    }
+
+    /// That it was given to whoever asked, as it is to anybody.
+    pub fn public(&mut self) {
+        self.edit(|open| {
+            open.record.client.auth = Some(AuthMethod::Anonymous);
+            open.settle(Reason::Public);
+        });
     }
 
     /// That it is a call of our own, by which we find out what a target understands.

@@ -1,5 +1,6 @@
 //! Unverified identity, as the dialect read it.
 
+use crate::secret::Secret;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -8,8 +9,18 @@ use std::time::Duration;
 pub enum Claim {
     /// A SigV4 signature, in the header, in the query or in a form.
     Signature(Box<SignatureClaim>),
+    /// `Authorization: Bearer`: an identity token or an access token.
+    Bearer(Secret),
     /// No credentials at all.
     Anonymous,
+}
+
+/// What stands behind `Bearer` in an `Authorization`, without white space around it; `None` for another scheme.
+///
+/// Spec: <https://www.rfc-editor.org/rfc/rfc6750#section-2.1>
+pub fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_ascii())
 }
 
 /// A SigV4 signature and what it covers.

@@ -1,6 +1,9 @@
 //! Why a caller was not authenticated.
 
-use super::{Revocation, ServiceKeyRefusal, SignatureForm, session::SessionError};
+use super::{
+    BearerFlaw, Revocation, ServiceKeyRefusal, SignatureForm, oidc::TokenError, session::SessionError,
+};
+use crate::clock::Drift;
 use crate::drift;
 use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
@@ -44,6 +47,8 @@ pub enum AuthnError {
         request_time: Box<str>,
         /// Ours.
         server_time: Timestamp,
+        /// The clock of whoever signed it.
+        drift: Drift,
     },
     /// A presigned URL that is over. S3: 403 `AccessDenied`, `Request has expired`.
     #[error("the presigned request expired at `{expired_at}`; the server's time is `{server_time}`")]
@@ -115,6 +120,23 @@ pub enum AuthnError {
         /// As for [`AuthnError::SignatureDoesNotMatch`].
         string_to_sign: String,
     },
+    /// The bearer token is over. S3: 401 `ExpiredToken`.
+    #[error("the bearer token expired at `{expired_at}`; the server's time is `{server_time}`")]
+    ExpiredBearer {
+        /// Its first second of not being valid.
+        expired_at: Timestamp,
+        /// Ours.
+        server_time: Timestamp,
+        /// Which kind of token it was.
+        #[source]
+        cause: BearerFlaw,
+    },
+    /// The bearer token is not one that is taken. S3: 401 `InvalidToken`.
+    #[error("the bearer token is not accepted")]
+    InvalidBearer(#[source] BearerFlaw),
+    /// The issuer of the bearer token cannot be asked for its keys. S3: 503 `SlowDown`.
+    #[error("the bearer token cannot be verified")]
+    IssuerUnavailable(#[source] TokenError),
     /// The signature is not what the session's secret makes of this request. S3: 403 `SignatureDoesNotMatch`.
     #[error("the signature of access key id `{access_key_id}` does not match")]
     SignatureDoesNotMatch {
@@ -124,6 +146,16 @@ pub enum AuthnError {
         /// the session token.
         string_to_sign: String,
     },
+}
+
+impl AuthnError {
+    /// Why a bearer token was not taken; `None` for other claims, and for issuers that cannot be asked.
+    pub fn bearer(&self) -> Option<&BearerFlaw> {
+        match self {
+            Self::ExpiredBearer { cause, .. } | Self::InvalidBearer(cause) => Some(cause),
+            _ => None,
+        }
+    }
 }
 
 /// What is wrong with a credential scope.

@@ -2,6 +2,7 @@
 //!
 //! The only place a [`Principal`] is made. Knows neither buckets nor policies; the caller's credentials end here.
 
+mod bearer;
 mod chunk_signing;
 mod claim;
 mod error;
@@ -19,9 +20,12 @@ mod session_tests;
 mod sigv4;
 #[cfg(test)]
 mod sigv4_tests;
+mod token_cache;
 
+pub use bearer::BearerFlaw;
+pub(crate) use bearer::bearer_message;
 pub use chunk_signing::ChunkSigning;
-pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs};
+pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs, bearer_token};
 pub use error::{AuthnError, ScopeFlaw};
 pub use handles::{HandleError, Handles, MAX_HANDLE, Place, SealError};
 pub use key_ring::KeyRing;

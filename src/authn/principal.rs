@@ -122,6 +122,7 @@ impl Principal {
             issuer: service_keys::ISSUER.into(),
             subject: name.into(),
             audience: Box::default(),
+            issued_at: record.created,
             expires_at: record.expires,
         };
         let session = SessionInfo {
@@ -184,6 +185,7 @@ impl Principal {
             issuer: self.0.issuer.clone(),
             subject: self.0.subject.clone(),
             audience: Box::default(),
+            issued_at: self.session().authenticated_at,
             expires_at: self.session().expires_at,
         }
     }
@@ -237,6 +239,7 @@ impl Principal {
             issuer: "https://issuer.test".into(),
             subject: id.into(),
             audience: "test".into(),
+            issued_at: Timestamp::UNIX_EPOCH,
             expires_at: Timestamp::MAX,
         };
         let policies = session_policies.iter();

@@ -99,6 +99,7 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     /// Terms that add nothing to an identity.
+    #[cfg(test)]
     pub(crate) fn plain(identity: &'a Identity, name: &'a str, lifetime: Duration) -> Self {
         Self {
             identity,
@@ -430,6 +431,7 @@ impl Payload {
             issuer: self.issuer,
             subject: self.subject,
             audience: Box::default(),
+            issued_at: authenticated_at,
             expires_at,
         };
         Ok(Principal::new(identity, policies, session))

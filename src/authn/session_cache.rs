@@ -1,79 +1,20 @@
-//! Sessions that were opened and proved themselves a moment ago.
+//! Sessions that were opened and proved themselves a moment ago, with the signing keys derived for them.
 //!
-//! Opening a token costs about five times what verifying a signature does, and callers send the same token with
-//! each request. A cache can only remember what is true regardless of time: expiry and access key id are checked
-//! at each use, and a cache lives exactly as long as the key ring it belongs to, so that a key taken out of the
-//! ring takes its sessions with it.
+//! Opening a token costs about five times what verifying a signature does. Expiry and access key id are checked at each
+//! use, and a cache lives exactly as long as the key ring it belongs to, so that a key taken out of the ring takes its
+//! sessions with it.
 
-use super::{claim::CredentialScope, session::OpenSession, sigv4};
-use aws_lc_rs::{digest, hmac};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use super::{claim::CredentialScope, session::OpenSession, sigv4, token_cache::TokenCache};
+use aws_lc_rs::hmac;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sessions by the SHA-256 of their whole token, bounded in number.
-#[derive(Default)]
-pub(super) struct SessionCache {
-    shards: [Mutex<Shard>; SHARDS],
-}
-
-/// Two ages: what was used since the last turn, and what was used before. A full young age becomes the old one,
-/// whose unused entries are dropped: cheap, bounded, and a session in use is never the one that goes.
-#[derive(Default)]
-struct Shard {
-    young: HashMap<TokenHash, Arc<CachedSession>>,
-    old: HashMap<TokenHash, Arc<CachedSession>>,
-}
-
-/// Stands for the token, which is not kept.
-pub(super) type TokenHash = [u8; digest::SHA256_OUTPUT_LEN];
+pub(super) type SessionCache = TokenCache<Arc<CachedSession>>;
 
 /// A session and the signing keys derived for it.
 pub(super) struct CachedSession {
     pub(super) session: OpenSession,
     signing_keys: Mutex<Vec<(CredentialScope, hmac::Key)>>,
-}
-
-impl SessionCache {
-    pub(super) fn hash(token: &str) -> TokenHash {
-        let mut hash = [0; digest::SHA256_OUTPUT_LEN];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        hash
-    }
-
-    pub(super) fn get(&self, token: &TokenHash) -> Option<Arc<CachedSession>> {
-        let mut shard = self.shard(token)?.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = shard.young.get(token) {
-            return Some(session.clone());
-        }
-        let session = shard.old.remove(token)?;
-        shard.insert(*token, session.clone());
-        Some(session)
-    }
-
-    /// SIG-11: called only after the caller proved that it has the session's secret.
-    pub(super) fn insert(&self, token: TokenHash, session: Arc<CachedSession>) {
-        if let Some(shard) = self.shard(&token) {
-            shard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(token, session);
-        }
-    }
-
-    fn shard(&self, token: &TokenHash) -> Option<&Mutex<Shard>> {
-        self.shards.get(usize::from(*token.first()?) % SHARDS)
-    }
-}
-
-impl Shard {
-    fn insert(&mut self, token: TokenHash, session: Arc<CachedSession>) {
-        if self.young.len() >= SHARD_AGE_CAPACITY {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(token, session);
-    }
 }
 
 impl CachedSession {
@@ -107,12 +48,6 @@ impl CachedSession {
     }
 }
 
-const SHARDS: usize = 8;
-
-/// 8 shards of two ages of 128 sessions of about 2 KB: 4 MiB when full, and more only for callers with hundreds
-/// of groups each. A session that does not fit is opened anew.
-const SHARD_AGE_CAPACITY: usize = 128;
-
 /// A session is used for one region and service, and over one midnight.
 const SIGNING_KEYS: usize = 4;
 
@@ -135,24 +70,6 @@ mod tests {
         let token = issued.session_token.expose_str().unwrap();
         let session = session::open(&ring, token, &issued.access_key_id, now).unwrap();
         Arc::new(CachedSession::new(session))
-    }
-
-    fn count(cache: &SessionCache) -> usize {
-        let shards = cache.shards.iter().map(|shard| shard.lock().unwrap());
-        shards.map(|shard| shard.young.len() + shard.old.len()).sum()
-    }
-
-    #[test]
-    fn it_is_bounded_and_keeps_what_is_in_use() {
-        let (cache, session) = (SessionCache::default(), opened());
-        let in_use = SessionCache::hash("in use");
-        cache.insert(in_use, session.clone());
-        for n in 0..10_000 {
-            cache.insert(SessionCache::hash(&n.to_string()), session.clone());
-            assert!(cache.get(&in_use).is_some(), "gone after {n} others");
-        }
-        assert!(count(&cache) <= SHARDS * 2 * SHARD_AGE_CAPACITY);
-        assert!(cache.get(&SessionCache::hash("0")).is_none());
     }
 
     #[test]

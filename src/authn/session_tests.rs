@@ -22,6 +22,7 @@ pub(super) fn identity() -> Identity {
         issuer: "https://issuer.test".into(),
         subject: "1234567890".into(),
         audience: "https://s3.tidegate.test".into(),
+        issued_at: now(),
         expires_at: now() + SignedDuration::from_hours(1),
     }
 }

@@ -13,10 +13,13 @@
 use super::{
     AuthnError, ChunkSigning, Claim, CredentialScope, KeyRing, Principal, ScopeFlaw, SignatureClaim,
     SignatureForm, Signs,
+    bearer::BearerCache,
     service_keys::{self, ServiceKeyRefusal, ServiceKeys},
     session::{self, SessionError},
     session_cache::{CachedSession, SessionCache},
+    token_cache,
 };
+use crate::clock::Drift;
 use aws_lc_rs::hmac;
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
@@ -24,10 +27,12 @@ use std::{net::IpAddr, sync::Arc};
 
 /// Verifies claims with the sessions and service keys of one key ring.
 pub struct Authenticator {
-    ring: Arc<KeyRing>,
+    pub(super) ring: Arc<KeyRing>,
     service_keys: Arc<ServiceKeys>,
     // INVARIANT: holds only sessions that this ring opened.
     sessions: SessionCache,
+    /// As well those that the issuers vouched for.
+    pub(super) bearers: BearerCache,
 }
 
 /// The service that a request is for. It must be the one that it was signed for.
@@ -55,6 +60,7 @@ impl Authenticator {
             ring,
             service_keys,
             sessions: SessionCache::default(),
+            bearers: BearerCache::default(),
         }
     }
 
@@ -71,7 +77,8 @@ impl Authenticator {
     ) -> Result<Authenticated, AuthnError> {
         let claim = match claim {
             Claim::Signature(claim) => claim,
-            Claim::Anonymous => return Err(AuthnError::Anonymous),
+            // A bearer token is for `authenticate_bearer`: here it proves nothing.
+            Claim::Anonymous | Claim::Bearer(_) => return Err(AuthnError::Anonymous),
         };
         check_scope(claim, service)?;
         match check_time(claim, now) {
@@ -105,7 +112,7 @@ impl Authenticator {
         }
         let token = check_credential(claim)?;
 
-        let hash = SessionCache::hash(token);
+        let hash = token_cache::hash(token);
         let (cached, known) = match self.sessions.get(&hash) {
             Some(cached) => (cached, true),
             None => (self.open(claim, token, now)?, false),
@@ -165,7 +172,7 @@ impl Authenticator {
 
     #[cfg(test)]
     pub(super) fn remembers(&self, token: &str) -> bool {
-        self.sessions.get(&SessionCache::hash(token)).is_some()
+        self.sessions.get(&token_cache::hash(token)).is_some()
     }
 
     fn open(
@@ -246,6 +253,7 @@ fn check_scope(claim: &SignatureClaim, service: Service) -> Result<(), AuthnErro
 /// SIG-07: 15 minutes either way, or from its date on a presigned URL's own lifetime or that of a form's policy.
 fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> {
     let ahead = claim.signed_at.duration_since(now);
+    let drift = Drift::seen(claim.signed_at, now, now);
     match claim.form {
         SignatureForm::Header if ahead.abs() > MAX_SKEW => Err(AuthnError::RequestTimeTooSkewed {
             request_time: claim.signed_at_text.clone(),
@@ -258,6 +266,7 @@ fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> 
             Err(AuthnError::NotYetValid {
                 request_time: claim.signed_at_text.clone(),
                 server_time: now,
+                drift,
             })
         }
         SignatureForm::Form { expiration } => {

@@ -225,6 +225,25 @@ impl Index {
         })
     }
 
+    /// Whether some `permit` may be for this principal and one of these actions, whatever else it asks for.
+    pub(super) fn may_permit(&self, principal: &Principal, actions: &[Action], group: &str) -> bool {
+        let managed = actions.iter().all(|action| action.is_managed());
+        let names = |uid: &EntityUid| {
+            let name = uid.id().unescaped();
+            name == group || actions.iter().any(|action| action.name() == name)
+        };
+        let standing = self.standing(principal);
+        self.matching(&standing).any(|indexed| {
+            indexed.policy.effect() == Effect::Permit
+                && indexed.kind.is_none_or(|kind| kind == principal.kind())
+                && match indexed.policy.action_constraint() {
+                    ActionConstraint::Any => !managed,
+                    ActionConstraint::Eq(uid) => names(&uid),
+                    ActionConstraint::In(uids) => uids.iter().any(names),
+                }
+        })
+    }
+
     /// Whether some `permit` names this managed action, or `manage`, for whomever.
     pub(super) fn grants_by_name(&self, action: Action) -> bool {
         self.granted_by_name.contains(&action)

@@ -45,7 +45,7 @@ Prints one line for each thing that is wrong:
 Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
 /// What is looked at once the configuration is right.
-const CHECKS: [fn(&Config) -> Vec<Finding>; 7] = [
+const CHECKS: [fn(&Config) -> Vec<Finding>; 8] = [
     wiring::certificate,
     wiring::key_ring,
     wiring::service_keys,

@@ -31,7 +31,7 @@ pub use units::duration as parse_duration;
 use crate::operation::{BucketName, KeyPrefix};
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Longest configuration file, in bytes: ten thousand buckets fit.
 const MAX_FILE: u64 = 4 << 20;
@@ -83,6 +83,8 @@ pub struct Config {
     pub service_keys: Option<ServiceKeys>,
     /// Where audit records go.
     pub audit: Audit,
+    /// How much one caller may ask for.
+    pub limits: Limits,
     /// Identity providers, in the order of the file.
     pub issuers: Vec<Arc<Issuer>>,
     /// What sessions may carry, by name.
@@ -144,6 +146,8 @@ pub struct Sessions {
     pub bound_to_token: bool,
     /// What ends sessions before their time; need not exist.
     pub revocations: PathBuf,
+    /// The tags that callers may choose for their sessions. None of them is filled from claims.
+    pub caller_tags: Vec<Box<str>>,
 }
 
 /// Service keys.
@@ -151,6 +155,23 @@ pub struct Sessions {
 pub struct ServiceKeys {
     /// What is on record of each; need not exist.
     pub file: PathBuf,
+}
+
+/// Limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests for sessions in a minute from one address; with IPv6, from one network of 64 bits.
+    pub door_requests_per_minute: NonZeroU32,
+}
+
+impl Default for Limits {
+    /// Generous: all machines of a cluster may stand behind one address.
+    fn default() -> Self {
+        const MANY: NonZeroU32 = NonZeroU32::MIN.saturating_add(599);
+        Self {
+            door_requests_per_minute: MANY,
+        }
+    }
 }
 
 /// Audit.

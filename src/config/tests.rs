@@ -57,6 +57,7 @@ fn the_sample_loads_as_it_stands() {
             maximum_lifetime: Duration::from_secs(12 * 3600),
             bound_to_token: true,
             revocations: at("policies/revocations.toml"),
+            caller_tags: Vec::new(),
         }
     );
     assert_eq!(config.service_keys, None);

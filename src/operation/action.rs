@@ -28,6 +28,19 @@ pub(crate) enum ActionGroup {
     Manage,
 }
 
+impl ActionGroup {
+    /// As in policies.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::List => "list",
+            Self::Manage => "manage",
+        }
+    }
+}
+
 macro_rules! actions {
     ($($name:ident: $scope:ident $group:ident $context:ident,)+) => {
         /// The policy name of a right: the IAM action without its `s3:`.

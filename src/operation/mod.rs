@@ -18,7 +18,6 @@ mod upload;
 
 pub use access::{Access, AccessResource};
 pub use action::Action;
-#[cfg(test)]
 pub(crate) use action::ActionGroup;
 pub(crate) use action::ContextKind;
 pub use api::{Api, Scope};

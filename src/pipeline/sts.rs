@@ -2,14 +2,14 @@
 
 use super::Pipeline;
 use crate::audit::{AuthMethod, Kind, Reason, Trail};
-use crate::authn::{Service, SessionError, oidc::TokenError};
-use crate::body::{self, Body};
+use crate::authn::{Claim, Principal, Service};
+use crate::body::{self, Body, BodyError};
 use crate::dialect::s3;
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::listener::Connection;
 use crate::operation::{DeclaredPayload, PayloadMode};
-use crate::sts::{StsError, StsRequest};
+use crate::sts::{StsAction, StsError, StsRequest, Trade, WebIdentityRequest};
 use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
@@ -26,30 +26,26 @@ impl Pipeline {
         body: Incoming,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        let stall = generation.config.server.stall_timeout;
-        let declared = DeclaredPayload {
-            length: content_length(&head),
-            mode: PayloadMode::Unsigned,
-            ..DeclaredPayload::none()
-        };
         trail.kind(Kind::Auth);
-        let form =
-            s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await;
         let request_id = trail.request_id().to_string();
-        let answer = match form {
-            Ok(form) => self.sts_answer(generation, connection, &head, &form, trail).await,
-            Err(error) => Err(StsError::Form(error)),
+        let answer = match generation.door_limit.admit(connection.peer.ip()) {
+            Ok(()) => self.sts_answer(generation, connection, &head, body, trail).await,
+            Err(busy) => Err(StsError::Busy {
+                retry_after: busy.seconds(),
+            }),
         };
+        let mut retry_after = None;
         let (status, document) = match answer {
             Ok(answer) => {
                 trail.authenticated();
-                self.metrics.sts_request(answer.action, "ok");
+                self.metrics.sts_request(answer.action.name(), "ok");
                 (answer.status, answer.document)
             }
             Err(error) => {
                 tracing::info!(%request_id, cause = error.cause(), "no session issued");
                 trail.refused(error.status(), error.code(), reason(&error), &error);
                 self.metrics.sts_request("refused", error.code());
+                retry_after = error.retry_after();
                 error.render(&request_id)
             }
         };
@@ -65,7 +61,26 @@ impl Pipeline {
         if let Ok(id) = HeaderValue::from_str(&request_id) {
             headers.insert("x-amzn-requestid", id);
         }
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
         Ok(response)
+    }
+
+    /// The form in a request's body, or nothing where there is none.
+    pub(super) async fn form(
+        generation: &Generation,
+        head: &Parts,
+        body: Incoming,
+        trail: &Trail,
+    ) -> Result<bytes::Bytes, BodyError> {
+        let stall = generation.config.server.stall_timeout;
+        let declared = DeclaredPayload {
+            length: content_length(head),
+            mode: PayloadMode::Unsigned,
+            ..DeclaredPayload::none()
+        };
+        s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
     }
 
     async fn sts_answer(
@@ -73,63 +88,84 @@ impl Pipeline {
         generation: &Generation,
         connection: &Connection,
         head: &Parts,
-        form: &[u8],
+        body: Incoming,
         trail: &mut Trail,
     ) -> Result<Answer, StsError> {
-        let body = (!form.is_empty()).then_some(form);
-        let request = StsRequest::parse(head.uri.query(), body)?;
-        let now = self.clock.now();
-        let request_id = trail.request_id().to_string();
-        match request {
-            StsRequest::AssumeRoleWithWebIdentity(exchange) => {
-                let action = "AssumeRoleWithWebIdentity";
-                trail.call("sts", action, false);
+        let form = Self::form(generation, head, body, trail).await;
+        let form = form.map_err(StsError::Form)?;
+        let request = StsRequest::parse(head.uri.query(), (!form.is_empty()).then_some(&*form))?;
+        let circumstances = super::circumstances(connection, self.clock.now());
+        let (sts, asking) = (&generation.sts, generation.asking(&circumstances));
+        let action = request.action();
+        trail.call("sts", action.name(), action == StsAction::GetCallerIdentity);
+        let (wish, grant) = match &request {
+            StsRequest::AssumeRoleWithWebIdentity(request) => {
                 trail.auth(AuthMethod::WebIdentity);
-                let issued = generation
-                    .sts
-                    .assume_role_with_web_identity(&exchange, now)
-                    .await?;
-                trail.principal(&issued.session.principal);
-                let (status, document) = issued.render(&request_id);
-                Ok(Answer {
-                    action,
-                    status,
-                    document,
-                })
+                let WebIdentityRequest { token, wish } = request;
+                (wish, sts.trade(token, wish, asking).await?)
+            }
+            StsRequest::AssumeRole(wish) | StsRequest::GetSessionToken(wish) => {
+                let caller = self.sts_caller(generation, connection, head, &form, trail)?;
+                (wish, sts.narrow(&caller, wish, asking)?)
             }
             StsRequest::GetCallerIdentity => {
-                let action = "GetCallerIdentity";
-                trail.call("sts", action, true);
-                let claim =
-                    s3::sts_claim(head, form).map_err(|error| StsError::MalformedClaim(error.message))?;
-                trail.claim(&claim, None);
-                let caller = self.authenticate(generation, connection, &claim, Service::Sts)?;
-                trail.principal(&caller.principal);
-                let (status, document) = crate::sts::caller_identity(&caller.principal, &request_id);
-                Ok(Answer {
+                let caller = self.sts_caller(generation, connection, head, &form, trail)?;
+                let (status, document) =
+                    crate::sts::caller_identity(&caller, &trail.request_id().to_string());
+                return Ok(Answer {
                     action,
                     status,
                     document,
-                })
+                });
             }
+        };
+        let session = sts.keys(&grant)?;
+        trail.principal(&session.principal);
+        let trade = Trade {
+            action,
+            wish,
+            grant: &grant,
+            session: &session,
+        };
+        let (status, document) = trade.render(&trail.request_id().to_string());
+        Ok(Answer {
+            action,
+            status,
+            document,
+        })
+    }
+
+    /// Who signed a call.
+    fn sts_caller(
+        &self,
+        generation: &Generation,
+        connection: &Connection,
+        head: &Parts,
+        form: &[u8],
+        trail: &mut Trail,
+    ) -> Result<Principal, StsError> {
+        let claim = s3::sts_claim(head, form).map_err(|error| StsError::MalformedClaim(error.message))?;
+        trail.claim(&claim, None);
+        if let Claim::Bearer(_) = claim {
+            return Err(StsError::BearerToken);
         }
+        let caller = self.authenticate(generation, connection, &claim, Service::Sts)?;
+        trail.principal(&caller.principal);
+        Ok(caller.principal)
     }
 }
 
 struct Answer {
-    action: &'static str,
+    action: StsAction,
     status: u16,
     document: String,
 }
 
 fn reason(error: &StsError) -> Reason {
     match error {
-        StsError::Token(TokenError::Expired { .. }) | StsError::TokenTooShort { .. } => Reason::Expired,
-        StsError::Token(TokenError::IssuerUnavailable { .. }) => Reason::Unavailable,
-        StsError::Token(_) => Reason::BadToken,
-        StsError::Revoked { .. } => Reason::Revoked,
-        StsError::Session(SessionError::OfServiceKey) => Reason::Unsupported,
-        StsError::Session(_) => Reason::Internal,
+        StsError::Issue(error) => error.reason(),
+        StsError::Busy { .. } => Reason::Limited,
+        StsError::BearerToken => Reason::Unauthenticated,
         StsError::Caller(error) => crate::error::authn_reason(error),
         StsError::MissingAction
         | StsError::InvalidAction
@@ -139,7 +175,6 @@ fn reason(error: &StsError) -> Reason {
         | StsError::UnknownParameter(_)
         | StsError::UnsupportedParameter { .. }
         | StsError::Validation { .. }
-        | StsError::Duration { .. }
         | StsError::MalformedClaim(_) => Reason::Malformed,
         StsError::Form(_) => Reason::BadPayload,
     }

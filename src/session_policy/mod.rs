@@ -125,13 +125,18 @@ impl SessionPolicy {
 
     /// Whether it may allow something in `bucket`: what it certainly does not is not listed.
     pub fn mentions(&self, bucket: &str) -> bool {
+        self.mentions_any(bucket, Action::ALL)
+    }
+
+    /// Whether it may allow one of `actions` in `bucket`.
+    pub fn mentions_any(&self, bucket: &str, actions: &[Action]) -> bool {
         let arn = format!("{ARN}{bucket}");
         let about = |statement: &Statement| match &statement.resources {
             Matcher::Any(patterns) => patterns.iter().any(|pattern| pattern.reaches_into(&arn)),
             Matcher::NoneOf(_) => true,
         };
         let in_buckets = |statement: &Statement| {
-            Action::ALL
+            actions
                 .iter()
                 .any(|action| statement.is_about_action(action.name()))
         };

@@ -3,7 +3,8 @@
 //! Callers learn the code and what to check. Which of the token's claims was wrong, and how, goes to the log
 //! only: whoever tries tokens out must not be told how far they got.
 
-use crate::authn::{AuthnError, Revocation, SessionError, oidc::TokenError};
+use super::{Fault, IssueError};
+use crate::authn::AuthnError;
 use crate::drift;
 use std::{borrow::Cow, error::Error, fmt::Write};
 
@@ -45,36 +46,15 @@ pub enum StsError {
         /// A noun phrase.
         expected: &'static str,
     },
-    /// A lifetime out of range.
-    #[error("`DurationSeconds` is {asked}, which is not from {minimum} to {maximum}")]
-    Duration {
-        /// Seconds.
-        asked: u64,
-        /// Seconds.
-        minimum: u64,
-        /// Seconds.
-        maximum: u64,
+    /// No session was issued.
+    #[error("no session is issued")]
+    Issue(#[from] IssueError),
+    /// Too many requests from one address.
+    #[error("too many requests from one address")]
+    Busy {
+        /// Seconds until the next one is accepted.
+        retry_after: u64,
     },
-    /// The identity token was not accepted.
-    #[error("the identity token is not accepted")]
-    Token(#[source] TokenError),
-    /// The caller's principal or the role that it asks for is revoked.
-    #[error("`{principal}` gets no session: it is revoked by {revocation}")]
-    Revoked {
-        /// Whom the token names.
-        principal: Box<str>,
-        /// By which entry.
-        revocation: Box<Revocation>,
-    },
-    /// The identity token is valid for too short a time to be traded.
-    #[error("the identity token expires in {remaining_seconds} seconds, too soon for a session")]
-    TokenTooShort {
-        /// Until `exp`.
-        remaining_seconds: i64,
-    },
-    /// The session could not be made.
-    #[error("the session cannot be issued")]
-    Session(#[source] SessionError),
     /// The form cannot be read: too large, broken off, or without a length.
     #[error("the form cannot be read")]
     Form(#[source] crate::body::BodyError),
@@ -84,6 +64,9 @@ pub enum StsError {
     /// The signature of a signed call was not accepted.
     #[error("the caller is not authenticated")]
     Caller(#[from] AuthnError),
+    /// A signed call came with a bearer token.
+    #[error("the call has a bearer token where a signature is needed")]
+    BearerToken,
 }
 
 impl StsError {
@@ -96,21 +79,20 @@ impl StsError {
             Self::Duplicate(_) | Self::UnknownParameter(_) | Self::UnsupportedParameter { .. } => {
                 "InvalidParameterValue"
             }
-            Self::Validation { .. } | Self::Duration { .. } => "ValidationError",
-            Self::Token(TokenError::Expired { .. }) | Self::TokenTooShort { .. } => "ExpiredTokenException",
-            Self::Token(TokenError::IssuerUnavailable { .. }) => "IDPCommunicationError",
-            Self::Token(
-                TokenError::Malformed(_)
-                | TokenError::UnknownIssuer
-                | TokenError::NotYetValid { .. }
-                | TokenError::Refused(_)
-                | TokenError::Unmet(_),
-            ) => "InvalidIdentityToken",
-            // The token is genuine, and what is wrong with it is for the issuer to change.
-            Self::Token(TokenError::GroupsLeftOut) => "IDPRejectedClaim",
-            Self::Revoked { .. } | Self::Session(SessionError::OfServiceKey) => "AccessDenied",
-            Self::Session(SessionError::TooLarge { .. }) => "PackedPolicyTooLarge",
-            Self::Session(_) => "InternalFailure",
+            Self::Validation { .. } => "ValidationError",
+            Self::Issue(error) => match error.fault() {
+                Fault::BadToken => "InvalidIdentityToken",
+                Fault::RejectedClaim => "IDPRejectedClaim",
+                Fault::Expired => "ExpiredTokenException",
+                Fault::Unavailable => "IDPCommunicationError",
+                Fault::Denied => "AccessDenied",
+                Fault::Invalid => "ValidationError",
+                Fault::MalformedPolicy => "MalformedPolicyDocument",
+                Fault::TooLarge => "PackedPolicyTooLarge",
+                Fault::Internal => "InternalFailure",
+            },
+            Self::Busy { .. } => "Throttling",
+            Self::BearerToken => "MissingAuthenticationToken",
             Self::Form(_) => "MalformedQueryString",
             Self::MalformedClaim(_) => "IncompleteSignature",
             Self::Caller(error) => match error {
@@ -127,19 +109,37 @@ impl StsError {
                 }
                 AuthnError::ExpiredToken { .. } | AuthnError::Revoked { .. } => "ExpiredToken",
                 AuthnError::ServiceKey { .. } => "AccessDenied",
+                // Refused before: signed calls take no bearer token.
+                AuthnError::ExpiredBearer { .. }
+                | AuthnError::InvalidBearer(_)
+                | AuthnError::IssuerUnavailable(_) => "MissingAuthenticationToken",
             },
+        }
+    }
+
+    /// Seconds until another try may succeed.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Busy { retry_after } => Some(*retry_after),
+            _ => None,
         }
     }
 
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Caller(_)
-            | Self::Token(TokenError::GroupsLeftOut)
-            | Self::Revoked { .. }
-            | Self::Session(SessionError::OfServiceKey) => 403,
-            Self::Session(SessionError::TooLarge { .. }) => 400,
-            Self::Session(_) => 500,
+            Self::Caller(_) | Self::BearerToken => 403,
+            Self::Busy { .. } => 429,
+            Self::Issue(error) => match error.fault() {
+                Fault::Denied | Fault::RejectedClaim => 403,
+                Fault::Internal => 500,
+                Fault::BadToken
+                | Fault::Expired
+                | Fault::Unavailable
+                | Fault::Invalid
+                | Fault::MalformedPolicy
+                | Fault::TooLarge => 400,
+            },
             Self::MissingAction
             | Self::InvalidAction
             | Self::InvalidVersion
@@ -148,11 +148,8 @@ impl StsError {
             | Self::UnknownParameter(_)
             | Self::UnsupportedParameter { .. }
             | Self::Validation { .. }
-            | Self::Duration { .. }
-            | Self::Token(_)
             | Self::MalformedClaim(_)
-            | Self::Form(_)
-            | Self::TokenTooShort { .. } => 400,
+            | Self::Form(_) => 400,
         }
     }
 
@@ -161,7 +158,8 @@ impl StsError {
         match self {
             Self::MissingAction => "The parameter Action is missing.".into(),
             Self::InvalidAction => {
-                "The action is not available here. Available are AssumeRoleWithWebIdentity and GetCallerIdentity."
+                "The action is not available here. Available are AssumeRoleWithWebIdentity, AssumeRole, \
+                 GetSessionToken and GetCallerIdentity."
                     .into()
             }
             Self::InvalidVersion => "The parameter Version must be 2011-06-15.".into(),
@@ -174,54 +172,20 @@ impl StsError {
                 format!("The parameter {name} is not supported: {why}.").into()
             }
             Self::Validation { parameter, expected } => format!("{parameter} must be {expected}.").into(),
-            Self::Duration {
+            Self::Issue(IssueError::Lifetime {
                 asked,
                 minimum,
                 maximum,
-            } => format!("DurationSeconds is {asked}, but must be from {minimum} to {maximum}.").into(),
-            // JWT-10: one sentence for all ways in which a token can be wrong.
-            Self::Token(
-                TokenError::Malformed(_)
-                | TokenError::UnknownIssuer
-                | TokenError::Refused(_)
-                | TokenError::Unmet(_),
-            ) => "The identity token is not accepted. Check its issuer, audience, signature and times against what \
-                 this service expects; its operator finds the cause in the log under this request id."
+            }) => format!("DurationSeconds is {asked}, but must be from {minimum} to {maximum}.").into(),
+            Self::Issue(error) => error.message(),
+            Self::Busy { retry_after } => format!(
+                "Too many requests from one address. Try again in {retry_after} seconds, and keep a session until \
+                 shortly before it ends."
+            )
+            .into(),
+            Self::BearerToken => "This action is signed with the keys of a session. With a bearer token, ask \
+                                  /_tidegate/whoami who you are, and get keys from /_tidegate/credentials."
                 .into(),
-            Self::Token(TokenError::GroupsLeftOut) => {
-                "The identity token leaves out your groups because there are too many. Ask the admin of your identity \
-                 provider to put only groups into it that are assigned to this application."
-                    .into()
-            }
-            // Both are only said of genuine tokens: whoever has one may know what time it is here.
-            Self::Token(TokenError::NotYetValid { claim, at, now, .. }) => format!(
-                "The identity token is not valid yet: its {claim} is {at:.0}, and the time of this service is {now:.0}."
-            )
-            .into(),
-            Self::Token(TokenError::Expired { at, now, .. }) => format!(
-                "The identity token expired at {at:.0}; the time of this service is {now:.0}. Get a new one from its \
-                 issuer."
-            )
-            .into(),
-            Self::TokenTooShort { .. } => {
-                "The identity token has expired or is about to. Get a new one from its issuer.".into()
-            }
-            Self::Revoked { principal, revocation } => {
-                format!("{principal} gets no session: it was {}. Ask the operator.", revocation.told()).into()
-            }
-            Self::Token(TokenError::IssuerUnavailable { .. }) => {
-                "The keys of the identity token's issuer cannot be fetched now. Try again.".into()
-            }
-            Self::Session(SessionError::TooLarge { .. }) => {
-                "The identity token names too many groups for a session. Limit the groups in the token to those \
-                 that matter here."
-                    .into()
-            }
-            Self::Session(SessionError::OfServiceKey) => {
-                "A service key gets no session: it is for what it was made for. Sign the requests to the storage with it."
-                    .into()
-            }
-            Self::Session(_) => "The session could not be issued because of an internal failure.".into(),
             Self::Form(_) => {
                 "The form cannot be read. Send it with a Content-Length of at most 32768 bytes.".into()
             }
@@ -262,7 +226,11 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
         AuthnError::NotYetValid {
             request_time,
             server_time,
-        } => format!("Signature not yet valid: {request_time} is after the server's time {server_time:.0}.").into(),
+            drift,
+        } => format!(
+            "Signature not yet valid: {request_time} is after the server's time {server_time:.0}: your clock is {drift}."
+        )
+        .into(),
         AuthnError::Expired {
             expired_at,
             server_time,
@@ -276,6 +244,9 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
             "The security token included in the request is invalid.".into()
         }
         AuthnError::ExpiredToken { .. } => "The security token included in the request is expired.".into(),
+        AuthnError::ExpiredBearer { .. } | AuthnError::InvalidBearer(_) | AuthnError::IssuerUnavailable(_) => {
+            "The request is not signed.".into()
+        }
         AuthnError::Revoked { revocation, .. } => format!(
             "The security token included in the request is expired: it was {}.",
             revocation.told()

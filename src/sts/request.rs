@@ -1,20 +1,26 @@
 //! What is asked of the token service: the query protocol, from the query string or a form body.
 //!
 //! Every parameter is understood or refused. A session policy that was ignored would be a session with more
-//! rights than its maker meant, and of two values for one name the other party may have checked the other one.
+//! rights than its maker meant.
 //!
-//! Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+//! Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html>
 
-use super::StsError;
+use super::wish::{self, RoleWish, Wish};
+use super::{StsAction, StsError};
+use crate::parameters::{Parameters, Repeated};
 use crate::secret::Secret;
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+use std::borrow::Cow;
 
 /// A call of the token service, in form correct.
 #[derive(Clone, Debug)]
 pub enum StsRequest {
     /// Trade an identity token for a session. Not signed.
     AssumeRoleWithWebIdentity(WebIdentityRequest),
-    /// Who am I? Signed for the service `sts`.
+    /// Trade a session for one that may do less, or that carries a role. Signed for the service `sts`, as are the next.
+    AssumeRole(Wish),
+    /// Trade a session for one that may end sooner.
+    GetSessionToken(Wish),
+    /// Who am I?
     GetCallerIdentity,
 }
 
@@ -23,80 +29,101 @@ pub enum StsRequest {
 pub struct WebIdentityRequest {
     /// The identity token, without the white space that token files end with.
     pub token: Secret,
-    /// Every SDK wants one; it does not change what the caller may do.
-    pub role_arn: Option<Box<str>>,
-    /// `[\w+=,.@-]{2,64}`.
-    pub session_name: Option<Box<str>>,
-    /// As asked for; the service has limits.
-    pub duration: Option<Duration>,
+    /// What the session is to be.
+    pub wish: Wish,
 }
 
 impl StsRequest {
+    /// The call.
+    pub fn action(&self) -> StsAction {
+        match self {
+            Self::AssumeRoleWithWebIdentity(_) => StsAction::AssumeRoleWithWebIdentity,
+            Self::AssumeRole(_) => StsAction::AssumeRole,
+            Self::GetSessionToken(_) => StsAction::GetSessionToken,
+            Self::GetCallerIdentity => StsAction::GetCallerIdentity,
+        }
+    }
+
     /// Reads the parameters of a query string and of an `application/x-www-form-urlencoded` body. The caller
     /// bounds the size of both.
     ///
     /// # Errors
     /// [`StsError`] for an unknown action, and for a parameter that is missing, repeated, unknown or malformed.
     pub fn parse(query: Option<&str>, body: Option<&[u8]>) -> Result<Self, StsError> {
-        let mut parameters = Parameters::read(query, body)?;
+        let mut parameters = Parameters::read(query, body.unwrap_or_default(), &[])
+            .map_err(|Repeated(name)| StsError::Duplicate(name))?;
         let action = parameters.take("Action").ok_or(StsError::MissingAction)?;
-        let version = parameters.take("Version");
-        if version.as_deref() != Some(VERSION) {
+        if parameters.take("Version").as_deref() != Some(VERSION) {
             return Err(StsError::InvalidVersion);
         }
-        match &*action {
-            "AssumeRoleWithWebIdentity" => {
-                let request = WebIdentityRequest::read(&mut parameters)?;
-                parameters.refuse_others(|_| false)?;
-                Ok(Self::AssumeRoleWithWebIdentity(request))
-            }
-            "GetCallerIdentity" => {
-                // A presigned call: these were the signature, and are verified with it.
-                parameters.refuse_others(|name| name.starts_with("X-Amz-"))?;
-                Ok(Self::GetCallerIdentity)
-            }
-            _ => Err(StsError::InvalidAction),
-        }
-    }
-}
-
-impl WebIdentityRequest {
-    fn read(parameters: &mut Parameters<'_>) -> Result<Self, StsError> {
-        for (name, why) in REFUSED {
+        let action = StsAction::named(&action).ok_or(StsError::InvalidAction)?;
+        for (name, why) in refused(action) {
             if parameters.any_within(name) {
                 return Err(StsError::UnsupportedParameter { name, why });
             }
         }
-        let token = parameters
-            .take("WebIdentityToken")
-            .ok_or(StsError::MissingParameter("WebIdentityToken"))?;
-        let role_arn = parameters.take("RoleArn");
-        let session_name = parameters.take("RoleSessionName");
-        let duration = parameters.take("DurationSeconds");
-        Ok(Self {
-            token: read_token(&token)?,
-            role_arn: role_arn.map(read_role_arn).transpose()?,
-            session_name: session_name.map(read_session_name).transpose()?,
-            duration: duration.map(read_duration).transpose()?,
-        })
+        let request = match action {
+            StsAction::AssumeRoleWithWebIdentity => Self::AssumeRoleWithWebIdentity(WebIdentityRequest {
+                token: token(&mut parameters)?,
+                wish: wish(&mut parameters)?,
+            }),
+            StsAction::AssumeRole => Self::AssumeRole(wish(&mut parameters)?),
+            StsAction::GetSessionToken => Self::GetSessionToken(Wish {
+                lifetime: lifetime(&mut parameters)?,
+                ..Wish::default()
+            }),
+            StsAction::GetCallerIdentity => Self::GetCallerIdentity,
+        };
+        // A presigned call: these were the signature, and are verified with it.
+        let signature = |name: &str| action.is_signed() && name.starts_with("X-Amz-");
+        match parameters.unknown(signature) {
+            Some(name) => Err(StsError::UnknownParameter(name)),
+            None => Ok(request),
+        }
     }
 }
 
 /// Parameters that AWS has and that would promise something here that is not kept.
-const REFUSED: [(&str, &str); 4] = [
-    (
-        "Policy",
-        "the policies of the buckets decide, and a session cannot narrow them",
-    ),
-    (
+fn refused(action: StsAction) -> &'static [(&'static str, &'static str)] {
+    const POLICY_ARNS: (&str, &str) = (
         "PolicyArns",
-        "the policies of the buckets decide, and a session cannot narrow them",
-    ),
-    ("ProviderId", "the issuer of the token names the provider"),
-    ("Tags", "groups come from the claims of the token"),
-];
+        "there are no managed policies here; send the policy itself as Policy",
+    );
+    const SECOND_FACTOR: &str = "the issuer of the identity token asks for second factors";
+    const SERIAL_NUMBER: (&str, &str) = ("SerialNumber", SECOND_FACTOR);
+    const TOKEN_CODE: (&str, &str) = ("TokenCode", SECOND_FACTOR);
+    match action {
+        StsAction::AssumeRoleWithWebIdentity => &[
+            POLICY_ARNS,
+            ("ProviderId", "the issuer of the token names the provider"),
+        ],
+        StsAction::AssumeRole => &[
+            POLICY_ARNS,
+            (
+                "ExternalId",
+                "the trust rule of a role decides by the caller's identity and tags; leave it out",
+            ),
+            (
+                "SourceIdentity",
+                "every session names the identity that it came from, and no other; leave it out",
+            ),
+            (
+                "TransitiveTagKeys",
+                "a session made of a session keeps all its tags; leave it out",
+            ),
+            ("ProvidedContexts", "context comes from the identity token alone"),
+            SERIAL_NUMBER,
+            TOKEN_CODE,
+        ],
+        StsAction::GetSessionToken => &[SERIAL_NUMBER, TOKEN_CODE],
+        StsAction::GetCallerIdentity => &[],
+    }
+}
 
-fn read_token(text: &str) -> Result<Secret, StsError> {
+fn token(parameters: &mut Parameters<'_>) -> Result<Secret, StsError> {
+    let text = parameters
+        .take("WebIdentityToken")
+        .ok_or(StsError::MissingParameter("WebIdentityToken"))?;
     let token = text.trim_ascii();
     if !(4..=MAX_TOKEN_BYTES).contains(&token.len()) {
         return Err(StsError::Validation {
@@ -107,7 +134,18 @@ fn read_token(text: &str) -> Result<Secret, StsError> {
     Ok(Secret::new(token))
 }
 
-fn read_role_arn(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
+fn wish(parameters: &mut Parameters<'_>) -> Result<Wish, StsError> {
+    let role = parameters.take("RoleArn").map(role_arn).transpose()?;
+    Ok(Wish {
+        role: role.map_or(RoleWish::Own, RoleWish::Arn),
+        name: parameters.take("RoleSessionName").map(session_name).transpose()?,
+        lifetime: lifetime(parameters)?,
+        policy: parameters.take("Policy").map(policy).transpose()?,
+        tags: tags(parameters)?,
+    })
+}
+
+fn role_arn(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
     if !(20..=2048).contains(&text.len()) || text.chars().any(char::is_control) {
         return Err(StsError::Validation {
             parameter: "RoleArn",
@@ -117,8 +155,8 @@ fn read_role_arn(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
     Ok(text.into())
 }
 
-fn read_session_name(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
-    if !is_session_name(&text) {
+fn session_name(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
+    if !wish::is_session_name(&text) {
         return Err(StsError::Validation {
             parameter: "RoleSessionName",
             expected: "2 to 64 of the characters `A-Z a-z 0-9 _ + = , . @ -`",
@@ -127,75 +165,55 @@ fn read_session_name(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
     Ok(text.into())
 }
 
-fn read_duration(text: Cow<'_, str>) -> Result<Duration, StsError> {
-    // Digits only: `u32` alone would take a plus sign.
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u32>() {
-        Ok(seconds) if digits => Ok(Duration::from_secs(seconds.into())),
-        _ => Err(StsError::Validation {
+fn lifetime(parameters: &mut Parameters<'_>) -> Result<Option<std::time::Duration>, StsError> {
+    let text = parameters.take("DurationSeconds");
+    text.map(|text| wish::lifetime(&text))
+        .transpose()
+        .map_err(|expected| StsError::Validation {
             parameter: "DurationSeconds",
-            expected: "a whole number of seconds",
-        }),
-    }
-}
-
-/// Whether `name` can be a `RoleSessionName`, and the last part of an ARN.
-pub(super) fn is_session_name(name: &str) -> bool {
-    (2..=64).contains(&name.len()) && name.chars().all(is_name_character)
-}
-
-/// `[\w+=,.@-]`, in ASCII.
-pub(super) fn is_name_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
-}
-
-/// All parameters by name, each at most once.
-struct Parameters<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
-
-impl<'a> Parameters<'a> {
-    fn read(query: Option<&'a str>, body: Option<&'a [u8]>) -> Result<Self, StsError> {
-        let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        let body = form_urlencoded::parse(body.unwrap_or_default());
-        let mut parameters = BTreeMap::new();
-        for (name, value) in query.chain(body) {
-            if parameters.contains_key(&name) {
-                return Err(StsError::Duplicate(printable(&name)));
-            }
-            parameters.insert(name, value);
-        }
-        Ok(Self(parameters))
-    }
-
-    fn take(&mut self, name: &str) -> Option<Cow<'a, str>> {
-        self.0.remove(name)
-    }
-
-    /// Whether there is `name`, or a member of it: `name.member.1.arn`.
-    fn any_within(&self, name: &str) -> bool {
-        self.0.keys().any(|key| {
-            key.strip_prefix(name)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            expected,
         })
-    }
-
-    fn refuse_others(&self, known: impl Fn(&str) -> bool) -> Result<(), StsError> {
-        match self.0.keys().find(|name| !known(name)) {
-            Some(name) => Err(StsError::UnknownParameter(printable(name))),
-            None => Ok(()),
-        }
-    }
 }
 
-/// A parameter's name for a message. A body that is a bare token is one long name: that is not repeated.
-fn printable(name: &str) -> Box<str> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-    match name {
-        "" => "(empty)".into(),
-        name if name.len() <= 48 && name.bytes().all(plain) => name.into(),
-        _ => "(unreadable)".into(),
+fn policy(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
+    if !(1..=MAX_POLICY_CHARACTERS).contains(&text.chars().count()) {
+        return Err(StsError::Validation {
+            parameter: "Policy",
+            expected: "1 to 2048 characters of JSON",
+        });
     }
+    Ok(text.into())
+}
+
+/// `Tags.member.N.Key` and `Tags.member.N.Value`, each pair whole.
+fn tags(parameters: &mut Parameters<'_>) -> Result<Vec<(Box<str>, Box<str>)>, StsError> {
+    let wrong = |expected| StsError::Validation {
+        parameter: "Tags",
+        expected,
+    };
+    let mut tags = Vec::new();
+    let mut members = parameters.take_within("Tags").into_iter();
+    // Sorted by name, so that the key of a member comes right before its value.
+    while let Some((name, key)) = members.next() {
+        const PAIRS: &str = "pairs of `Tags.member.N.Key` and `Tags.member.N.Value`";
+        let number = name
+            .strip_prefix("Tags.member.")
+            .and_then(|rest| rest.strip_suffix(".Key"))
+            .filter(|n| (1..=3).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+            .ok_or(wrong(PAIRS))?;
+        let value = members
+            .next()
+            .filter(|(name, _)| *name == format!("Tags.member.{number}.Value"))
+            .ok_or(wrong(PAIRS))?
+            .1;
+        wish::add_tag(&mut tags, &key, &value).map_err(wrong)?;
+    }
+    Ok(tags)
 }
 
 const VERSION: &str = "2011-06-15";
 
 const MAX_TOKEN_BYTES: usize = 20_000;
+
+/// As AWS has it.
+const MAX_POLICY_CHARACTERS: usize = 2048;

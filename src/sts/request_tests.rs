@@ -1,5 +1,5 @@
 use super::{
-    StsRequest,
+    RoleWish, StsRequest,
     tests::{ASSUME, web_identity},
 };
 use std::time::Duration;
@@ -18,6 +18,19 @@ fn parameters_come_by_query_or_body_or_both() {
         StsRequest::parse(None, Some(IDENTITY.as_bytes())),
         Ok(StsRequest::GetCallerIdentity)
     ));
+    for (action, name) in [
+        ("AssumeRole", "AssumeRole"),
+        ("GetSessionToken", "GetSessionToken"),
+    ] {
+        let form = format!("Action={action}&Version=2011-06-15&DurationSeconds=900");
+        assert_eq!(
+            StsRequest::parse(None, Some(form.as_bytes()))
+                .unwrap()
+                .action()
+                .name(),
+            name
+        );
+    }
     let presigned = format!("{IDENTITY}&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=00");
     assert!(StsRequest::parse(Some(&presigned), None).is_ok());
 }
@@ -28,6 +41,7 @@ fn bad_input_is_refused_with_one_code_for_each_cause() {
     let action = "Action=AssumeRoleWithWebIdentity";
     let version = "Version=2011-06-15";
     let with = |more: &str| format!("{ASSUME}&{more}");
+    let role = |more: &str| format!("Action=AssumeRole&{version}&{more}");
     let long = |n: usize| "a".repeat(n);
     for (input, code, says) in [
         (String::new(), "MissingAction", "Action"),
@@ -35,12 +49,12 @@ fn bad_input_is_refused_with_one_code_for_each_cause() {
         (version.to_owned(), "MissingAction", "Action"),
         (format!("Action=&{version}"), "InvalidAction", "available"),
         (
-            format!("Action=AssumeRole&{version}"),
+            format!("Action=GetFederationToken&{version}"),
             "InvalidAction",
             "available",
         ),
         (
-            format!("Action=GetSessionToken&{version}"),
+            format!("Action=AssumeRoleWithSAML&{version}"),
             "InvalidAction",
             "available",
         ),
@@ -114,15 +128,11 @@ fn bad_input_is_refused_with_one_code_for_each_cause() {
             "InvalidParameterValue",
             "Version is there more than once",
         ),
+        (with("Policy="), "ValidationError", "Policy must be 1 to 2048"),
         (
-            with("Policy=%7B%7D"),
-            "InvalidParameterValue",
-            "Policy is not supported",
-        ),
-        (
-            with("Policy="),
-            "InvalidParameterValue",
-            "Policy is not supported",
+            with(&format!("Policy={}", long(2049))),
+            "ValidationError",
+            "Policy must be 1 to 2048",
         ),
         (
             with("PolicyArns.member.1.arn=arn"),
@@ -134,10 +144,83 @@ fn bad_input_is_refused_with_one_code_for_each_cause() {
             "InvalidParameterValue",
             "PolicyArns is not supported",
         ),
+        (with("Tags=team"), "ValidationError", "pairs of"),
+        (with("Tags.member.1.Key=team"), "ValidationError", "pairs of"),
+        (with("Tags.member.1.Value=blue"), "ValidationError", "pairs of"),
         (
-            with("Tags.member.1.Key=team"),
+            with("Tags.member.1.Key=team&Tags.member.2.Value=blue"),
+            "ValidationError",
+            "pairs of",
+        ),
+        (
+            with("Tags.member.x.Key=team&Tags.member.x.Value=blue"),
+            "ValidationError",
+            "pairs of",
+        ),
+        (
+            with("Tags.member.1.Key=a&Tags.member.1.Value=b&Tags.member.2.Key=a&Tags.member.2.Value=b"),
+            "ValidationError",
+            "once each",
+        ),
+        (
+            with("Tags.member.1.Key=&Tags.member.1.Value=b"),
+            "ValidationError",
+            "1 to 128",
+        ),
+        (
+            role("ExternalId=x"),
             "InvalidParameterValue",
-            "Tags is not supported",
+            "ExternalId is not supported",
+        ),
+        (
+            role("SerialNumber=x"),
+            "InvalidParameterValue",
+            "SerialNumber is not supported",
+        ),
+        (
+            role("TokenCode=123456"),
+            "InvalidParameterValue",
+            "TokenCode is not supported",
+        ),
+        (
+            role("SourceIdentity=x"),
+            "InvalidParameterValue",
+            "SourceIdentity is not supported",
+        ),
+        (
+            role("TransitiveTagKeys.member.1=x"),
+            "InvalidParameterValue",
+            "TransitiveTagKeys is not supported",
+        ),
+        (
+            role("ProvidedContexts.member.1.ContextAssertion=x"),
+            "InvalidParameterValue",
+            "ProvidedContexts is not supported",
+        ),
+        (
+            role("PolicyArns.member.1.arn=x"),
+            "InvalidParameterValue",
+            "send the policy itself",
+        ),
+        (
+            role("WebIdentityToken=x"),
+            "InvalidParameterValue",
+            "WebIdentityToken is not known",
+        ),
+        (
+            format!("Action=GetSessionToken&{version}&TokenCode=1"),
+            "InvalidParameterValue",
+            "TokenCode is not supported",
+        ),
+        (
+            format!("Action=GetSessionToken&{version}&RoleArn={}", long(20)),
+            "InvalidParameterValue",
+            "RoleArn is not known",
+        ),
+        (
+            format!("Action=GetSessionToken&{version}&Policy=x"),
+            "InvalidParameterValue",
+            "Policy is not known",
         ),
         (
             with("ProviderId=accounts.google.com"),
@@ -251,20 +334,35 @@ fn bad_input_is_refused_with_one_code_for_each_cause() {
 #[test]
 fn longest_and_shortest_values_are_accepted() {
     let request = web_identity(&format!("RoleArn={}&RoleSessionName=ab", "a".repeat(20)));
-    assert_eq!(request.session_name.as_deref(), Some("ab"));
+    assert_eq!(request.wish.name.as_deref(), Some("ab"));
     let (arn, name) = ("a".repeat(2048), "Az09_+=,.@-".repeat(5));
     let request = web_identity(&format!(
         "RoleArn={arn}&RoleSessionName={}",
         name.replace('+', "%2B")
     ));
     assert_eq!(
-        (request.role_arn.as_deref(), request.session_name.as_deref()),
-        (Some(&*arn), Some(&*name))
+        (request.wish.role, request.wish.name.as_deref()),
+        (RoleWish::Arn(arn.into()), Some(&*name))
     );
     assert_eq!(
-        web_identity("DurationSeconds=0900").duration,
+        web_identity("DurationSeconds=0900").wish.lifetime,
         Some(Duration::from_secs(900))
     );
+}
+
+#[test]
+fn a_policy_and_tags_are_read_as_they_are() {
+    let request = web_identity(
+        "Policy=%7B%22a%22:1%7D&Tags.member.10.Key=b&Tags.member.10.Value=2&Tags.member.2.Key=a&Tags.member.2.Value=%20",
+    );
+    assert_eq!(request.wish.policy.as_deref(), Some(r#"{"a":1}"#));
+    let tags: Vec<(&str, &str)> = request
+        .wish
+        .tags
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    assert_eq!(tags, [("b", "2"), ("a", " ")]);
 }
 
 #[test]

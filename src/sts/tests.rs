@@ -1,5 +1,6 @@
 use super::*;
 use crate::authn::{AuthnError, PrincipalKind, SessionError, Tags};
+use crate::authz::Names;
 use jiff::SignedDuration;
 use std::{collections::BTreeMap, path::PathBuf, sync::Mutex};
 
@@ -36,6 +37,7 @@ impl IdentityVerifier for FakeVerifier {
             issuer: "https://issuer.test/?a=1&b=2".into(),
             subject: "<sub>".into(),
             audience: "https://s3.tidegate.test".into(),
+            issued_at: second,
             expires_at: second + SignedDuration::from_secs(self.lifetime),
         })
     }
@@ -55,6 +57,7 @@ fn settings() -> Sessions {
         maximum_lifetime: Duration::from_secs(7200),
         bound_to_token: true,
         revocations: PathBuf::new(),
+        caller_tags: vec!["audit".into(), "case".into()],
     }
 }
 
@@ -65,13 +68,88 @@ fn sts(verifier: FakeVerifier) -> Sts<FakeVerifier> {
 pub(super) fn web_identity(parameters: &str) -> WebIdentityRequest {
     match StsRequest::parse(None, Some(format!("{ASSUME}&{parameters}").as_bytes())).unwrap() {
         StsRequest::AssumeRoleWithWebIdentity(request) => request,
-        StsRequest::GetCallerIdentity => panic!("another action"),
+        other => panic!("another action: {other:?}"),
     }
 }
 
-async fn assume(sts: &Sts<FakeVerifier>, parameters: &str) -> Result<IssuedAnswer, StsError> {
-    sts.assume_role_with_web_identity(&web_identity(parameters), now())
-        .await
+/// What was granted, issued and asked for.
+#[derive(Debug)]
+struct Issued {
+    grant: Grant,
+    session: IssuedSession,
+    wish: Wish,
+}
+
+impl Issued {
+    fn render(&self, request_id: &str) -> (u16, String) {
+        self.render_as(StsAction::AssumeRoleWithWebIdentity, request_id)
+    }
+
+    fn render_as(&self, action: StsAction, request_id: &str) -> (u16, String) {
+        let trade = Trade {
+            action,
+            wish: &self.wish,
+            grant: &self.grant,
+            session: &self.session,
+        };
+        trade.render(request_id)
+    }
+}
+
+/// Asks where there are no roles.
+fn asked<T>(at: Timestamp, ask: impl FnOnce(Asking<'_>) -> T) -> T {
+    let policies = Policies::load(&BTreeMap::new(), &BTreeMap::new(), &Names::default()).unwrap();
+    let circumstances = Circumstances {
+        source_ip: [192, 0, 2, 1].into(),
+        now: at,
+        protocol: "s3",
+    };
+    ask(Asking {
+        policies: &policies,
+        circumstances: &circumstances,
+    })
+}
+
+async fn trade(sts: &Sts<FakeVerifier>, request: &WebIdentityRequest) -> Result<Issued, StsError> {
+    let policies = Policies::load(&BTreeMap::new(), &BTreeMap::new(), &Names::default()).unwrap();
+    let circumstances = Circumstances {
+        source_ip: [192, 0, 2, 1].into(),
+        now: now(),
+        protocol: "s3",
+    };
+    let asking = Asking {
+        policies: &policies,
+        circumstances: &circumstances,
+    };
+    let grant = sts.trade(&request.token, &request.wish, asking).await?;
+    Ok(Issued {
+        session: sts.keys(&grant)?,
+        grant,
+        wish: request.wish.clone(),
+    })
+}
+
+/// A session of a session, by these parameters of AssumeRole.
+fn narrow(
+    sts: &Sts<FakeVerifier>,
+    parent: &Principal,
+    parameters: &str,
+    at: Timestamp,
+) -> Result<Issued, StsError> {
+    let form = format!("Action=AssumeRole&Version=2011-06-15&{parameters}");
+    let StsRequest::AssumeRole(wish) = StsRequest::parse(None, Some(form.as_bytes()))? else {
+        panic!("another action");
+    };
+    let grant = asked(at, |asking| sts.narrow(parent, &wish, asking))?;
+    Ok(Issued {
+        session: sts.keys(&grant)?,
+        grant,
+        wish,
+    })
+}
+
+async fn assume(sts: &Sts<FakeVerifier>, parameters: &str) -> Result<Issued, StsError> {
+    trade(sts, &web_identity(parameters)).await
 }
 
 /// Elements with text, by name, in order; also that it is XML.
@@ -189,7 +267,7 @@ async fn the_white_space_of_token_files_is_not_part_of_the_token() {
         let Ok(StsRequest::AssumeRoleWithWebIdentity(request)) = StsRequest::parse(Some(&query), None) else {
             panic!("{token}");
         };
-        assert!(sts.assume_role_with_web_identity(&request, now()).await.is_ok());
+        assert!(trade(&sts, &request).await.is_ok());
     }
     assert_eq!(*sts.verifier.seen.lock().unwrap(), ["good"; 4]);
 }
@@ -367,7 +445,7 @@ async fn too_many_groups_are_said_to_be_too_many() {
     };
     let error = assume(&sts(verifier), "").await.unwrap_err();
     assert_eq!((error.code(), error.status()), ("PackedPolicyTooLarge", 400));
-    assert!(error.message().contains("too many groups"));
+    assert!(error.message().contains("Limit the groups"));
 }
 
 #[test]
@@ -451,4 +529,99 @@ fn what_callers_send_cannot_leave_its_element() {
             .contains("&lt;/Message&gt;&lt;Code&gt;x&lt;/Code&gt;\u{fffd}\u{fffd}\u{fffd}&#13;")
     );
     assert_eq!(found["RequestId"], ["&lt;r&gt;&amp;&apos;&quot;"]);
+}
+
+const READ_ONLY: &str = r#"Policy={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}}"#;
+const LIST_ONLY: &str = r#"Policy={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}}"#;
+
+// AUZ-12, SES-07
+#[tokio::test]
+async fn a_session_of_a_session_has_no_more_and_ends_no_later() {
+    let sts = sts(verifier());
+    let first = assume(&sts, &format!("DurationSeconds=900&{READ_ONLY}"))
+        .await
+        .unwrap();
+    let parent = &first.session.principal;
+    let second = narrow(&sts, parent, &format!("DurationSeconds=7200&{LIST_ONLY}"), now()).unwrap();
+    let child = &second.session.principal;
+    assert_eq!((child.id(), child.groups()), (parent.id(), parent.groups()));
+    assert_eq!(second.session.expires_at, first.session.expires_at);
+    let sources = child
+        .session_policies()
+        .iter()
+        .map(|policy| policy.source().to_owned());
+    let expected = [READ_ONLY, LIST_ONLY].map(|text| text.strip_prefix("Policy=").unwrap().to_owned());
+    assert_eq!(sources.collect::<Vec<_>>(), expected);
+    assert_eq!(child.session().root, parent.session().id);
+    assert_ne!(child.session().id, parent.session().id);
+    // And so on: whatever is made of it carries both.
+    let third = narrow(&sts, child, "", now()).unwrap();
+    assert_eq!(third.session.principal.session_policies().len(), 2);
+    assert_eq!(third.session.principal.session().root, parent.session().id);
+    assert_eq!(third.session.expires_at, first.session.expires_at);
+
+    let almost = first.session.expires_at - SignedDuration::from_secs(59);
+    let late = narrow(&sts, parent, "", almost).unwrap_err();
+    assert_eq!((late.code(), late.status()), ("ExpiredTokenException", 400));
+    let (_, document) = second.render_as(StsAction::AssumeRole, "r");
+    assert!(document.starts_with("<AssumeRoleResponse xmlns="));
+    let found = elements(&document);
+    assert_eq!(found["PackedPolicySize"], ["5"]);
+    assert!(!found.contains_key("SubjectFromWebIdentityToken"));
+    let (_, document) = third.render_as(StsAction::GetSessionToken, "r");
+    assert!(document.starts_with("<GetSessionTokenResponse xmlns=") && !document.contains("AssumedRoleUser"));
+}
+
+// AUZ-12
+#[tokio::test]
+async fn a_policy_that_is_not_enforced_is_refused() {
+    let sts = sts(verifier());
+    for policy in [
+        "{}",
+        "no",
+        r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}"#,
+        r#"{"Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"*","Principal":"*"}}"#,
+    ] {
+        let policy = form_urlencoded::byte_serialize(policy.as_bytes()).collect::<String>();
+        let error = assume(&sts, &format!("Policy={policy}")).await.unwrap_err();
+        assert_eq!(
+            (error.code(), error.status()),
+            ("MalformedPolicyDocument", 400),
+            "{policy}"
+        );
+        assert!(
+            error
+                .message()
+                .starts_with("The session policy is not accepted: "),
+            "{}",
+            error.message()
+        );
+    }
+    assert!(
+        sts.verifier.seen.lock().unwrap().is_empty(),
+        "no token is judged for nothing"
+    );
+}
+
+#[tokio::test]
+async fn callers_choose_the_tags_that_are_theirs_to_choose() {
+    let sts = sts(verifier());
+    let tag = |name: &str, value: &str| format!("Tags.member.1.Key={name}&Tags.member.1.Value={value}");
+    let tagged = assume(&sts, &tag("audit", "CHG-1042")).await.unwrap();
+    let parent = &tagged.session.principal;
+    assert_eq!(parent.tags().get("audit").map(|value| &**value), Some("CHG-1042"));
+    let refused = assume(&sts, &tag("team", "blue")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.status()), ("AccessDenied", 403));
+    // A session keeps what it has, and may have more of its own.
+    let same = narrow(&sts, parent, &tag("audit", "CHG-1042"), now()).unwrap();
+    assert_eq!(same.session.principal.tags(), parent.tags());
+    let more = narrow(&sts, parent, &tag("case", "7"), now()).unwrap();
+    assert_eq!(more.session.principal.tags().len(), 2);
+    let other = narrow(&sts, parent, &tag("audit", "CHG-1"), now()).unwrap_err();
+    assert_eq!(other.code(), "AccessDenied");
+    // One that was narrowed was handed on as it is.
+    let narrowed = narrow(&sts, parent, READ_ONLY, now()).unwrap();
+    let widened = narrow(&sts, &narrowed.session.principal, &tag("case", "7"), now()).unwrap_err();
+    assert_eq!((widened.code(), widened.status()), ("AccessDenied", 403));
+    assert!(widened.message().contains("neither a role nor tags"));
 }

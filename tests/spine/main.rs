@@ -12,15 +12,18 @@
 
 mod audit;
 mod bad_input;
+mod bearer;
 mod bridge;
 mod buckets;
 mod catalogue;
 mod chunks;
+mod confusion;
 mod copies;
 mod credentials;
 mod decisions;
 mod deletions;
 mod disclosure;
+mod doors;
 mod drain;
 mod forms;
 mod framing;
@@ -31,6 +34,7 @@ mod lifecycle;
 mod limits;
 mod listings;
 mod multipart;
+mod narrowing;
 mod objects;
 mod operations;
 mod operations_of_process;

@@ -54,6 +54,8 @@ pub struct Identity {
     pub subject: Box<str>,
     /// The configured audience that matched.
     pub audience: Box<str>,
+    /// `iat`.
+    pub issued_at: Timestamp,
     /// `exp`.
     pub expires_at: Timestamp,
 }
@@ -161,6 +163,39 @@ pub enum VerifierError {
         /// Why.
         cause: String,
     },
+}
+
+/// Whoever can say whether an identity token is genuine, and whom it names.
+pub trait IdentityVerifier: Send + Sync {
+    /// Verifies `token` as of `now`.
+    ///
+    /// # Errors
+    /// [`TokenError`] if it is not acceptable, or cannot be judged now.
+    fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Identity, TokenError>> + Send;
+}
+
+impl IdentityVerifier for Verifier {
+    fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Identity, TokenError>> + Send {
+        Self::verify(self, token, now)
+    }
+}
+
+impl<V: IdentityVerifier> IdentityVerifier for Arc<V> {
+    fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Identity, TokenError>> + Send {
+        V::verify(self, token, now)
+    }
 }
 
 /// Verifies identity tokens of the configured issuers.

@@ -6,9 +6,11 @@ mod role;
 mod target;
 
 use super::raw::{Document, Section};
-use super::{Admin, Audit, Config, ConfigErrors, Server, ServiceKeys, Sessions, units};
+use super::{Admin, Audit, Config, ConfigErrors, Issuer, Limits, Server, ServiceKeys, Sessions, units};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use toml::de::DeTable;
 
@@ -48,15 +50,19 @@ fn root(root: Section<'_>) -> Option<Config> {
     let admin = root
         .section("admin", "a table `[admin]`")
         .and_then(|s| admin(s, server.as_ref()));
+    let issuers = issuer::issuers(&root);
     let sessions = root
         .section("sessions", "a table `[sessions]`")
-        .and_then(sessions);
+        .and_then(|section| sessions(section, &issuers));
     let service_keys = root.has("service_keys").then(|| {
         root.section("service_keys", "a table `[service_keys]`")
             .map(service_keys)
     });
     let audit = root.section("audit", "a table `[audit]`").and_then(audit);
-    let issuers = issuer::issuers(&root);
+    let limits = match root.has("limits") {
+        true => root.section("limits", "a table `[limits]`").map(limits),
+        false => Some(Limits::default()),
+    };
     let roles = role::roles(&root);
     let targets = target::targets(&root);
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
@@ -67,6 +73,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         sessions: sessions?,
         service_keys: service_keys.flatten().flatten(),
         audit: audit?,
+        limits: limits?,
         issuers,
         roles,
         targets: targets
@@ -133,7 +140,7 @@ fn admin(section: Section<'_>, server: Option<&Server>) -> Option<Admin> {
     Some(Admin { listen: listen? })
 }
 
-fn sessions(section: Section<'_>) -> Option<Sessions> {
+fn sessions(section: Section<'_>, issuers: &[Arc<Issuer>]) -> Option<Sessions> {
     let keys = section.required_path("keys");
     let most = section
         .duration("maximum_lifetime", 15 * MINUTE..=12 * HOUR)
@@ -145,6 +152,21 @@ fn sessions(section: Section<'_>) -> Option<Sessions> {
     let revocations = section
         .path("revocations")
         .unwrap_or_else(|| section.document().resolve(REVOCATIONS));
+    let caller_tags = match section.has("caller_tags") {
+        true => section
+            .list("caller_tags", TAG_NAME, tag_name)
+            .unwrap_or_default(),
+        false => Vec::new(),
+    };
+    // INVARIANT: what a policy reads in such a tag was said by the issuer, or by the caller, and never by either.
+    for issuer in issuers {
+        if let Some(tag) = issuer.tags.iter().find(|tag| caller_tags.contains(&tag.name)) {
+            section.site_of("caller_tags").problem(
+                format!("`{}` is filled from claims by issuer `{}`", tag.name, issuer.name),
+                "names of tags that no issuer fills",
+            );
+        }
+    }
     section.finish();
     Some(Sessions {
         keys: keys?,
@@ -152,6 +174,7 @@ fn sessions(section: Section<'_>) -> Option<Sessions> {
         maximum_lifetime: most,
         bound_to_token,
         revocations,
+        caller_tags,
     })
 }
 
@@ -171,6 +194,24 @@ fn audit(section: Section<'_>) -> Option<Audit> {
 
 /// Beside the policies, with which it is deployed.
 const REVOCATIONS: &str = "policies/revocations.toml";
+fn limits(section: Section<'_>) -> Limits {
+    let per_minute = section.number("door_requests_per_minute", 1..=1_000_000);
+    section.finish();
+    let per_minute = per_minute.and_then(|number| NonZeroU32::new(u32::try_from(number).ok()?));
+    Limits {
+        door_requests_per_minute: per_minute.unwrap_or(Limits::default().door_requests_per_minute),
+    }
+}
+
+const TAG_NAME: &str = "names of tags: 1 to 64 of letters, digits, `_`, `-`, `.`, `:` and `/`";
+
+fn tag_name(text: &str) -> Result<Box<str>, &'static str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:/".contains(&b);
+    match (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+        true => Ok(text.into()),
+        false => Err("not the name of a tag"),
+    }
+}
 
 const ADDRESS: &str = "\"ADDRESS:PORT\", such as \"127.0.0.1:8443\"";
 

@@ -49,6 +49,11 @@ pub(crate) fn parse(authority: &str, raw_path: &str, domains: &[Box<str>]) -> Re
     })
 }
 
+/// Whether this is one of the host names that are served, and not that of a bucket.
+pub(crate) fn is_service_host(authority: &str, domains: &[Box<str>]) -> bool {
+    matches!(virtual_host(authority, domains), Ok(None))
+}
+
 /// Where a caller who came by `authority` reaches `bucket`: `https://host/bucket` or `https://bucket.host`.
 pub(crate) fn bucket_url(authority: &str, domains: &[Box<str>], bucket: &BucketName) -> String {
     match virtual_host(authority, domains) {

@@ -1,7 +1,7 @@
 //! Why a claim was not accepted, in S3's words and with the elements that SDKs read.
 
 use super::error::S3Error;
-use crate::authn::{AuthnError, SignatureForm};
+use crate::authn::{AuthnError, SignatureForm, bearer_message};
 use crate::drift;
 
 /// The caller's view of a claim that was not accepted.
@@ -36,8 +36,9 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
         .with("RequestTime", &**request_time)
         .with("ServerTime", server_time.to_string())
         .with("MaxAllowedSkewMilliseconds", "900000"),
-        AuthnError::NotYetValid { server_time, .. } => {
-            S3Error::access_denied("Request is not valid yet").with("ServerTime", server_time.to_string())
+        AuthnError::NotYetValid { server_time, drift, .. } => {
+            let clock = format!("The clock that it was signed by is {drift}");
+            S3Error::access_denied("Request is not valid yet").with("Details", clock).with("ServerTime", server_time.to_string())
         }
         AuthnError::Expired { expires, expired_at, server_time } => S3Error::access_denied("Request has expired")
             .with("X-Amz-Expires", expires.as_secs().to_string())
@@ -53,6 +54,13 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
         AuthnError::ExpiredToken { .. } => {
             S3Error::expired_token("The provided token has expired. Get a new session.")
         }
+        // 401 and not 400, as for signatures: clients that carry bearer tokens get another one when they read it.
+        AuthnError::ExpiredBearer { cause, .. } => S3Error::new(401, "ExpiredToken", bearer_message(cause)),
+        AuthnError::InvalidBearer(cause) => S3Error::new(401, "InvalidToken", bearer_message(cause)),
+        AuthnError::IssuerUnavailable(_) => S3Error::slow_down(
+            "The keys of the identity token's issuer cannot be fetched now. Try again.",
+        )
+        .retry_after(1),
         AuthnError::Revoked { revocation, .. } => S3Error::expired_token(format!(
             "The provided token has expired: it was {}. Get a new session.",
             revocation.told()

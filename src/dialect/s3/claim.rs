@@ -5,7 +5,8 @@
 
 use super::error::S3Error;
 use super::query::Query;
-use crate::authn::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs};
+use crate::authn::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs, bearer_token};
+use crate::secret::Secret;
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 use http::HeaderMap;
@@ -69,7 +70,13 @@ pub(crate) fn read(signable: &Signable<'_>) -> Result<ReadClaim, S3Error> {
         (Some(_), true) => Err(S3Error::invalid_argument(
             "Only one auth mechanism allowed: the Authorization header or the query parameters, not both",
         )),
-        (Some(value), false) => from_header(signable, value.to_str().map_err(|_| unsupported())?),
+        (Some(value), false) => {
+            let value = value.to_str().map_err(|_| unsupported())?;
+            match bearer_token(value) {
+                Some(token) => from_bearer(signable, token),
+                None => from_header(signable, value),
+            }
+        }
         (None, true) if version_2 => Err(unsupported()),
         (None, true) => from_query(signable),
         (None, false) => Ok(ReadClaim {
@@ -83,6 +90,37 @@ fn unsupported() -> S3Error {
     S3Error::invalid_request(
         "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
     )
+}
+
+/// A token instead of a signature: it stands for the request as a whole, of which TLS keeps every byte.
+fn from_bearer(signable: &Signable<'_>, token: &str) -> Result<ReadClaim, S3Error> {
+    // SIG-05: what belongs to a signature has no business beside a token.
+    let of_a_signature = PRESIGN_PARAMETERS
+        .iter()
+        .any(|name| signable.query.get(name).is_some());
+    if of_a_signature || signable.headers.contains_key("x-amz-security-token") {
+        return Err(S3Error::invalid_argument(
+            "Only one auth mechanism allowed: a Bearer token, or a signature with its session token, not both",
+        ));
+    }
+    // RFC 6750: `b64token`. Anything else is not looked at.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    if token.is_empty() || !token.bytes().all(plain) {
+        return Err(S3Error::invalid_argument(
+            "the Authorization header has no token behind `Bearer`",
+        ));
+    }
+    let payload = content_sha256(signable)?;
+    if payload.is_some_and(|mode| mode.starts_with("STREAMING-AWS4-")) {
+        return Err(S3Error::invalid_request(
+            "x-amz-content-sha256 announces signed chunks, and nothing signs them beside a Bearer token; leave it out, or \
+             use STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        ));
+    }
+    Ok(ReadClaim {
+        claim: Claim::Bearer(Secret::new(token)),
+        payload: payload.map(Box::from),
+    })
 }
 
 fn from_header(signable: &Signable<'_>, value: &str) -> Result<ReadClaim, S3Error> {

@@ -196,6 +196,13 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
     method && head.uri.path() == "/" && (form() || action()) && service()
 }
 
+/// Whether a request is for one of the doors below `/_tidegate/`. In the host name of a bucket that is a key.
+pub(crate) fn is_door(head: &Parts, domains: &[Box<str>]) -> bool {
+    let below = |path: &str| path == "/_tidegate" || path.starts_with("/_tidegate/");
+    let service = || authority(head).is_ok_and(|authority| address::is_service_host(&authority, domains));
+    below(head.uri.path()) && service()
+}
+
 /// The claim of an STS request, whose signature covers the hash of the body.
 ///
 /// # Errors

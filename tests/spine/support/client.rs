@@ -227,6 +227,25 @@ impl Client {
             .await
     }
 
+    /// A request with a token instead of a signature.
+    pub async fn bearer(&self, method: &str, target: &str, token: &str, body: &[u8]) -> Answer {
+        self.bearer_with(method, target, token, &[], body).await
+    }
+
+    /// The same, with more headers.
+    pub async fn bearer_with(
+        &self,
+        method: &str,
+        target: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let authorization = format!("Bearer {token}");
+        let headers = [&[("authorization", &*authorization)], headers].concat();
+        self.send(self.unsigned(method, target, &headers, body)).await
+    }
+
     /// AssumeRoleWithWebIdentity by POST.
     pub async fn assume_role(&self, token: &str) -> Answer {
         let form = form(&[

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 pub fn config(settings: &Settings, target: SocketAddr, issuer: &str) -> String {
     let Settings {
         server,
+        sessions,
         target_lines,
         bucket_lines,
         more,
@@ -46,6 +47,7 @@ key = "certs/server.key"
 listen = "127.0.0.1:0"
 [sessions]
 keys = "secrets/session-keys.toml"
+{sessions}
 [audit]
 file = "{audit_file}"
 [[issuers]]

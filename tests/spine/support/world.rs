@@ -24,6 +24,8 @@ pub struct Settings {
     pub target: Option<SocketAddr>,
     /// Lines for `[server]`.
     pub server: String,
+    /// Lines for `[sessions]`.
+    pub sessions: String,
     /// Lines for `[targets.store]`.
     pub target_lines: String,
     /// Lines for `[buckets.lake]`.
@@ -131,7 +133,9 @@ impl World {
             std::fs::write(root.join("policies/other.cedar"), policy).unwrap();
         }
         for (bucket, policy) in &settings.policies {
-            std::fs::write(root.join(format!("policies/{bucket}.cedar")), policy).unwrap();
+            let path = root.join(format!("policies/{bucket}.cedar"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, policy).unwrap();
         }
         let target = settings.target.unwrap_or_else(|| store.address());
         std::fs::write(

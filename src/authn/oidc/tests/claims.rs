@@ -43,6 +43,7 @@ fn an_identity_says_who_and_until_when() {
         issuer: ISSUER.into(),
         subject: "1234".into(),
         audience: "https://s3.tidegate.test".into(),
+        issued_at: Timestamp::from_second(NOW - 60).unwrap(),
         expires_at: Timestamp::from_second(NOW + 3540).unwrap(),
     };
     assert_eq!(found, expected);

@@ -96,7 +96,7 @@ mod tests {
         let policy = fields.get("policy").map(|policy| Policy::parse(policy).unwrap());
         let found = read(&fields, policy.as_ref()).map_err(|error| error.code.into_owned());
         let found = found.map(|claim| match claim {
-            Claim::Anonymous => "nobody".to_owned(),
+            Claim::Anonymous | Claim::Bearer(_) => "nobody".to_owned(),
             Claim::Signature(claim) => format!("{} {:?}", claim.access_key_id, claim.signs),
         });
         assert_eq!(

@@ -98,7 +98,7 @@ fn claim(request: &Request<&[u8]>, raw_query: &str, headers: &HeaderMap) -> Opti
     });
     match read.ok()?.claim {
         Claim::Signature(claim) => Some(claim),
-        Claim::Anonymous => None,
+        Claim::Anonymous | Claim::Bearer(_) => None,
     }
 }
 

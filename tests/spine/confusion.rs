@@ -1,0 +1,149 @@
+//! Each kind of token opens its own kind of door, and no other.
+
+use crate::doors::access_token;
+use crate::support::{Client, Payload, World, form};
+use serde_json::Value;
+
+/// Where something can be presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acceptor {
+    /// `x-amz-security-token`, signed with the keys of a session.
+    SessionToken,
+    /// `x-amz-security-token` in a presigned URL.
+    Presigned,
+    /// `Authorization: Bearer` on a path of S3.
+    Bearer,
+    /// `Authorization: Bearer` at a door.
+    WhoAmI,
+    /// `WebIdentityToken`.
+    WebIdentity,
+    /// `Authorization` of container credentials.
+    Container,
+    /// `subject_token`.
+    Exchange,
+    /// `token` of an introspection.
+    Introspection,
+    /// `uploadId`.
+    UploadId,
+    /// `continuation-token`.
+    ContinuationToken,
+}
+
+const ACCEPTORS: [Acceptor; 10] = [
+    Acceptor::SessionToken,
+    Acceptor::Presigned,
+    Acceptor::Bearer,
+    Acceptor::WhoAmI,
+    Acceptor::WebIdentity,
+    Acceptor::Container,
+    Acceptor::Exchange,
+    Acceptor::Introspection,
+    Acceptor::UploadId,
+    Acceptor::ContinuationToken,
+];
+
+/// Whether `token` is taken there. `etl` has a session of its own to sign with.
+async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
+    let with = || {
+        let mut client = etl.clone();
+        client.keys_mut().session_token = Some(token.to_owned());
+        client
+    };
+    let post = async |target: &str, pairs: &[(&str, &str)]| {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let form = form(pairs);
+        etl.send(etl.unsigned("POST", target, &headers, form.as_bytes()))
+            .await
+    };
+    let encoded: String = form_urlencoded::byte_serialize(token.as_bytes()).collect();
+    let answer = match acceptor {
+        Acceptor::SessionToken => with().get("/lake/tmp/a").await,
+        Acceptor::Presigned => {
+            let client = with();
+            client
+                .send(client.presign("GET", "/lake/tmp/a", &[], b"", 60))
+                .await
+        }
+        Acceptor::Bearer => etl.bearer("GET", "/lake/tmp/a", token, b"").await,
+        Acceptor::WhoAmI => etl.bearer("GET", "/_tidegate/whoami", token, b"").await,
+        Acceptor::WebIdentity => etl.assume_role(token).await,
+        Acceptor::Container => {
+            let headers = [("authorization", token)];
+            etl.send(etl.unsigned("GET", "/_tidegate/credentials", &headers, b""))
+                .await
+        }
+        Acceptor::Exchange => {
+            let pairs = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", token),
+                ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+            ];
+            post("/_tidegate/token", &pairs).await
+        }
+        Acceptor::Introspection => {
+            let answer = post("/_tidegate/introspect", &[("token", token)]).await;
+            let told: Value = serde_json::from_slice(&answer.body).unwrap();
+            return told["active"].as_bool().unwrap();
+        }
+        Acceptor::UploadId => {
+            let target = format!("/lake/tmp/parts?partNumber=1&uploadId={encoded}");
+            etl.send(etl.sign("PUT", &target, &[], b"part", Payload::Literal))
+                .await
+        }
+        Acceptor::ContinuationToken => {
+            let target = format!("/lake?list-type=2&prefix=tmp%2F&continuation-token={encoded}");
+            etl.get(&target).await
+        }
+    };
+    match answer.status {
+        200 => true,
+        400..=404 => false,
+        status => panic!("{acceptor:?}: {status} {}", answer.text()),
+    }
+}
+
+// SES-03
+#[tokio::test]
+async fn a_token_of_one_kind_opens_no_door_of_another() {
+    let world = World::start().await;
+    for n in 0..3 {
+        world.store_file("acme-lake-prod", &format!("tmp/{n}"), b"x");
+    }
+    world.store_file("acme-lake-prod", "tmp/a", b"a");
+    let etl = world.client("etl").await;
+    let keys = etl.keys.clone().unwrap();
+    let begun = etl
+        .send(etl.sign("POST", "/lake/tmp/parts?uploads", &[], b"", Payload::Literal))
+        .await;
+    let listed = etl.get("/lake?list-type=2&prefix=tmp%2F&max-keys=1").await;
+    let (session, upload) = (keys.session_token.unwrap(), begun.element("UploadId").unwrap());
+    let continuation = listed.element("NextContinuationToken").unwrap();
+    let (access, identity) = (access_token(&world, "etl").await, world.token("etl"));
+
+    // Every kind of token that leaves this process or comes into it, and the doors that it opens.
+    use Acceptor::*;
+    let kinds: [(&str, &str, &[Acceptor]); 7] = [
+        ("session token", &session, &[SessionToken, Presigned]),
+        ("access token", &access, &[Bearer, WhoAmI, Introspection]),
+        (
+            "identity token",
+            &identity,
+            &[Bearer, WhoAmI, WebIdentity, Container, Exchange],
+        ),
+        ("upload id", &upload, &[UploadId]),
+        ("continuation token", &continuation, &[ContinuationToken]),
+        ("secret access key", &keys.secret_access_key, &[]),
+        ("access key id", &keys.access_key_id, &[]),
+    ];
+    for (kind, token, opens) in kinds {
+        for acceptor in ACCEPTORS {
+            let before = world.target_requests().len();
+            let taken = taken(acceptor, &etl, token).await;
+            assert_eq!(taken, opens.contains(&acceptor), "{kind} at {acceptor:?}");
+            if !taken {
+                assert_eq!(world.target_requests().len(), before, "{kind} at {acceptor:?}");
+            }
+        }
+    }
+    world.kept_secret(&[&session, &access, &identity, &upload, &keys.secret_access_key]);
+}
