@@ -60,6 +60,10 @@ class Identities:
         self._secrets.add(f"a session secret of {workload}", secret_access_key)
         self._secrets.add(f"a session token of {workload}", session_token)
 
+    def token(self, workload: str) -> str:
+        """A fresh identity token."""
+        return self._token(workload)
+
     def _token_file(self, workload: str) -> Path:
         # The newline is what shells and editors leave behind; SDKs send it along.
         path = self._directory / f"{workload}.jwt"

@@ -18,6 +18,9 @@ NOT_INHERITED = [
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
     "AWS_ENDPOINT_URL",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 ]
 
 
@@ -32,7 +35,7 @@ class Boto3:
         identities: Identities,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        _lay_out_environment(identities.web_identity(workload), monkeypatch)
+        lay_out_environment(identities.web_identity(workload), monkeypatch)
         session = boto3.Session()
         self.bucket = gateway.bucket("lake")
         self.s3 = session.client("s3", config=Config(s3={"addressing_style": addressing}))
@@ -47,7 +50,8 @@ class Boto3:
         return refused.value.response["Error"]
 
 
-def _lay_out_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def lay_out_environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of an SDK in this process, without what would win over it."""
     for name in NOT_INHERITED:
         monkeypatch.delenv(name, raising=False)
     no_file = str(Path(__file__).with_name("no-such-profile"))
