@@ -16,6 +16,8 @@ mod secret_ref;
 mod units;
 
 #[cfg(test)]
+mod door_tests;
+#[cfg(test)]
 mod gcs_tests;
 #[cfg(test)]
 mod role_tests;

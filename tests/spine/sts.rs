@@ -12,13 +12,18 @@ async fn parameters_that_would_promise_something_are_refused() {
     let plain = |text: &str| text.to_owned();
     let (bad, range) = ("InvalidParameterValue", "must be from 900 to 43200");
     for (form, code, message) in [
-        (ask("Policy", "{}"), bad, "Policy is not supported"),
+        (
+            ask("Policy", "{}"),
+            "MalformedPolicyDocument",
+            "The session policy is not accepted",
+        ),
         (
             ask("PolicyArns.member.1.arn", "a"),
             bad,
             "PolicyArns is not supported",
         ),
-        (ask("Tags.member.1.Key", "a"), bad, "Tags is not supported"),
+        (ask("Tags.member.1.Key", "a"), "ValidationError", "pairs of"),
+        (ask("ProviderId", "google"), bad, "ProviderId is not supported"),
         (ask("Extra", "1"), bad, "Extra is not known"),
         (ask("WebIdentityToken", "a"), bad, "more than once"),
         (ask("DurationSeconds", "899"), "ValidationError", range),
@@ -34,7 +39,7 @@ async fn parameters_that_would_promise_something_are_refused() {
             "20000 characters",
         ),
         (
-            plain("Action=AssumeRole&Version=2011-06-15"),
+            plain("Action=GetFederationToken&Version=2011-06-15"),
             "InvalidAction",
             "Available are",
         ),
