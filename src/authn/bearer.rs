@@ -55,8 +55,7 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Principal, AuthnError> {
         let text = token.expose_str().unwrap_or_default();
-        // No access token has a dot.
-        if !text.contains('.') {
+        if !is_jwt(text) {
             return self.authenticate_access_token(token, now);
         }
         let hash = token_cache::hash(text);
@@ -89,6 +88,11 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Principal, AuthnError> {
         let text = token.expose_str().unwrap_or_default();
+        // INVARIANT: what is known of the one kind of token is not found by the other.
+        if is_jwt(text) {
+            let cause = BearerFlaw::Access(SessionError::Invalid("is an identity token"));
+            return Err(AuthnError::InvalidBearer(cause));
+        }
         let hash = token_cache::hash(text);
         if let Some(known) = self.bearers.get(&hash)
             && now < known.until
@@ -111,6 +115,11 @@ impl Authenticator {
         self.bearers.insert(hash, verified);
         Ok(principal)
     }
+}
+
+/// What we seal has no dot in it, and no JWT is without.
+fn is_jwt(token: &str) -> bool {
+    token.contains('.')
 }
 
 /// The token is the session: it began when the token was issued and ends with it, and its id is one that whoever has
@@ -271,7 +280,18 @@ mod tests {
             .authenticate_bearer(&access.token, &verifier, at(900))
             .await;
         assert!(matches!(over, Err(AuthnError::ExpiredBearer { .. })));
-        let identity_token = authenticator.authenticate_access_token(&Secret::new("good.token"), at(0));
-        assert!(identity_token.is_err(), "not an access token");
+        let good = Secret::new("good.token");
+        assert!(authenticator.authenticate_access_token(&good, at(0)).is_err());
+        assert!(
+            authenticator
+                .authenticate_bearer(&good, &verifier, at(0))
+                .await
+                .is_ok()
+        );
+        let known = authenticator.authenticate_access_token(&good, at(0));
+        assert!(
+            known.is_err(),
+            "an identity token is no access token once it is known, either"
+        );
     }
 }

@@ -7,7 +7,10 @@ const SAMPLE: &str = include_str!("sample.toml");
 
 fn with(sessions: &str, more: &str) -> Result<super::Config, super::ConfigErrors> {
     let text = SAMPLE.replacen("[sessions]", &format!("[sessions]\n{sessions}"), 1);
-    resolve(Path::new("/etc/tidegate/tidegate.toml"), &format!("{text}\n{more}"))
+    resolve(
+        Path::new("/etc/tidegate/tidegate.toml"),
+        &format!("{text}\n{more}"),
+    )
 }
 
 #[test]
@@ -35,8 +38,16 @@ fn mistakes_about_the_doors_are_located() {
     check("caller_tags = []", "", "sessions.caller_tags: empty");
     check("caller_tags = [\"a b\"]", "", "sessions.caller_tags[0] = \"a b\"");
     check("caller_tags = [\"a\", \"a\"]", "", "listed twice");
-    check("", "[limits]\ndoor_requests_per_minute = 0", "limits.door_requests_per_minute = 0: out of range");
-    check("", "[limits]\ndoor_requests = 1", "did you mean `door_requests_per_minute`?");
+    check(
+        "",
+        "[limits]\ndoor_requests_per_minute = 0",
+        "limits.door_requests_per_minute = 0: out of range",
+    );
+    check(
+        "",
+        "[limits]\ndoor_requests = 1",
+        "did you mean `door_requests_per_minute`?",
+    );
     // What an issuer says about a caller is not for the caller to say.
     let github = "[[issuers]]\nname = \"ci\"\nissuer = \"https://ci.example.com\"\naudiences = [\"a\"]\nkind = \"workload\"\n\
                   tags = { audit = \"workflow\" }";

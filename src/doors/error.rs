@@ -182,7 +182,9 @@ impl DoorError {
                     .into()
             }
             Self::TwoCredentials => {
-                "The request has two credentials. Send the token as subject_token, and no Authorization but Basic.".into()
+                "The request has two credentials. Send the one token that this address takes, and no signature, session \
+                 token or second Authorization beside it."
+                    .into()
             }
             Self::Issue(error) => error.message(),
             Self::Bearer(error) => match error.bearer() {

@@ -258,3 +258,22 @@ fn a_refusal_is_in_the_words_of_its_door() {
     );
     assert_eq!(answer::refusal(None, &DoorError::NoSuchDoor).status(), 404);
 }
+
+#[test]
+fn bytes_of_any_kind_do_not_panic() {
+    for byte in 0..=255 {
+        for form in [
+            vec![byte],
+            vec![b'%', byte],
+            vec![b'a', b'=', byte, b'&', byte],
+            vec![byte; 40],
+        ] {
+            let parts = head("POST", "/_tidegate/token", &[FORM]);
+            assert!(exchange::Request::parse(&parts, &form).is_err());
+            assert!(introspection::parse(&parts, &form).is_err());
+            if let Ok(query) = std::str::from_utf8(&form) {
+                let _ = asked::wish(Some(query));
+            }
+        }
+    }
+}

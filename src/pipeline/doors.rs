@@ -82,6 +82,10 @@ impl Pipeline {
             .door_limit
             .admit(connection.peer.ip())
             .map_err(DoorError::Busy)?;
+        // SIG-05: half of a signature beside whatever this door takes.
+        if head.headers.contains_key("x-amz-security-token") {
+            return Err(DoorError::TwoCredentials);
+        }
         let form = Self::form(generation, head, body, trail).await;
         let form = form.map_err(DoorError::Body)?;
         match door {

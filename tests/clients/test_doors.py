@@ -107,8 +107,8 @@ def test_google_auth_exchanges_a_token_and_reads_with_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import google.auth
     import google.auth.transport.requests
+    from google.auth import identity_pool
 
     # A file that a shell wrote ends with a line end.
     token_file.write_text(token_file.read_text() + "\n")
@@ -125,7 +125,7 @@ def test_google_auth_exchanges_a_token_and_reads_with_it(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(gateway.ca))
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "none")
     scope = "https://www.googleapis.com/auth/devstorage.read_write"
-    credentials, _ = google.auth.load_credentials_from_file(str(settings_file), scopes=[scope])
+    credentials = identity_pool.Credentials.from_file(str(settings_file), scopes=[scope])
     credentials.refresh(google.auth.transport.requests.Request())
     assert credentials.valid and "." not in credentials.token
     secrets.add("an access token of etl", credentials.token)
@@ -176,6 +176,17 @@ def test_boto3_narrows_its_own_session(
     assert not lake.has("tmp/doors/wide.txt")
     whole = sts.get_session_token(DurationSeconds=900)["Credentials"]
     identities.note_session("etl", whole["SecretAccessKey"], whole["SessionToken"])
+
+
+def test_the_aws_cli_hands_on_less_than_it_has(
+    tidegate: Tidegate, gateway: Gateway, identities: Identities, tmp_path: Path
+) -> None:
+    cli = Client("aws", tmp_path, identities.web_identity("etl"))
+    arguments = ["--role-arn", gateway.role_arn("reader"), "--role-session-name", "handed-on", "--policy", READ_ONLY]
+    given = json.loads(cli.succeeds("sts", "assume-role", *arguments).output)
+    keys = given["Credentials"]
+    identities.note_session("etl", keys["SecretAccessKey"], keys["SessionToken"])
+    assert given["AssumedRoleUser"]["Arn"] == "arn:aws:sts::000000000000:assumed-role/reader/handed-on"
 
 
 def test_rclone_assumes_a_role(

@@ -1,7 +1,7 @@
 //! Each kind of token opens its own kind of door, and no other.
 
 use crate::doors::access_token;
-use crate::support::{Client, Payload, World, form};
+use crate::support::{Client, Payload, Settings, World, form};
 use serde_json::Value;
 
 /// Where something can be presented.
@@ -91,7 +91,7 @@ async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
                 .await
         }
         Acceptor::ContinuationToken => {
-            let target = format!("/lake?list-type=2&prefix=tmp%2F&continuation-token={encoded}");
+            let target = format!("/team?list-type=2&prefix=tmp%2F&continuation-token={encoded}");
             etl.get(&target).await
         }
     };
@@ -105,9 +105,19 @@ async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
 // SES-03
 #[tokio::test]
 async fn a_token_of_one_kind_opens_no_door_of_another() {
-    let world = World::start().await;
+    // Continuation tokens are sealed where a bucket is a folder.
+    let world = World::with(Settings {
+        more: "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"team/\"\n"
+            .to_owned(),
+        policies: vec![(
+            "team",
+            "permit (principal == Tidegate::Workload::\"idp:etl\", action, resource);".to_owned(),
+        )],
+        ..Settings::default()
+    })
+    .await;
     for n in 0..3 {
-        world.store_file("acme-lake-prod", &format!("tmp/{n}"), b"x");
+        world.store_file("acme-lake-prod", &format!("team/tmp/{n}"), b"x");
     }
     world.store_file("acme-lake-prod", "tmp/a", b"a");
     let etl = world.client("etl").await;
@@ -115,7 +125,7 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
     let begun = etl
         .send(etl.sign("POST", "/lake/tmp/parts?uploads", &[], b"", Payload::Literal))
         .await;
-    let listed = etl.get("/lake?list-type=2&prefix=tmp%2F&max-keys=1").await;
+    let listed = etl.get("/team?list-type=2&prefix=tmp%2F&max-keys=1").await;
     let (session, upload) = (keys.session_token.unwrap(), begun.element("UploadId").unwrap());
     let continuation = listed.element("NextContinuationToken").unwrap();
     let (access, identity) = (access_token(&world, "etl").await, world.token("etl"));

@@ -202,6 +202,12 @@ async fn container_credentials_are_refused_with_a_code_and_a_sentence() {
         .await;
     refused(&answer, "no token", 401, "MissingAuthenticationToken");
     world.recorded(&answer, "deny", "unauthenticated").await;
+    let headers = [("authorization", &*token), ("x-amz-security-token", "abc")];
+    let answer = client
+        .send(client.unsigned("GET", "/_tidegate/credentials", &headers, b""))
+        .await;
+    refused(&answer, "two credentials", 400, "InvalidRequest");
+    world.recorded(&answer, "deny", "malformed").await;
     world.kept_secret(&[&expired, &foreign]);
     world.untouched("refused tokens");
 }
@@ -537,4 +543,38 @@ fn sign(world: &World, audience: &str, issued: i64, expires: i64) -> String {
         "iat": issued, "nbf": issued, "exp": expires,
     });
     world.provider.sign(&claims).unwrap()
+}
+
+#[tokio::test]
+async fn the_command_line_is_told_where_people_log_in_and_nothing_secret() {
+    let world = World::with(Settings {
+        more: r#"
+[[issuers]]
+name = "corp"
+issuer = "https://login.corp.test"
+kind = "user"
+login = { client_id = "tidegate-cli", client_secret = "env:HOME", scopes = ["openid", "groups"] }
+"#
+        .to_owned(),
+        ..Settings::default()
+    })
+    .await;
+    let client = world.anonymous();
+    let answer = client
+        .send(client.unsigned("GET", "/_tidegate/configuration", &[], b""))
+        .await;
+    let told = document(&answer);
+    assert_eq!(told["audience"], AUDIENCE);
+    let issuers = told["issuers"].as_array().unwrap();
+    assert_eq!(issuers.len(), 1, "{told}");
+    assert_eq!(
+        (&issuers[0]["name"], &issuers[0]["client_id"], &issuers[0]["kind"]),
+        (&json!("corp"), &json!("tidegate-cli"), &json!("user"))
+    );
+    assert_eq!(issuers[0]["issuer"], "https://login.corp.test");
+    assert_eq!(issuers[0]["scopes"], json!(["openid", "groups"]));
+    assert!(
+        !answer.text().contains("secret") && !answer.text().contains("/root"),
+        "{told}"
+    );
 }
