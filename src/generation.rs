@@ -15,6 +15,7 @@ use crate::credentials::TargetCredentials;
 use crate::doors::limit::DoorLimit;
 use crate::drift::DriftWatch;
 use crate::error::with_causes;
+use crate::login::Login;
 use crate::secret::Secret;
 use crate::signing::Signer;
 use crate::sts::{Asking, Sts};
@@ -49,6 +50,8 @@ pub(crate) struct Generation {
     /// How often one address may ask for sessions. Outlives a reload that does not change it.
     pub(crate) door_limit: Arc<DoorLimit>,
     pub(crate) verifier: Arc<Verifier>,
+    /// Where browsers log in, if they do.
+    pub(crate) login: Option<Login>,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
 }
 
@@ -171,6 +174,8 @@ impl Generation {
             .map(|previous| Arc::clone(&previous.door_limit))
             .filter(|limit| limit.per_minute() == per_minute)
             .unwrap_or_else(|| Arc::new(DoorLimit::new(per_minute)));
+        let before = previous.and_then(|previous| previous.login.as_ref());
+        let login = Login::new(&config, &key_ring, &verifier, clock, before);
         Ok(Self {
             id: identify(
                 &config,
@@ -192,6 +197,7 @@ impl Generation {
             service_keys,
             revocations,
             verifier,
+            login,
             policies,
             targets,
             config,

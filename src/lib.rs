@@ -14,6 +14,7 @@ pub mod credentials;
 pub(crate) mod dialect;
 mod doors;
 pub mod listener;
+mod login;
 pub mod net;
 pub mod operation;
 mod pipeline;

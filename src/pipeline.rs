@@ -24,6 +24,7 @@ use crate::drift::DriftWatch;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
+use crate::login::{Route, isolate};
 use crate::operation::Operation;
 use crate::signing::OutgoingPayload;
 use crate::telemetry::Metrics;
@@ -38,6 +39,7 @@ mod answers;
 mod doors;
 mod forms;
 mod handles;
+mod login;
 mod probes;
 mod sts;
 
@@ -109,8 +111,14 @@ impl Pipeline {
             Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
             Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
         };
+        let isolated = |mut response: Response<Body>| {
+            if generation.login.is_some() {
+                isolate(response.headers_mut());
+            }
+            response
+        };
         let response = match outcome {
-            Ok(response) => trail.follow(response),
+            Ok(response) => trail.follow(isolated(response)),
             Err(error) => {
                 let described = s3::describe(&error);
                 // Whoever asks for what is not implemented would fill the log.
@@ -118,7 +126,7 @@ impl Pipeline {
                     tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
                 }
                 trail.refused(described.status, &described.code, error.reason(), &error);
-                trail.follow(view.render(&error, &request_id))
+                trail.follow(isolated(view.render(&error, &request_id)))
             }
         };
         identified(response, &request_id)
@@ -138,7 +146,12 @@ impl Pipeline {
             return Box::pin(self.issue_session(generation, connection, head, body, trail)).await;
         }
         if s3::is_door(&head, domains) {
-            return Box::pin(self.knock(generation, connection, head, body, trail)).await;
+            return match Route::of(head.uri.path()) {
+                Some(page) => {
+                    Ok(Box::pin(self.show_page(generation, connection, &page, &head, body, trail)).await)
+                }
+                None => Box::pin(self.knock(generation, connection, head, body, trail)).await,
+            };
         }
         if is_form(&head, domains) {
             return Box::pin(self.post_object(generation, connection, head, body, trail)).await;

@@ -45,6 +45,10 @@ pub enum AuthMethod {
     ContainerCredentials,
     /// An identity token, by RFC 8693.
     TokenExchange,
+    /// A browser that comes back from its identity provider.
+    Login,
+    /// The cookie of a browser.
+    Cookie,
 }
 
 /// What came out: `decision.effect`.

@@ -3,6 +3,7 @@
 //! The only place a [`Principal`] is made. Knows neither buckets nor policies; the caller's credentials end here.
 
 mod bearer;
+mod browser;
 mod chunk_signing;
 mod claim;
 mod error;
@@ -24,6 +25,7 @@ mod token_cache;
 
 pub use bearer::BearerFlaw;
 pub(crate) use bearer::bearer_message;
+pub(crate) use browser::{form_token, is_form_token, open_state, seal_state};
 pub use chunk_signing::ChunkSigning;
 pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs, bearer_token};
 pub use error::{AuthnError, ScopeFlaw};

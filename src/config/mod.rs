@@ -89,6 +89,8 @@ pub struct Config {
     pub limits: Limits,
     /// Identity providers, in the order of the file.
     pub issuers: Vec<Arc<Issuer>>,
+    /// Whether and where browsers log in.
+    pub login: Option<BrowserLogin>,
     /// What sessions may carry, by name.
     pub roles: BTreeMap<Box<str>, Arc<Role>>,
     /// Stores, by name.
@@ -181,6 +183,15 @@ impl Default for Limits {
 pub struct Audit {
     /// JSON lines are appended here.
     pub file: PathBuf,
+}
+
+/// The browser login. Issuers with [`Issuer::login`] are those to log in with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserLogin {
+    /// Where browsers reach it: `https://host`, or `https://host:port`. The host is one of [`Server::domains`].
+    pub origin: Box<str>,
+    /// Of a session: 15 minutes to [`Sessions::maximum_lifetime`].
+    pub lifetime: Duration,
 }
 
 /// A role that sessions may carry and policies name.

@@ -33,6 +33,8 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod listings;
+mod login;
+mod login_refusals;
 mod multipart;
 mod narrowing;
 mod objects;

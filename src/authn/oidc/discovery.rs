@@ -29,6 +29,10 @@ pub(super) enum DiscoveryError {
         "the discovery document has no acceptable `jwks_uri`, which is an `https` URL without user and fragment"
     )]
     NoJwksUri,
+    #[error(
+        "the discovery document has no acceptable `{0}`, which is an `https` URL without user and fragment"
+    )]
+    NoEndpoint(&'static str),
 }
 
 /// Where the discovery document of `issuer` is. `None` if `issuer` is not an acceptable URL.

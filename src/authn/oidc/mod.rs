@@ -8,9 +8,11 @@
 
 mod discovery;
 mod documents;
+mod endpoints;
 mod examination;
 mod jwks;
 mod keys;
+mod login;
 mod tally;
 mod token;
 mod validation;
@@ -18,8 +20,10 @@ mod validation;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use endpoints::{Endpoints, EndpointsError};
 pub use examination::{Checked, Examination, Outcome};
 pub use keys::IssuerState;
+pub(crate) use login::LoginProof;
 pub(crate) use validation::LEEWAY;
 
 use crate::{

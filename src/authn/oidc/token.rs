@@ -83,6 +83,11 @@ impl<'t> Unverified<'t> {
         format!("{:?}, kid {:?}, {bytes} bytes", self.algorithm, self.kid)
     }
 
+    /// How it was signed, as the token says.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// Gives the claims out if `key` signed them.
     ///
     /// # Errors
@@ -121,6 +126,12 @@ impl Claims {
                 Json::Object(members) => members.get(name),
                 _ => None,
             })
+    }
+
+    /// Claims that nobody signed.
+    #[cfg(test)]
+    pub(super) fn for_test(document: &str) -> Self {
+        Self(Object::parse(document.as_bytes()).unwrap())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod issuer;
+mod login;
 mod role;
 mod target;
 
@@ -63,6 +64,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         true => root.section("limits", "a table `[limits]`").map(limits),
         false => Some(Limits::default()),
     };
+    let login = login::login(&root, server.as_ref(), sessions.as_ref(), &issuers);
     let roles = role::roles(&root);
     let targets = target::targets(&root);
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
@@ -75,6 +77,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         audit: audit?,
         limits: limits?,
         issuers,
+        login: login?,
         roles,
         targets: targets
             .into_iter()

@@ -1,5 +1,6 @@
 //! The built binary with a real store and a real identity provider behind it, all on loopback.
 
+pub mod browser;
 pub mod calls;
 pub mod chunked;
 pub mod client;
@@ -7,6 +8,7 @@ mod config;
 mod evidence;
 pub mod fake_target;
 pub mod gcs;
+pub mod login_provider;
 pub mod picky_target;
 pub mod post_form;
 pub mod raw;

@@ -1,0 +1,101 @@
+//! The pages of the browser login, on the same host as the storage.
+
+use super::Pipeline;
+use crate::audit::{AuthMethod, Kind, Trail};
+use crate::authn::Principal;
+use crate::body::Body;
+use crate::dialect::s3;
+use crate::generation::Generation;
+use crate::login::{self, LoginError, Route, Visit, Visited};
+use crate::operation::{DeclaredPayload, PayloadMode};
+use http::{Method, Response, header, request::Parts};
+use hyper::body::Incoming;
+
+/// The form has one short field.
+const LARGEST_FORM: usize = 4 << 10;
+
+impl Pipeline {
+    /// Answers a request for a page, errors included.
+    pub(super) async fn show_page(
+        &self,
+        generation: &Generation,
+        route: &Route,
+        head: &Parts,
+        body: Incoming,
+        trail: &mut Trail,
+    ) -> Response<Body> {
+        let (operation, read_only) = route.call();
+        trail.kind(Kind::Auth);
+        trail.call("login", operation, read_only);
+        let form = match head.method {
+            Method::POST => {
+                let stall = generation.config.server.stall_timeout;
+                let declared = DeclaredPayload {
+                    length: content_length(head),
+                    mode: PayloadMode::Unsigned,
+                    ..DeclaredPayload::none()
+                };
+                s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
+            }
+            _ => Ok(bytes::Bytes::new()),
+        };
+        let request_id = trail.request_id().to_string();
+        let visit = |form| Visit {
+            route,
+            head,
+            form,
+            request_id: &request_id,
+            now: self.clock.now(),
+        };
+        let admits = |principal: &Principal| admits(generation, principal);
+        let visited = match (&generation.login, form) {
+            (None, _) => login::not_configured(visit(&[])),
+            (Some(_), Err(error)) => login::unreadable(visit(&[]), error),
+            (Some(login), Ok(form)) => login.serve(visit(&form), &admits).await,
+        };
+        record(trail, route, &visited, &request_id);
+        visited.response
+    }
+}
+
+/// Whether a session that opens may still be used: the one place that is asked, for each page and each login.
+fn admits(generation: &Generation, principal: &Principal) -> Result<(), LoginError> {
+    match generation.trusts(principal) {
+        true => Ok(()),
+        false => Err(LoginError::IssuerRemoved),
+    }
+}
+
+fn record(trail: &mut Trail, route: &Route, visited: &Visited, request_id: &str) {
+    let Visited {
+        principal, refusal, ..
+    } = visited;
+    trail.auth(match (route, principal, refusal) {
+        (Route::Callback(_), _, _) => AuthMethod::Login,
+        (Route::Login, _, _) => AuthMethod::Anonymous,
+        (Route::Home | Route::Logout, Some(_), _)
+        | (Route::Home | Route::Logout, None, Some(LoginError::Session(_) | LoginError::TwoSessions)) => {
+            AuthMethod::Cookie
+        }
+        (Route::Home | Route::Logout, None, _) => AuthMethod::Anonymous,
+    });
+    if let Some(principal) = principal {
+        trail.principal(principal);
+    }
+    match refusal {
+        Some(error) => {
+            tracing::info!(%request_id, error = error as &dyn std::error::Error, "a page of the login was refused");
+            trail.refused(error.status(), error.code(), error.reason(), error);
+        }
+        None if principal.is_some() => trail.authenticated(),
+        None => trail.public(),
+    }
+}
+
+fn content_length(head: &Parts) -> u64 {
+    let value = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
