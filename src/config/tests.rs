@@ -339,7 +339,7 @@ fn mistakes_of_the_sections_are_located() {
         &[
             "tidegate.toml: admin: missing; expected a table `[admin]`",
             "tidegate.toml:8: adnim: not a known key (did you mean `admin`?); expected one of `admin`, `audit`, \
-             `buckets`, `issuers`, `limits`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
+             `buckets`, `issuers`, `limits`, `login`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
         ],
     );
     check(

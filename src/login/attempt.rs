@@ -24,6 +24,8 @@ use std::time::Duration;
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 /// Logins that a browser may have begun at once; one more ends the oldest.
 const MOST: usize = 5;
+/// Another replica's clock may be a little ahead.
+const AHEAD: SignedDuration = SignedDuration::from_secs(-60);
 /// States that a process remembers.
 const REMEMBERED: usize = 16_384;
 /// Base64url of 12 bytes, which names the cookie.
@@ -45,7 +47,7 @@ struct Sealed {
     verifier: String,
     #[serde(rename = "t")]
     to: Box<str>,
-    /// Unix seconds.
+    /// Unix milliseconds: tabs are opened within a second.
     #[serde(rename = "b")]
     begun_at: i64,
 }
@@ -112,7 +114,7 @@ pub(super) fn begin(
         nonce: nonce.clone(),
         verifier: verifier.clone(),
         to: to.as_str().into(),
-        begun_at: now.as_second(),
+        begun_at: now.as_millisecond(),
     };
     let sealed = seal_state(ring, &sealed, now)?;
     let name = cookies::attempt_name(&id);
@@ -196,10 +198,9 @@ fn returned(
     if *sealed.issuer != *issuer {
         return Err(AttemptError::OtherIssuer);
     }
-    let age = now.as_second().saturating_sub(sealed.begun_at);
-    let patience = i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX);
-    // Another replica's clock may be a little ahead.
-    if age >= patience || age < -60 {
+    let age = SignedDuration::from_millis(now.as_millisecond().saturating_sub(sealed.begun_at));
+    let patience = SignedDuration::try_from(PATIENCE).unwrap_or(SignedDuration::MAX);
+    if age >= patience || age < AHEAD {
         return Err(AttemptError::Late);
     }
     if !used.take(digest, now) {
