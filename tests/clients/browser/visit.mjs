@@ -27,25 +27,32 @@ page.setDefaultTimeout(PATIENCE_MILLISECONDS);
 const complaints = [];
 page.on('console', (message) => complaints.push(message.text()));
 
-async function shown(response) {
+let last;
+page.on('response', (response) => {
+  if (response.request().isNavigationRequest() && response.frame() === page.mainFrame()) last = response;
+});
+
+async function shown() {
   return {
     url: page.url(),
-    status: response?.status(),
-    headers: response?.headers(),
+    status: last?.status(),
+    headers: last?.headers(),
     title: await page.title(),
     text: await page.evaluate(() => document.documentElement?.textContent ?? ''),
     complaints: complaints.splice(0),
   };
 }
 
-async function submitted(selector) {
-  const [response] = await Promise.all([page.waitForNavigation(), page.click(selector)]);
-  return response;
+async function submit(selector) {
+  await Promise.all([page.waitForNavigation(), page.click(selector)]);
 }
+
+const BUTTON = 'button[type=submit]';
 
 const steps = {
   async open({ url }) {
-    return shown(await page.goto(url));
+    await page.goto(url);
+    return shown();
   },
 
   // The pages of oidc-provider: who are you, and do you agree?
@@ -53,15 +60,20 @@ const steps = {
     await page.goto(url);
     await page.type('input[name=login]', as);
     await page.type('input[name=password]', 'any');
-    let response = await submitted('button[type=submit]');
-    while (new URL(page.url()).pathname.startsWith('/interaction/')) {
-      response = await submitted('button[type=submit]');
+    await submit(BUTTON);
+    const { origin } = new URL(url);
+    for (;;) {
+      // Some of the provider's pages go on by themselves.
+      const arrived = (there, button) => location.origin === there || document.querySelector(button) !== null;
+      await page.waitForFunction(arrived, {}, origin, BUTTON);
+      if (new URL(page.url()).origin === origin) return shown();
+      await submit(BUTTON);
     }
-    return shown(response);
   },
 
   async click({ selector }) {
-    return shown(await submitted(selector));
+    await submit(selector);
+    return shown();
   },
 
   // A script with the origin of whatever is open.
