@@ -111,11 +111,9 @@ impl Pipeline {
             Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
             Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
         };
-        let isolated = |mut response: Response<Body>| {
-            if generation.login.is_some() {
-                isolate(response.headers_mut());
-            }
-            response
+        let isolated = |response| match generation.login {
+            Some(_) => isolate(response),
+            None => response,
         };
         let response = match outcome {
             Ok(response) => trail.follow(isolated(response)),

@@ -4,12 +4,16 @@
 //! login, where a person's cookie is (OID-10). So once browsers log in here, whatever is not a page of ours is served
 //! for a sandbox: a browser gives it an origin of its own and runs nothing of it. Programs do not look at these headers.
 
-use http::{HeaderMap, HeaderValue, header};
+use crate::body::Body;
+use http::{HeaderValue, Response, StatusCode, header};
 
 /// Adds the headers, unless the answer has a policy of its own.
-pub(crate) fn isolate(headers: &mut HeaderMap) {
-    if headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        return;
+pub(crate) fn isolate(mut response: Response<Body>) -> Response<Body> {
+    // What a browser has kept already it has kept with these headers.
+    let is_kept = response.status() == StatusCode::NOT_MODIFIED;
+    let headers = response.headers_mut();
+    if is_kept || headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        return response;
     }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
@@ -24,6 +28,7 @@ pub(crate) fn isolate(headers: &mut HeaderMap) {
             HeaderValue::from_static("sandbox"),
         );
     }
+    response
 }
 
 /// What browsers show without running anything of it with our origin. Their viewers of PDF do not start in a sandbox,
@@ -60,9 +65,11 @@ mod tests {
     use super::*;
 
     fn check(media_type: Option<&'static str>, sandboxed: bool) {
-        let mut headers = HeaderMap::new();
-        headers.extend(media_type.map(|value| (header::CONTENT_TYPE, HeaderValue::from_static(value))));
-        isolate(&mut headers);
+        let mut response = Response::new(crate::body::empty());
+        let media = media_type.map(|value| (header::CONTENT_TYPE, HeaderValue::from_static(value)));
+        response.headers_mut().extend(media);
+        let response = isolate(response);
+        let headers = response.headers();
         assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         let policy = headers.get(header::CONTENT_SECURITY_POLICY);
         assert_eq!(policy.is_some(), sandboxed, "{media_type:?}");

@@ -163,7 +163,8 @@ def test_where_nobody_logs_in_objects_are_as_they_were(
     try:
         page = browser.open(link(identities, "raw/browser/quiet.html"))
         assert "content-security-policy" not in page.headers
-        assert browser.evaluate(f"new Promise((done) => setTimeout(() => done(document.title), {SETTLE_MS}))") != "quiet"
+        settled = f"new Promise((done) => setTimeout(() => done(document.title), {SETTLE_MS}))"
+        assert browser.evaluate(settled) != "quiet"
     finally:
         browser.quit()
 

@@ -52,7 +52,7 @@ impl Endpoints {
         let place = discovery::document_of(&issuer.issuer).ok_or(KeysError::Address)?;
         let network = Network::new(issuer)?;
         let document = network.get(&place.url, Guard::Any).await?;
-        Ok(Self::read(&issuer.issuer, &place.host, &document)?)
+        Ok(Self::read(&issuer.issuer, &place.host, &document.body)?)
     }
 
     /// Reads the document that `host` published for `issuer`.

@@ -1,9 +1,9 @@
-// A person with a browser. Reads one step after the other from standard input, each a line of JSON, and answers each with
-// a line of JSON on standard output. The browser is one profile: cookies stay from step to step.
+// A person with a browser. Reads one step after the other from standard input, each a line of JSON, and answers each
+// with a line of JSON on standard output. The browser is one profile: cookies stay from step to step.
 //
 // usage: node visit.mjs SETTINGS.json
 // SETTINGS: { rules }, where rules are Chromium's `--host-resolver-rules`
-// STEP: { do: "open" | "log-in" | "click" | "evaluate" | "cookies" | "quit", … }
+// STEP: { do: one of the steps below, … }
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
