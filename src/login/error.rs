@@ -144,6 +144,7 @@ impl LoginError {
             | Self::Flow(FlowError::Unreachable(_) | FlowError::Client(_) | FlowError::Answer(_)) => {
                 Reason::Unavailable
             }
+            Self::Token(TokenError::NotYetValid { .. }) => Reason::ClockSkew,
             Self::Token(_) | Self::TooLarge(_) => Reason::BadToken,
             Self::Form(_) => Reason::BadPayload,
             Self::Flow(FlowError::Settings(_)) | Self::Seal(_) => Reason::Internal,
@@ -243,6 +244,18 @@ impl LoginError {
                 "This login cannot be completed",
                 "What the identity provider says about you is out of date, or is about to be. Begin again.",
                 true,
+            ),
+            Self::Token(TokenError::NotYetValid { .. }) => (
+                "This login cannot be completed",
+                "The clocks of the identity provider and of this gateway differ. Try again in a minute; if it stays \
+                 so, tell your administrator, with the number below.",
+                true,
+            ),
+            Self::Token(TokenError::GroupsLeftOut) => (
+                "You are in too many groups",
+                "The identity provider left your groups out because there are too many. Ask your administrator to \
+                 assign groups to the application.",
+                false,
             ),
             Self::Token(_) => (
                 "You cannot log in here",

@@ -53,6 +53,8 @@ impl Pipeline {
             (Some(_), Err(error)) => login::unreadable(visit(&[]), error),
             (Some(login), Ok(form)) => login.serve(visit(&form), &admits).await,
         };
+        let answer = visited.refusal.as_ref().map_or("ok", LoginError::code);
+        self.metrics.sts_request(operation, answer);
         record(trail, route, &visited, &request_id);
         visited.response
     }

@@ -184,6 +184,63 @@ async fn several_issuers_are_offered_and_one_is_chosen() {
     assert!(browser.open("/_tidegate/").await.text().contains("partners:ana"));
 }
 
+// OID-01
+#[tokio::test]
+async fn a_login_may_end_at_another_replica() {
+    let provider = LoginProvider::start("staff").await;
+    let (one, other) = (world(&[&provider]).await, world(&[&provider]).await);
+    let ring = "secrets/session-keys.toml";
+    std::fs::copy(one.path(ring), other.path(ring)).unwrap();
+    other.signal("HUP");
+    other
+        .metric_when("tidegate_generation", |number| number >= 2)
+        .await;
+    let mut browser = Browser::new(&one);
+    let back = browser.consent(&provider, "/_tidegate/login").await;
+    browser.client = Browser::new(&other).client;
+    assert_eq!(browser.open(&back).await.status, 303);
+    browser.client = Browser::new(&one).client;
+    let page = browser.open("/_tidegate/").await.text();
+    assert!(page.contains("<dd>staff:ana</dd>"), "{page}");
+    // The form of one is a form of the other.
+    let token = browser.form_token().await;
+    browser.client = Browser::new(&other).client;
+    let answer = browser
+        .submit("/_tidegate/logout", &form(&[("token", &token)]))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+// SES-06
+#[tokio::test]
+async fn a_session_ends_with_its_issuer() {
+    let (staff, partners) = (
+        LoginProvider::start("staff").await,
+        LoginProvider::start("partners").await,
+    );
+    let world = world(&[&staff, &partners]).await;
+    let mut browser = Browser::new(&world);
+    let back = browser.consent(&staff, "/_tidegate/login?issuer=staff").await;
+    browser.open(&back).await;
+    let open_still = browser.consent(&staff, "/_tidegate/login?issuer=staff").await;
+    assert_eq!(browser.open("/_tidegate/").await.status, 200);
+    let config = std::fs::read_to_string(world.path("tidegate.toml")).unwrap();
+    std::fs::write(world.path("tidegate.toml"), config.replace(&staff.table(), "")).unwrap();
+    world.signal("HUP");
+    world
+        .metric_when("tidegate_generation", |number| number >= 2)
+        .await;
+    assert_eq!(
+        browser.open(&open_still).await.status,
+        404,
+        "nobody logs in there any more"
+    );
+    let answer = browser.open("/_tidegate/").await;
+    assert_eq!(answer.status, 401, "{}", answer.text());
+    assert!(!browser.jar.contains_key(SESSION));
+    world.recorded(&answer, "deny", "bad-token").await;
+}
+
 // OID-07, OID-09
 #[tokio::test]
 async fn only_the_button_of_our_own_page_logs_out() {

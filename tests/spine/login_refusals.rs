@@ -202,7 +202,7 @@ async fn an_id_token_is_for_this_login_of_this_client() {
             "bad-token",
         ),
         ("expired", "exp", json!(now - 60), "expired"),
-        ("of the future", "iat", json!(now + 300), "bad-token"),
+        ("of the future", "iat", json!(now + 300), "clock-skew"),
         ("about to end", "exp", json!(now + 30), "expired"),
         ("no subject", "sub", json!(null), "bad-token"),
         ("unverified address", "email_verified", json!(false), "bad-token"),

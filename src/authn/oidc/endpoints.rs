@@ -50,7 +50,10 @@ impl Endpoints {
 
     async fn fetched(issuer: &Arc<config::Issuer>) -> Result<Self, KeysError> {
         let place = discovery::document_of(&issuer.issuer).ok_or(KeysError::Address)?;
-        let network = Network::new(issuer)?;
+        // The CA is read.
+        let of = Arc::clone(issuer);
+        let network = tokio::task::spawn_blocking(move || Network::new(&of)).await;
+        let network = network.map_err(|_| KeysError::Roots)??;
         let document = network.get(&place.url, Guard::Any).await?;
         Ok(Self::read(&issuer.issuer, &place.host, &document.body)?)
     }
