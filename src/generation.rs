@@ -88,6 +88,9 @@ impl Generation {
             revocations = self.revocations.entries().len(),
             "loaded"
         );
+        if let Some(login) = &self.login {
+            login.announce();
+        }
     }
 
     /// Loads everything that `path` names. Connections, credentials and issuer keys of `previous` are carried

@@ -103,10 +103,11 @@ impl Login {
             access_token: tokens.access_token.expose_str().unwrap_or_default(),
         };
         let id_token = tokens.id_token.expose_str().unwrap_or_default();
-        let identity = self.verifier.verify_login(id_token, proof, visit.now).await;
+        let identity = self.verifier.verify_login(id_token, proof, provider.now()).await;
         let identity = identity.map_err(LoginError::Token)?;
-        let lifetime = self.lifetime_of(identity.expires_at, visit.now)?;
-        let issued = self.issue(&identity, lifetime, visit.now)?;
+        let now = provider.now();
+        let lifetime = self.lifetime_of(identity.expires_at, now)?;
+        let issued = self.issue(&identity, lifetime, now)?;
         answer.principal = Some(issued.principal.clone());
         admits(&issued.principal)?;
         let value = issued.token.expose_str().unwrap_or_default();
@@ -127,7 +128,7 @@ impl Login {
     }
 
     /// OID-03, OID-04: one for each issuer, made of configuration alone.
-    fn redirect(&self, provider: &Provider) -> String {
+    pub(super) fn redirect(&self, provider: &Provider) -> String {
         format!("{}{ROOT}callback/{}", self.origin, provider.issuer.name)
     }
 

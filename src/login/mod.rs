@@ -157,6 +157,14 @@ impl Login {
         })
     }
 
+    /// Logs what each issuer has to know.
+    pub(crate) fn announce(&self) {
+        for provider in &self.providers {
+            let redirect_uri = self.redirect(provider);
+            tracing::info!(issuer = %provider.issuer.name, redirect_uri, "browsers log in");
+        }
+    }
+
     /// Serves a page. `admits` is asked about whoever is or becomes logged in.
     pub(crate) async fn serve(&self, visit: Visit<'_>, admits: Admission<'_>) -> Visited {
         let mut answer = Answer::default();

@@ -41,6 +41,11 @@ impl Provider {
         }
     }
 
+    /// The time now: it passes while an issuer is asked.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Where to log in. Waits up to ten seconds for the issuer.
     ///
     /// # Errors

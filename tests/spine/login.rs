@@ -1,7 +1,7 @@
 //! Browser login: a person logs in, sees who it is, and logs out; and its cookie opens nothing else.
 
 use crate::support::browser::{ATTEMPT, Browser, ORIGIN, SESSION, VISIT};
-use crate::support::login_provider::{CLIENT_ID, CLIENT_SECRET, LoginProvider};
+use crate::support::login_provider::{Authentication, CLIENT_ID, CLIENT_SECRET, LoginProvider};
 use crate::support::{Answer, Settings, World, form};
 use serde_json::json;
 
@@ -182,6 +182,38 @@ async fn several_issuers_are_offered_and_one_is_chosen() {
     assert!(back.starts_with("/_tidegate/callback/partners?"), "{back}");
     browser.open(&back).await;
     assert!(browser.open("/_tidegate/").await.text().contains("partners:ana"));
+}
+
+#[tokio::test]
+async fn a_client_says_who_it_is_as_its_provider_wants() {
+    let methods = "token_endpoint_auth_methods_supported";
+    for (authentication, announced) in [
+        (Authentication::Header, json!(null)),
+        (
+            Authentication::Header,
+            json!(["client_secret_post", "client_secret_basic"]),
+        ),
+        (
+            Authentication::Form,
+            json!(["client_secret_post", "private_key_jwt"]),
+        ),
+        (Authentication::Public, json!(["none"])),
+    ] {
+        let provider = LoginProvider::start("staff").await;
+        provider.change(|behaviour| {
+            behaviour.authentication = authentication;
+            behaviour.discovery.insert(methods, announced.clone());
+        });
+        let mut table = provider.table();
+        if authentication == Authentication::Public {
+            let lines = table.lines().filter(|line| !line.starts_with("client_secret"));
+            table = lines.collect::<Vec<_>>().join("\n");
+        }
+        let world = with_tables(&table).await;
+        let answer = Browser::new(&world).login(&provider).await;
+        assert_eq!(answer.status, 303, "{announced}: {}", answer.text());
+        world.kept_secret(&[CLIENT_SECRET]);
+    }
 }
 
 // OID-01

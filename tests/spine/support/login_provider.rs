@@ -25,6 +25,17 @@ use super::{client::Client, now};
 pub const CLIENT_ID: &str = "tidegate-portal";
 pub const CLIENT_SECRET: &str = "a secret of the portal & its provider";
 
+/// How the client says that it is the client.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// `client_secret_basic`.
+    Header,
+    /// `client_secret_post`.
+    Form,
+    /// It has no secret.
+    Public,
+}
+
 /// What the provider does.
 #[derive(Clone)]
 pub struct Behaviour {
@@ -40,6 +51,8 @@ pub struct Behaviour {
     pub error: Option<String>,
     /// The token endpoint's answer, whatever it is asked.
     pub token_answer: Option<(u16, String)>,
+    /// What it takes for a proof of the client.
+    pub authentication: Authentication,
     /// Every connection is dropped.
     pub is_down: bool,
 }
@@ -54,6 +67,7 @@ impl Default for Behaviour {
             named: None,
             error: None,
             token_answer: None,
+            authentication: Authentication::Header,
             is_down: false,
         }
     }
@@ -308,7 +322,18 @@ impl State {
         };
         let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let pair = format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET));
-        if asked.authorization != Some(format!("Basic {}", BASE64.encode(pair.as_bytes()))) {
+        let header = format!("Basic {}", BASE64.encode(pair.as_bytes()));
+        let expected = match behaviour.authentication {
+            Authentication::Header => (Some(&*header), None, None),
+            Authentication::Form => (None, Some(CLIENT_ID), Some(CLIENT_SECRET)),
+            Authentication::Public => (None, Some(CLIENT_ID), None),
+        };
+        let found = (
+            asked.authorization.as_deref(),
+            asked.parameter("client_id"),
+            asked.parameter("client_secret"),
+        );
+        if found != expected {
             return refused("invalid_client");
         }
         assert_eq!(asked.parameter("grant_type"), Some("authorization_code"));
