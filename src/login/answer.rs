@@ -66,6 +66,10 @@ impl Answer {
 /// The headers that go with a status.
 fn explain(error: &LoginError, headers: &mut HeaderMap) {
     let (name, value) = match (error, error.status()) {
+        (LoginError::Busy(busy), _) => {
+            headers.insert(header::RETRY_AFTER, busy.seconds().into());
+            return;
+        }
         (LoginError::Method(allowed), _) => (header::ALLOW, *allowed),
         // No scheme of HTTP authentication: browsers would ask for a password.
         (_, 401) => (header::WWW_AUTHENTICATE, "Cookie realm=\"Tidegate\""),

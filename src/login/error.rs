@@ -7,6 +7,7 @@ use super::attempt::AttemptError;
 use super::flow::FlowError;
 use crate::audit::Reason;
 use crate::authn::{SessionError, oidc::TokenError};
+use crate::doors::limit::Busy;
 use std::borrow::Cow;
 
 /// A page that was refused. `Display` is for the operator, [`LoginError::words`] for the person.
@@ -14,6 +15,8 @@ use std::borrow::Cow;
 pub(crate) enum LoginError {
     #[error("browsers cannot log in here: there is no `[login]` in the configuration")]
     NotConfigured,
+    #[error(transparent)]
+    Busy(Busy),
     #[error("the method is not `{0}`")]
     Method(&'static str),
     #[error("the request is no visit of a page: its `{0}` says so")]
@@ -73,6 +76,7 @@ impl LoginError {
         match self {
             Self::NotConfigured | Self::UnknownIssuer => 404,
             Self::Method(_) => 405,
+            Self::Busy(_) => 429,
             Self::Parameter(_)
             | Self::TwoSessions
             | Self::Attempt(_)
@@ -101,6 +105,7 @@ impl LoginError {
         match self {
             Self::NotConfigured => "NotFound",
             Self::Method(_) => "MethodNotAllowed",
+            Self::Busy(_) => "Throttling",
             Self::NotAVisit(_) => "NotAVisit",
             Self::Parameter(_) | Self::NoCode | Self::Form(_) => "InvalidRequest",
             Self::UnknownIssuer => "UnknownIssuer",
@@ -128,6 +133,7 @@ impl LoginError {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::NotConfigured | Self::UnknownIssuer | Self::Method(_) => Reason::Unsupported,
+            Self::Busy(_) => Reason::Limited,
             Self::Parameter(_) | Self::NoCode | Self::TwoSessions => Reason::Malformed,
             Self::NotLoggedIn | Self::NotAVisit(_) | Self::Forged(_) | Self::Revoked(_) => {
                 Reason::Unauthenticated
@@ -159,6 +165,11 @@ impl LoginError {
                 "This page cannot be used like that",
                 "Open it in a browser.",
                 false,
+            ),
+            Self::Busy(_) => (
+                "Too many logins at once",
+                "They come from your network. Try again in a moment.",
+                true,
             ),
             Self::NotAVisit(_) => (
                 "This page is for people",

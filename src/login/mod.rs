@@ -36,6 +36,7 @@ use crate::authn::{KeyRing, Principal};
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::doors::limit::Busy;
 use answer::Answer;
 use attempt::UsedStates;
 use http::{Response, request::Parts};
@@ -206,6 +207,11 @@ impl Login {
 /// The page for whoever asks for a login where there is none.
 pub(crate) fn not_configured(visit: Visit<'_>) -> Visited {
     Answer::default().render(visit, None, Some(LoginError::NotConfigured))
+}
+
+/// The page for whoever begins too many logins.
+pub(crate) fn too_many(visit: Visit<'_>, busy: Busy) -> Visited {
+    Answer::default().render(visit, None, Some(LoginError::Busy(busy)))
 }
 
 /// The page for a form that cannot be read.

@@ -3,9 +3,10 @@
 use super::Pipeline;
 use crate::audit::{AuthMethod, Kind, Trail};
 use crate::authn::Principal;
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::dialect::s3;
 use crate::generation::Generation;
+use crate::listener::Connection;
 use crate::login::{self, LoginError, Route, Visit, Visited};
 use crate::operation::{DeclaredPayload, PayloadMode};
 use http::{Method, Response, header, request::Parts};
@@ -19,6 +20,7 @@ impl Pipeline {
     pub(super) async fn show_page(
         &self,
         generation: &Generation,
+        connection: &Connection,
         route: &Route,
         head: &Parts,
         body: Incoming,
@@ -28,15 +30,7 @@ impl Pipeline {
         trail.kind(Kind::Auth);
         trail.call("login", operation, read_only);
         let form = match head.method {
-            Method::POST => {
-                let stall = generation.config.server.stall_timeout;
-                let declared = DeclaredPayload {
-                    length: content_length(head),
-                    mode: PayloadMode::Unsigned,
-                    ..DeclaredPayload::none()
-                };
-                s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
-            }
+            Method::POST => Self::page_form(generation, head, body, trail).await,
             _ => Ok(bytes::Bytes::new()),
         };
         let request_id = trail.request_id().to_string();
@@ -47,16 +41,37 @@ impl Pipeline {
             request_id: &request_id,
             now: self.clock.now(),
         };
+        // Whoever begins a login makes us ask an issuer; whoever looks at a page does not.
+        let limited = match route {
+            Route::Login | Route::Callback(_) => generation.door_limit.admit(connection.peer.ip()),
+            Route::Home | Route::Logout => Ok(()),
+        };
         let admits = |principal: &Principal| admits(generation, principal);
-        let visited = match (&generation.login, form) {
-            (None, _) => login::not_configured(visit(&[])),
-            (Some(_), Err(error)) => login::unreadable(visit(&[]), error),
-            (Some(login), Ok(form)) => login.serve(visit(&form), &admits).await,
+        let visited = match (&generation.login, limited, form) {
+            (None, _, _) => login::not_configured(visit(&[])),
+            (Some(_), Err(busy), _) => login::too_many(visit(&[]), busy),
+            (Some(_), Ok(()), Err(error)) => login::unreadable(visit(&[]), error),
+            (Some(login), Ok(()), Ok(form)) => login.serve(visit(&form), &admits).await,
         };
         let answer = visited.refusal.as_ref().map_or("ok", LoginError::code);
         self.metrics.sts_request(operation, answer);
         record(trail, route, &visited, &request_id);
         visited.response
+    }
+
+    async fn page_form(
+        generation: &Generation,
+        head: &Parts,
+        body: Incoming,
+        trail: &mut Trail,
+    ) -> Result<bytes::Bytes, BodyError> {
+        let stall = generation.config.server.stall_timeout;
+        let declared = DeclaredPayload {
+            length: content_length(head),
+            mode: PayloadMode::Unsigned,
+            ..DeclaredPayload::none()
+        };
+        s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
     }
 }
 

@@ -429,6 +429,36 @@ async fn a_cookie_opens_nothing_but_the_pages() {
     // Nor is it any other token, or any other token it.
     let traded = world.anonymous().assume_role(&cookie).await;
     assert_eq!(&*traded.code(), "InvalidIdentityToken", "{}", traded.text());
+    let bearer = format!("Bearer {cookie}");
+    for target in ["/lake/page.html", "/_tidegate/whoami"] {
+        let answer = browser
+            .send(browser.request("GET", target, &[("authorization", &bearer)], ""))
+            .await;
+        assert!(
+            matches!(answer.status, 400 | 401 | 403),
+            "{target}: {}",
+            answer.text()
+        );
+    }
+    let exchanged = form(&[
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("subject_token", &world.token("etl")),
+    ]);
+    let exchanged = browser.submit("/_tidegate/token", &exchanged).await;
+    assert_eq!(exchanged.status, 200, "{}", exchanged.text());
+    let exchanged: serde_json::Value = serde_json::from_slice(&exchanged.body).unwrap();
+    let access_token = exchanged["access_token"].as_str().unwrap().to_owned();
+    // At the doors beside, a cookie is nothing.
+    for door in ["/_tidegate/whoami", "/_tidegate/credentials"] {
+        let answer = browser.send(browser.request("GET", door, &VISIT, "")).await;
+        assert!(
+            matches!(answer.status, 400 | 401 | 403),
+            "{door}: {}",
+            answer.text()
+        );
+        assert!(!answer.text().contains("staff:ana"), "{door}");
+    }
     let mut keys = world.session("etl").await;
     let session_token = keys.session_token.replace(cookie.clone()).unwrap();
     let mut signer = world.anonymous();
@@ -437,7 +467,14 @@ async fn a_cookie_opens_nothing_but_the_pages() {
         .get("/lake/page.html")
         .await
         .refused("cookie as session token", 400, "InvalidToken");
-    for other in [&*session_token, &token, &world.token("etl"), "", "x"] {
+    for other in [
+        &*session_token,
+        &*access_token,
+        &token,
+        &world.token("etl"),
+        "",
+        "x",
+    ] {
         let mut stranger = Browser::new(&world);
         stranger.jar.insert(SESSION.to_owned(), other.to_owned());
         let answer = stranger.open("/_tidegate/").await;
@@ -446,7 +483,7 @@ async fn a_cookie_opens_nothing_but_the_pages() {
         world.recorded(&answer, "deny", "bad-token").await;
     }
     world.untouched("a cookie");
-    world.kept_secret(&[&cookie]);
+    world.kept_secret(&[&cookie, &access_token]);
 }
 
 // OID-10
