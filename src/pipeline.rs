@@ -144,12 +144,13 @@ impl Pipeline {
             return Box::pin(self.issue_session(generation, connection, head, body, trail)).await;
         }
         if s3::is_door(&head, domains) {
-            return match Route::of(head.uri.path()) {
-                Some(page) => {
-                    Ok(Box::pin(self.show_page(generation, connection, &page, &head, body, trail)).await)
-                }
-                None => Box::pin(self.knock(generation, connection, head, body, trail)).await,
-            };
+            if let Some(login) = &generation.login
+                && let Some(route) = Route::of(head.uri.path())
+            {
+                let page = self.show_page((generation, login), connection, (&route, &head), body, trail);
+                return Ok(Box::pin(page).await);
+            }
+            return Box::pin(self.knock(generation, connection, head, body, trail)).await;
         }
         if is_form(&head, domains) {
             return Box::pin(self.post_object(generation, connection, head, body, trail)).await;

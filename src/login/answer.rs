@@ -24,12 +24,7 @@ impl Answer {
         self.content = Some(Content::Page(page));
     }
 
-    pub(super) fn render(
-        mut self,
-        visit: Visit<'_>,
-        origin: Option<&str>,
-        refusal: Option<LoginError>,
-    ) -> Visited {
+    pub(super) fn render(mut self, visit: Visit<'_>, origin: &str, refusal: Option<LoginError>) -> Visited {
         let head = visit.head.method == Method::HEAD;
         let refused = |error: &LoginError| {
             page::refusal(error.status(), &error.words(), origin, visit.request_id).render(head)

@@ -13,8 +13,6 @@ use std::borrow::Cow;
 /// A page that was refused. `Display` is for the operator, [`LoginError::words`] for the person.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
-    #[error("browsers cannot log in here: there is no `[login]` in the configuration")]
-    NotConfigured,
     #[error(transparent)]
     Busy(Busy),
     #[error("the method is not `{0}`")]
@@ -33,7 +31,8 @@ pub(crate) enum LoginError {
     Session(#[source] SessionError),
     #[error("the session's issuer is not configured any more")]
     IssuerRemoved,
-    #[error("the principal is revoked: {0}")]
+    #[expect(dead_code, reason = "what revokes is asked in `pipeline::login::admits`")]
+    #[error("the session or its principal was {0}")]
     Revoked(String),
     #[error("the login is not one of this browser")]
     Attempt(#[source] AttemptError),
@@ -74,7 +73,7 @@ pub(super) struct Words {
 impl LoginError {
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::NotConfigured | Self::UnknownIssuer => 404,
+            Self::UnknownIssuer => 404,
             Self::Method(_) => 405,
             Self::Busy(_) => 429,
             Self::Parameter(_)
@@ -103,7 +102,6 @@ impl LoginError {
     /// For the audit record.
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::NotConfigured => "NotFound",
             Self::Method(_) => "MethodNotAllowed",
             Self::Busy(_) => "Throttling",
             Self::NotAVisit(_) => "NotAVisit",
@@ -132,7 +130,7 @@ impl LoginError {
     /// The audit record's reason.
     pub(crate) fn reason(&self) -> Reason {
         match self {
-            Self::NotConfigured | Self::UnknownIssuer | Self::Method(_) => Reason::Unsupported,
+            Self::UnknownIssuer | Self::Method(_) => Reason::Unsupported,
             Self::Busy(_) => Reason::Limited,
             Self::Parameter(_) | Self::NoCode | Self::TwoSessions => Reason::Malformed,
             Self::NotLoggedIn | Self::NotAVisit(_) | Self::Forged(_) | Self::Revoked(_) => {
@@ -160,7 +158,6 @@ impl LoginError {
     /// What the person in front of the browser is told.
     pub(super) fn words(&self) -> Words {
         let (title, text, again) = match self {
-            Self::NotConfigured => ("There is no such page", "Check the address.", false),
             Self::Method(_) => (
                 "This page cannot be used like that",
                 "Open it in a browser.",
@@ -289,8 +286,9 @@ impl LoginError {
             Self::Revoked(why) => {
                 return Words {
                     title: "Your access was revoked",
-                    text: format!("{why} Ask your administrator.").into(),
-                    again: false,
+                    text: format!("It was {why}. If you log in and read this again, ask your administrator.")
+                        .into(),
+                    again: true,
                 };
             }
             Self::Forged(_) => (

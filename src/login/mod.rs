@@ -36,7 +36,6 @@ use crate::authn::{KeyRing, Principal};
 use crate::body::Body;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::doors::limit::Busy;
 use answer::Answer;
 use attempt::UsedStates;
 use http::{Response, request::Parts};
@@ -178,7 +177,12 @@ impl Login {
             },
             Err(error) => Err(error),
         };
-        answer.render(visit, Some(&self.origin), outcome.err())
+        answer.render(visit, &self.origin, outcome.err())
+    }
+
+    /// Refuses a page before it is looked at.
+    pub(crate) fn refuse(&self, visit: Visit<'_>, error: LoginError) -> Visited {
+        Answer::default().render(visit, &self.origin, Some(error))
     }
 
     /// Is this a person who opens a page? Browsers say so of every request that they make; other programs say
@@ -202,19 +206,4 @@ impl Login {
         }
         Ok(())
     }
-}
-
-/// The page for whoever asks for a login where there is none.
-pub(crate) fn not_configured(visit: Visit<'_>) -> Visited {
-    Answer::default().render(visit, None, Some(LoginError::NotConfigured))
-}
-
-/// The page for whoever begins too many logins.
-pub(crate) fn too_many(visit: Visit<'_>, busy: Busy) -> Visited {
-    Answer::default().render(visit, None, Some(LoginError::Busy(busy)))
-}
-
-/// The page for a form that cannot be read.
-pub(crate) fn unreadable(visit: Visit<'_>, error: crate::body::BodyError) -> Visited {
-    Answer::default().render(visit, None, Some(LoginError::Form(error)))
 }

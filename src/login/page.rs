@@ -95,9 +95,9 @@ pub(super) fn logged_out() -> Page {
 }
 
 /// Whatever went wrong. `origin` is where logins begin.
-pub(super) fn refusal(status: u16, words: &Words, origin: Option<&str>, request_id: &str) -> Page {
+pub(super) fn refusal(status: u16, words: &Words, origin: &str, request_id: &str) -> Page {
     let mut main = format!("<p>{}</p>", Escaped(&words.text));
-    if let Some(origin) = origin.filter(|_| words.again) {
+    if words.again {
         // Absolute: under another name of this host the browser's cookies would be others.
         let _ = write!(
             main,
@@ -251,7 +251,7 @@ mod tests {
             text: hostile.into(),
             again: true,
         };
-        let page = refusal(400, &words, Some("https://s3.test"), "<script>");
+        let page = refusal(400, &words, "https://s3.test", "<script>");
         check(
             page,
             &["https://s3.test/_tidegate/login", "&lt;script&gt;</code>"],

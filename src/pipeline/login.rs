@@ -7,7 +7,7 @@ use crate::body::{Body, BodyError};
 use crate::dialect::s3;
 use crate::generation::Generation;
 use crate::listener::Connection;
-use crate::login::{self, LoginError, Route, Visit, Visited};
+use crate::login::{Login, LoginError, Route, Visit, Visited};
 use crate::operation::{DeclaredPayload, PayloadMode};
 use http::{Method, Response, header, request::Parts};
 use hyper::body::Incoming;
@@ -19,10 +19,9 @@ impl Pipeline {
     /// Answers a request for a page, errors included.
     pub(super) async fn show_page(
         &self,
-        generation: &Generation,
+        (generation, login): (&Generation, &Login),
         connection: &Connection,
-        route: &Route,
-        head: &Parts,
+        (route, head): (&Route, &Parts),
         body: Incoming,
         trail: &mut Trail,
     ) -> Response<Body> {
@@ -47,11 +46,10 @@ impl Pipeline {
             Route::Home | Route::Logout => Ok(()),
         };
         let admits = |principal: &Principal| admits(generation, principal);
-        let visited = match (&generation.login, limited, form) {
-            (None, _, _) => login::not_configured(visit(&[])),
-            (Some(_), Err(busy), _) => login::too_many(visit(&[]), busy),
-            (Some(_), Ok(()), Err(error)) => login::unreadable(visit(&[]), error),
-            (Some(login), Ok(()), Ok(form)) => login.serve(visit(&form), &admits).await,
+        let visited = match (limited, form) {
+            (Err(busy), _) => login.refuse(visit(&[]), LoginError::Busy(busy)),
+            (Ok(()), Err(error)) => login.refuse(visit(&[]), LoginError::Form(error)),
+            (Ok(()), Ok(form)) => login.serve(visit(&form), &admits).await,
         };
         let answer = visited.refusal.as_ref().map_or("ok", LoginError::code);
         self.metrics.sts_request(operation, answer);

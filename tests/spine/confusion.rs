@@ -1,6 +1,8 @@
 //! Each kind of token opens its own kind of door, and no other.
 
 use crate::doors::access_token;
+use crate::support::browser::{ATTEMPT, Browser, ORIGIN, SESSION};
+use crate::support::login_provider::LoginProvider;
 use crate::support::{Client, Payload, Settings, World, form};
 use serde_json::Value;
 
@@ -27,9 +29,13 @@ enum Acceptor {
     UploadId,
     /// `continuation-token`.
     ContinuationToken,
+    /// The cookie of a browser.
+    Cookie,
+    /// The cookie of a login that was begun.
+    LoginState,
 }
 
-const ACCEPTORS: [Acceptor; 10] = [
+const ACCEPTORS: [Acceptor; 12] = [
     Acceptor::SessionToken,
     Acceptor::Presigned,
     Acceptor::Bearer,
@@ -40,10 +46,12 @@ const ACCEPTORS: [Acceptor; 10] = [
     Acceptor::Introspection,
     Acceptor::UploadId,
     Acceptor::ContinuationToken,
+    Acceptor::Cookie,
+    Acceptor::LoginState,
 ];
 
-/// Whether `token` is taken there. `etl` has a session of its own to sign with.
-async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
+/// Whether `token` is taken there. `etl` has a session of its own to sign with; `state` is of a login that is open.
+async fn taken(acceptor: Acceptor, etl: &Client, token: &str, state: &str) -> bool {
     let with = || {
         let mut client = etl.clone();
         client.keys_mut().session_token = Some(token.to_owned());
@@ -94,6 +102,20 @@ async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
             let target = format!("/team?list-type=2&prefix=tmp%2F&continuation-token={encoded}");
             etl.get(&target).await
         }
+        Acceptor::Cookie => {
+            let cookie = format!("{SESSION}={token}");
+            etl.send(etl.unsigned("GET", "/_tidegate/", &[("cookie", &cookie)], b""))
+                .await
+        }
+        Acceptor::LoginState => {
+            let target = format!("/_tidegate/callback/staff?code=of-nobody&state={state}");
+            let cookie = format!("{ATTEMPT}{}={token}", &state[..16]);
+            let answer = etl
+                .send(etl.unsigned("GET", &target, &[("cookie", &cookie)], b""))
+                .await;
+            // Taken, it is the code that is refused.
+            return answer.status != 400;
+        }
     };
     match answer.status {
         200 => true,
@@ -105,10 +127,13 @@ async fn taken(acceptor: Acceptor, etl: &Client, token: &str) -> bool {
 // SES-03
 #[tokio::test]
 async fn a_token_of_one_kind_opens_no_door_of_another() {
+    let provider = LoginProvider::start("staff").await;
     // Continuation tokens are sealed where a bucket is a folder.
     let world = World::with(Settings {
-        more: "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"team/\"\n"
-            .to_owned(),
+        more: format!(
+            "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"team/\"\n[login]\nurl = \"{ORIGIN}\"\n{}",
+            provider.table()
+        ),
         policies: vec![(
             "team",
             "permit (principal == Tidegate::Workload::\"idp:etl\", action, resource);".to_owned(),
@@ -129,10 +154,17 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
     let (session, upload) = (keys.session_token.unwrap(), begun.element("UploadId").unwrap());
     let continuation = listed.element("NextContinuationToken").unwrap();
     let (access, identity) = (access_token(&world, "etl").await, world.token("etl"));
+    let mut browser = Browser::new(&world);
+    browser.login(&provider).await;
+    let (cookie, form_token) = (browser.jar[SESSION].clone(), browser.form_token().await);
+    browser.consent(&provider, "/_tidegate/login").await;
+    let begun = provider.asked("/authorize").pop().unwrap();
+    let state = begun.parameter("state").unwrap();
+    let login = browser.jar[&browser.attempts()[0]].clone();
 
     // Every kind of token that leaves this process or comes into it, and the doors that it opens.
     use Acceptor::*;
-    let kinds: [(&str, &str, &[Acceptor]); 7] = [
+    let kinds: [(&str, &str, &[Acceptor]); 11] = [
         ("session token", &session, &[SessionToken, Presigned]),
         ("access token", &access, &[Bearer, WhoAmI, Introspection]),
         (
@@ -144,16 +176,29 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
         ("continuation token", &continuation, &[ContinuationToken]),
         ("secret access key", &keys.secret_access_key, &[]),
         ("access key id", &keys.access_key_id, &[]),
+        ("cookie", &cookie, &[Cookie]),
+        ("login", &login, &[LoginState]),
+        ("state", state, &[]),
+        ("token of a form", &form_token, &[]),
     ];
     for (kind, token, opens) in kinds {
         for acceptor in ACCEPTORS {
             let before = world.target_requests().len();
-            let taken = taken(acceptor, &etl, token).await;
+            let taken = taken(acceptor, &etl, token, state).await;
             assert_eq!(taken, opens.contains(&acceptor), "{kind} at {acceptor:?}");
             if !taken {
                 assert_eq!(world.target_requests().len(), before, "{kind} at {acceptor:?}");
             }
         }
     }
-    world.kept_secret(&[&session, &access, &identity, &upload, &keys.secret_access_key]);
+    world.kept_secret(&[
+        &session,
+        &access,
+        &identity,
+        &upload,
+        &keys.secret_access_key,
+        &cookie,
+        &login,
+        state,
+    ]);
 }
