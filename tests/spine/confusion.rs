@@ -131,7 +131,8 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
     // Continuation tokens are sealed where a bucket is a folder.
     let world = World::with(Settings {
         more: format!(
-            "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"team/\"\n[login]\nurl = \"{ORIGIN}\"\n{}",
+            "[buckets.team]\ntarget = \"store\"\nbucket = \"acme-lake-prod\"\nprefix = \"team/\"\n\
+             [login]\nurl = \"{ORIGIN}\"\n{}",
             provider.table()
         ),
         policies: vec![(
