@@ -99,7 +99,6 @@ pub(crate) struct Terms<'a> {
 
 impl<'a> Terms<'a> {
     /// Terms that add nothing to an identity.
-    #[cfg(test)]
     pub(crate) fn plain(identity: &'a Identity, name: &'a str, lifetime: Duration) -> Self {
         Self {
             identity,

@@ -31,7 +31,6 @@ pub(crate) enum LoginError {
     Session(#[source] SessionError),
     #[error("the session's issuer is not configured any more")]
     IssuerRemoved,
-    #[expect(dead_code, reason = "what revokes is asked in `pipeline::login::admits`")]
     #[error("the session or its principal was {0}")]
     Revoked(String),
     #[error("the login is not one of this browser")]

@@ -2,7 +2,7 @@
 
 use super::Pipeline;
 use crate::audit::{AuthMethod, Kind, Trail};
-use crate::authn::Principal;
+use crate::authn::{AuthnError, Principal};
 use crate::body::{Body, BodyError};
 use crate::dialect::s3;
 use crate::generation::Generation;
@@ -75,10 +75,10 @@ impl Pipeline {
 
 /// Whether a session that opens may still be used: the one place that is asked, for each page and each login.
 fn admits(generation: &Generation, principal: &Principal) -> Result<(), LoginError> {
-    match generation.trusts(principal) {
-        true => Ok(()),
-        false => Err(LoginError::IssuerRemoved),
-    }
+    generation.admit(principal).map_err(|error| match error {
+        AuthnError::Revoked { revocation, .. } => LoginError::Revoked(revocation.told()),
+        _ => LoginError::IssuerRemoved,
+    })
 }
 
 fn record(trail: &mut Trail, route: &Route, visited: &Visited, request_id: &str) {
