@@ -6,6 +6,7 @@ use super::clocks::Clocks;
 use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
 use crate::authn::oidc::{IssuerState, LEEWAY};
+use crate::clock::Drift;
 use crate::credentials::CredentialState;
 use crate::generation::{Generation, Problem};
 use crate::telemetry::{Metrics, Outcome, Party};
@@ -127,17 +128,11 @@ impl Reporter {
             self.metrics.forget_clock_drift(Party::Issuer, gone);
         }
         self.timed = timed;
-        let mut off = Vec::new();
-        for (name, drift) in drifts {
+        for (name, drift) in &drifts {
             let ahead = jiff::SignedDuration::from_secs(drift.seconds());
-            self.metrics.clock_drift(Party::Issuer, &name, ahead);
-            if drift.exceeds(LEEWAY) {
-                off.push(format!(
-                    "the clock of issuer `{name}` is {drift} of ours: its tokens seem to be of the future, or end too early"
-                ));
-            }
+            self.metrics.clock_drift(Party::Issuer, name, ahead);
         }
-        off
+        drifts.iter().filter_map(of_clock).collect()
     }
 
     fn count_credentials(&mut self, generation: &Generation) {
@@ -185,6 +180,12 @@ fn of_issuer((name, state): &(Box<str>, IssuerState)) -> Option<String> {
     }
 }
 
+fn of_clock((name, drift): &(Box<str>, Drift)) -> Option<String> {
+    drift.exceeds(LEEWAY).then(|| {
+        format!("seen from here the clock of issuer `{name}` is {drift}: its tokens seem to be of the future or of the past")
+    })
+}
+
 fn of_credential((name, state): (&str, CredentialState)) -> Option<String> {
     match state {
         CredentialState::Unused | CredentialState::Ready { .. } => None,
@@ -203,5 +204,22 @@ fn of_credential((name, state): (&str, CredentialState)) -> Option<String> {
         CredentialState::Unavailable { cause } => Some(format!(
             "there is no credential for target `{name}`, its buckets answer 503: {cause}"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[test]
+    fn a_clock_is_worth_a_word_when_tokens_are_refused_for_it() {
+        let at = |seconds: i64| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let of = |seconds| of_clock(&("idp".into(), Drift::seen(at(seconds), at(0), at(0))));
+        assert_eq!(of(30), None);
+        assert_eq!(of(-30), None);
+        let ahead = "seen from here the clock of issuer `idp` is 31 s ahead: its tokens seem to be of the future or of the past";
+        assert_eq!(of(31).as_deref(), Some(ahead));
+        assert!(of(-1020).is_some_and(|text| text.contains("is 17 min behind: ")));
     }
 }
