@@ -90,9 +90,10 @@ impl Place {
 }
 
 impl Fresh {
-    pub(super) fn renewal(&self) -> Renewal {
+    /// Somebody at a terminal is there to log in; whatever else runs this fails at once, unless it was told otherwise.
+    pub(super) fn renewal(&self, client: &Client) -> Renewal {
         Renewal {
-            auto_login: self.auto_login,
+            auto_login: self.auto_login || client.console().is_attended(),
             window: self.window,
             cache: !self.no_cache,
         }
@@ -153,5 +154,77 @@ fn identity(written: &str) -> Result<String, String> {
     match IdentityKind::parse(written) {
         Some(kind) => Ok(kind.name().to_owned()),
         None => Err(format!("expected {}", IdentityKind::ACCEPTED)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cli, Command};
+    use clap::{Parser, error::ErrorKind};
+    use std::time::Duration;
+
+    fn parse(line: &str) -> Result<Command, ErrorKind> {
+        Cli::try_parse_from(line.split(' '))
+            .map(|cli| cli.command)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_commands_of_callers_are_understood_as_they_are_documented() {
+        for line in [
+            "tidegate login https://s3.acme.example",
+            "tidegate login --device --store file",
+            "tidegate login --no-browser --issuer okta",
+            "tidegate login --role exporter --json",
+            "tidegate logout --everywhere",
+            "tidegate whoami --profile lake --identity gcp-metadata",
+            "tidegate exec --serve -- python train.py --epochs 3",
+            "tidegate env --shell fish --no-cache",
+            "tidegate credential-process --profile lake --auto-login --window 5m",
+            "tidegate credential-process --identity kubernetes --token-file /token --audience a --endpoint https://s3.acme.example",
+            "tidegate serve-credentials --port 9911 --authorization-file token",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+        let Ok(Command::Login(login)) = parse("tidegate login --tag audit=CHG-1042 --tag team=data --ttl 8h")
+        else {
+            panic!("no login");
+        };
+        assert_eq!(login.session.ttl, Some(Duration::from_secs(8 * 3600)));
+        assert_eq!(
+            login.session.tag,
+            [
+                ("audit".into(), "CHG-1042".into()),
+                ("team".into(), "data".into())
+            ]
+        );
+        let Ok(Command::Exec(exec)) = parse("tidegate exec -- aws s3 ls --json") else {
+            panic!("no exec")
+        };
+        assert_eq!(exec.command, ["aws", "s3", "ls", "--json"]);
+        assert!(!exec.place.json && exec.fresh.window == Duration::from_secs(900));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_before_anything_happens() {
+        let check = |line: &str, kind: ErrorKind| assert_eq!(parse(line).err(), Some(kind), "{line}");
+        check(
+            "tidegate login --device --no-browser",
+            ErrorKind::ArgumentConflict,
+        );
+        check(
+            "tidegate login https://a --endpoint https://b",
+            ErrorKind::ArgumentConflict,
+        );
+        check("tidegate login --tag audit", ErrorKind::ValueValidation);
+        check("tidegate login --ttl 8", ErrorKind::ValueValidation);
+        check("tidegate login --store vault", ErrorKind::InvalidValue);
+        check(
+            "tidegate credential-process --identity gcp",
+            ErrorKind::ValueValidation,
+        );
+        check("tidegate exec", ErrorKind::MissingRequiredArgument);
+        check("tidegate exec ls", ErrorKind::UnknownArgument);
+        check("tidegate env --shell csh", ErrorKind::InvalidValue);
     }
 }

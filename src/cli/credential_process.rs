@@ -54,7 +54,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     // The document of this command is JSON anyhow, and an error is no document: SDKs read standard error.
     choice::run(false, async || {
         let client = choice::client(&args.place.choice(&args.who, &args.session))?;
-        let keys = client.keys(args.fresh.renewal()).await?;
+        let keys = client.keys(args.fresh.renewal(&client)).await?;
         writeln!(out, "{}", document(&keys))?;
         Ok(0)
     })

@@ -54,7 +54,7 @@ Exit codes: 0 printed, 1 failed or denied, 2 the command was not understood, 3 n
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     choice::run(args.place.json, async || {
         let client = choice::client(&args.place.choice(&args.who, &args.session))?;
-        let keys = client.keys(args.fresh.renewal()).await?;
+        let keys = client.keys(args.fresh.renewal(&client)).await?;
         let variables = client.variables().of_keys(&keys);
         if args.place.json {
             let document: serde_json::Map<_, _> = variables

@@ -54,15 +54,10 @@ pub fn run(args: &Args) -> ExitCode {
     choice::run(false, async || {
         let client = choice::client(&args.place.choice(&args.who, &args.session))?;
         // Before it starts, also with `--serve`: a program that fails in its middle is worse.
-        let mut renewal = args.fresh.renewal();
-        renewal.auto_login |= client.console().is_attended();
+        let renewal = args.fresh.renewal(&client);
         let keys = client.keys(renewal).await?;
         if !args.serve {
-            return Err(take_place(
-                &client,
-                &args.command,
-                &client.variables().of_keys(&keys),
-            ));
+            return Err(take_place(&args.command, &client.variables().of_keys(&keys)));
         }
         let client = Arc::new(client);
         let door = Arc::new(Door::open(0, renewal).await?);
@@ -73,12 +68,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// Becomes the program. Comes back only with an error.
-fn take_place(
-    client: &Client,
-    words: &[String],
-    variables: &[(&'static str, Option<String>)],
-) -> ClientError {
-    let _ = client;
+fn take_place(words: &[String], variables: &[(&'static str, Option<String>)]) -> ClientError {
     let (program, mut command) = prepare(words, variables);
     ClientError::Program {
         program,

@@ -1,7 +1,7 @@
 //! `tidegate logout`: forgets a login, here and at the identity provider.
 
 use super::choice::{self, Place, Session, Who};
-use crate::client::{Client, ClientError, LoggedOut};
+use crate::client::{Client, ClientError, Console, LoggedOut, SettingsError};
 use serde_json::json;
 use std::io::Write;
 use std::process::ExitCode;
@@ -31,7 +31,12 @@ Exit codes: 0 nobody is logged in any more, 1 failed, 2 the command was not unde
 /// Logs out.
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     choice::run(args.place.json, async || {
-        let client = choice::client(&args.place.choice(&Who::default(), &Session::default()))?;
+        let client = match choice::client(&args.place.choice(&Who::default(), &Session::default())) {
+            Ok(client) => client,
+            // Nobody says which, and nobody has ever logged in.
+            Err(ClientError::Settings(SettingsError::NoEndpoint)) => return nobody(args.place.json, out),
+            Err(error) => return Err(error),
+        };
         let gone = client.log_out(args.everywhere).await?;
         if args.place.json {
             let gone: Vec<_> = gone.iter().map(document).collect();
@@ -39,8 +44,17 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
         } else {
             say(&client, &gone, args.everywhere);
         }
-        Ok::<_, ClientError>(0)
+        Ok(0)
     })
+}
+
+fn nobody(json: bool, out: &mut dyn Write) -> Result<u8, ClientError> {
+    if json {
+        writeln!(out, "{}", json!({ "logged_out": [] }))?;
+    } else {
+        Console::of_process().say("Nobody was logged in.");
+    }
+    Ok(0)
 }
 
 fn say(client: &Client, gone: &[LoggedOut], everywhere: bool) {

@@ -54,8 +54,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     choice::run(args.place.json, async || {
         let client = choice::client(&args.place.choice(&args.who, &args.session))?;
         // A door behind which there is nothing is better not opened.
-        client.keys(args.fresh.renewal()).await?;
-        let door = Door::open(args.port, args.fresh.renewal()).await?;
+        client.keys(args.fresh.renewal(&client)).await?;
+        let door = Door::open(args.port, args.fresh.renewal(&client)).await?;
         announce(args, &client, &door, out)?;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

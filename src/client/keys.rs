@@ -70,7 +70,7 @@ impl Client {
         if let Some(cached) = self.fresh(entry.as_ref(), renewal, login.as_ref()) {
             return Ok(cached.keys);
         }
-        let lock = match self.lock(EXCHANGE, PATIENCE).await {
+        let lock = match self.lock(self.endpoint(), EXCHANGE, PATIENCE).await {
             Ok(lock) => lock,
             Err(error) => return self.make_do(entry.as_ref(), error),
         };

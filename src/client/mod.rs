@@ -104,7 +104,8 @@ impl Client {
             settings.ca = settings.ca.or(login.ca);
             settings.issuer_ca = settings.issuer_ca.or(login.issuer_ca);
         }
-        let fetcher = Fetcher::new(settings.ca.as_deref()).map_err(|error| unusable_ca(&settings, &error))?;
+        let fetcher = Fetcher::new(settings.ca.as_deref())
+            .map_err(|error| unusable_ca(settings.ca.as_deref(), &error))?;
         let gateway = Gateway::new(settings.endpoint()?, fetcher, clock.clone());
         Ok(Self {
             settings,
@@ -164,7 +165,7 @@ impl Client {
     /// For the identity provider and metadata servers, whose certificates need not be the gateway's.
     fn fetcher(&self) -> Result<Fetcher, ClientError> {
         let ca = self.settings.issuer_ca.as_deref().or(self.settings.ca.as_deref());
-        Fetcher::trusting_also(ca).map_err(|error| unusable_ca(&self.settings, &error))
+        Fetcher::trusting_also(ca).map_err(|error| unusable_ca(ca, &error))
     }
 
     /// What the keys are to be: what this run says, and what was said at the login.
@@ -178,12 +179,17 @@ impl Client {
         }
     }
 
-    /// Takes a lock of this gateway's. `None` where there can be none, which is said.
+    /// Takes a lock of a gateway's. `None` where there can be none, which is said.
     ///
     /// # Errors
     /// [`LockError::Busy`].
-    async fn lock(&self, purpose: &str, limit: Duration) -> Result<Option<Lock>, ClientError> {
-        let Some(path) = self.folder().map(|folder| self.lock_path(folder, purpose)) else {
+    async fn lock(
+        &self,
+        endpoint: &str,
+        purpose: &str,
+        limit: Duration,
+    ) -> Result<Option<Lock>, ClientError> {
+        let Some(path) = self.folder().map(|folder| lock_path(folder, endpoint, purpose)) else {
             return Ok(None);
         };
         let on_wait = |pid| {
@@ -203,16 +209,12 @@ impl Client {
             Err(busy @ LockError::Busy { .. }) => Err(busy.into()),
         }
     }
+}
 
-    fn lock_path(&self, folder: &Path, purpose: &str) -> PathBuf {
-        let name = data_encoding::HEXLOWER.encode(
-            aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, self.endpoint().as_bytes())
-                .as_ref()
-                .get(..16)
-                .unwrap_or_default(),
-        );
-        folder.join("locks").join(format!("{name}.{purpose}.lock"))
-    }
+fn lock_path(folder: &Path, endpoint: &str, purpose: &str) -> PathBuf {
+    folder
+        .join("locks")
+        .join(format!("{}.{purpose}.lock", store::name(endpoint)))
 }
 
 /// The lock that is held while somebody logs in.
@@ -220,12 +222,8 @@ const LOGIN: &str = "login";
 /// The lock that is held while keys are exchanged and tokens renewed.
 const EXCHANGE: &str = "exchange";
 
-fn unusable_ca(settings: &Settings, error: &FetchError) -> ClientError {
-    let named = settings
-        .ca
-        .as_deref()
-        .map(|ca| ca.display().to_string())
-        .unwrap_or_default();
+fn unusable_ca(ca: Option<&Path>, error: &FetchError) -> ClientError {
+    let named = ca.map(|ca| ca.display().to_string()).unwrap_or_default();
     let problem = crate::error::with_causes(error);
     ClientError::Settings(SettingsError::Ca {
         value: named,

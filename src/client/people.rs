@@ -7,6 +7,7 @@ use super::login::{self, Flow, Granted, Provider};
 use super::settings::LoginWay;
 use super::store::Login;
 use super::{Client, EXCHANGE, GatewayError, LOGIN, random};
+use crate::fetch::Fetcher;
 use crate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -78,7 +79,7 @@ impl Client {
     pub async fn log_in(&self, way: Option<LoginWay>, begun: Timestamp) -> Result<LoggedIn, ClientError> {
         // Before anybody types a password in vain.
         self.store()?;
-        let mut lock = self.lock(LOGIN, PATIENCE_WITH_OTHERS).await?;
+        let mut lock = self.lock(self.endpoint(), LOGIN, PATIENCE_WITH_OTHERS).await?;
         if let Some(login) = self.store()?.find(self.endpoint()).ok().flatten()
             && login.logged_in_at >= begun
         {
@@ -160,7 +161,7 @@ impl Client {
             }
             Err(error) => return Err(error.into()),
         };
-        let _lock = self.lock(EXCHANGE, PATIENCE_TO_KEEP).await?;
+        let _lock = self.lock(self.endpoint(), EXCHANGE, PATIENCE_TO_KEEP).await?;
         let store = self.store()?;
         if let Some(folder) = self.folder() {
             cache::forget(folder, self.endpoint());
@@ -210,9 +211,16 @@ impl Client {
         };
         let mut gone = Vec::new();
         for login in logins {
-            let _lock = self.lock(EXCHANGE, PATIENCE_TO_KEEP).await?;
+            let _lock = self.lock(&login.endpoint, EXCHANGE, PATIENCE_TO_KEEP).await?;
             let revoked = match store.tokens(&login).await {
-                Ok(tokens) => login::revoke(&login, &tokens, &self.fetcher()?).await,
+                Ok(tokens) => {
+                    // Of this login, and not of the gateway that happens to be named.
+                    let ca = login.issuer_ca.as_deref().or(login.ca.as_deref());
+                    match Fetcher::trusting_also(ca) {
+                        Ok(fetcher) => login::revoke(&login, &tokens, &fetcher).await,
+                        Err(_) => false,
+                    }
+                }
                 Err(error) => {
                     self.console.warn(crate::error::with_causes(&error));
                     false
@@ -252,7 +260,7 @@ impl Client {
     }
 
     async fn token_locked(&self) -> Result<(Secret, Option<Login>), ClientError> {
-        let _lock = self.lock(EXCHANGE, PATIENCE_TO_KEEP).await?;
+        let _lock = self.lock(self.endpoint(), EXCHANGE, PATIENCE_TO_KEEP).await?;
         self.token().await
     }
 

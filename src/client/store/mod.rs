@@ -200,7 +200,7 @@ impl Store {
 }
 
 /// What a gateway's login is called in files and keychains.
-fn name(endpoint: &str) -> String {
+pub(super) fn name(endpoint: &str) -> String {
     HEXLOWER.encode(
         digest(&SHA256, endpoint.as_bytes())
             .as_ref()
