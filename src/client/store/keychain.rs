@@ -6,7 +6,6 @@
 
 use crate::config::Environment;
 use crate::secret::Secret;
-use std::time::Duration;
 
 /// A keychain, or the reason why there is none.
 #[derive(Clone, Debug)]
@@ -41,11 +40,10 @@ pub enum KeychainError {
     Failed(String),
 }
 
-/// How long a keychain may take that has nobody to ask.
-const QUICK: Duration = Duration::from_secs(5);
-/// How long somebody may take to type a password.
-const PATIENT: Duration = Duration::from_secs(90);
-
+#[cfg_attr(
+    not(feature = "keychain"),
+    allow(unused_variables, reason = "without a keychain nothing is asked of one")
+)]
 impl Keychain {
     /// The one of this session, if there is a session in which there can be one.
     pub(in crate::client) fn of(environment: &Environment) -> Self {
@@ -74,7 +72,7 @@ impl Keychain {
     pub(super) async fn get(&self, name: &str, attended: bool) -> Result<Secret, KeychainError> {
         match self {
             #[cfg(feature = "keychain")]
-            Self::Desktop => in_time(attended, desktop::get(name, attended)).await,
+            Self::Desktop => desktop::in_time(attended, desktop::get(name, attended)).await,
             Self::Missing(why) => Err(KeychainError::Missing(why)),
             #[cfg(test)]
             Self::Fake(fake) => fake.get(name),
@@ -94,7 +92,7 @@ impl Keychain {
     ) -> Result<(), KeychainError> {
         match self {
             #[cfg(feature = "keychain")]
-            Self::Desktop => in_time(attended, desktop::set(name, label, secret, attended)).await,
+            Self::Desktop => desktop::in_time(attended, desktop::set(name, label, secret, attended)).await,
             Self::Missing(why) => Err(KeychainError::Missing(why)),
             #[cfg(test)]
             Self::Fake(fake) => fake.set(name, secret),
@@ -108,23 +106,12 @@ impl Keychain {
     pub(super) async fn remove(&self, name: &str, attended: bool) -> Result<(), KeychainError> {
         match self {
             #[cfg(feature = "keychain")]
-            Self::Desktop => in_time(attended, desktop::remove(name, attended)).await,
+            Self::Desktop => desktop::in_time(attended, desktop::remove(name, attended)).await,
             Self::Missing(why) => Err(KeychainError::Missing(why)),
             #[cfg(test)]
             Self::Fake(fake) => fake.remove(name),
         }
     }
-}
-
-#[cfg(feature = "keychain")]
-async fn in_time<T>(
-    attended: bool,
-    call: impl Future<Output = Result<T, KeychainError>>,
-) -> Result<T, KeychainError> {
-    let limit = if attended { PATIENT } else { QUICK };
-    tokio::time::timeout(limit, call)
-        .await
-        .unwrap_or(Err(KeychainError::Silent))
 }
 
 /// Spec: <https://specifications.freedesktop.org/secret-service-spec/latest/>
@@ -134,10 +121,27 @@ mod desktop {
     use crate::secret::Secret;
     use secret_service::{Collection, EncryptionType, Error, Item, SecretService};
     use std::collections::HashMap;
+    use std::time::Duration;
+
+    /// How long a keychain may take that has nobody to ask.
+    const QUICK: Duration = Duration::from_secs(5);
+    /// How long somebody may take to type a password.
+    const PATIENT: Duration = Duration::from_secs(90);
 
     /// By which our secrets are found among those of others.
     fn attributes(name: &str) -> HashMap<&str, &str> {
         HashMap::from([("application", "tidegate"), ("login", name)])
+    }
+
+    /// With an end: a keychain that hangs must not hang whatever calls a credential process.
+    pub(super) async fn in_time<T>(
+        attended: bool,
+        call: impl Future<Output = Result<T, KeychainError>>,
+    ) -> Result<T, KeychainError> {
+        let limit = if attended { PATIENT } else { QUICK };
+        tokio::time::timeout(limit, call)
+            .await
+            .unwrap_or(Err(KeychainError::Silent))
     }
 
     pub(super) async fn get(name: &str, attended: bool) -> Result<Secret, KeychainError> {
