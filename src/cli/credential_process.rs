@@ -28,24 +28,26 @@ pub struct Args {
 }
 
 const EXAMPLES: &str = "\
-Examples, for ~/.aws/config:
+Examples:
+  tidegate credential-process --profile lake
+  tidegate credential-process --identity gcp-metadata --endpoint https://s3.acme.example
+
+In ~/.aws/config:
   [profile lake]
   credential_process = tidegate credential-process --profile lake
   endpoint_url       = https://s3.acme.example
   region             = us-east-1
 
-  credential_process = tidegate credential-process --endpoint https://s3.acme.example --identity gcp-metadata
-
 Identities: `login` is a person's (tidegate login). The others need none:
   gcp-metadata   Google Cloud: VM, GKE, Dataproc, Cloud Run
   azure-imds     Azure: managed identity of a VM, App Service, Container Apps
-  aws            AWS: keys of the environment, the container or EC2, traded at STS (GetWebIdentityToken)
+  aws            AWS: keys of the environment, the container or EC2, traded at STS
   kubernetes     a projected token at /var/run/secrets/tidegate/token, or --token-file
   github         GitHub Actions, with `permissions: id-token: write`
   file           --token-file, or AWS_WEB_IDENTITY_TOKEN_FILE
 
-Keys are kept until the refresh window; parallel runs ask the gateway once. When nobody is logged in it fails at once, unless
---auto-login allows it to open a browser: one, however many run.
+Keys are kept until the refresh window; parallel runs ask the gateway once. When nobody is logged
+in it fails at once, unless --auto-login lets it open a browser: one, however many run.
 
 Exit codes: 0 printed, 1 failed or denied, 2 the command was not understood, 3 not logged in.";
 

@@ -40,12 +40,13 @@ const EXAMPLES: &str = "\
 Examples:
   tidegate exec -- aws s3 ls s3://lake/
   tidegate exec --role exporter --tag audit=CHG-1042 -- ./export.sh
-  tidegate exec --serve -- python train.py      keys are renewed while it runs, for SDKs with container credentials
+  tidegate exec --serve -- python train.py    keys are renewed while it runs
 
-The program gets AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_CREDENTIAL_EXPIRATION,
-AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_REGION and, for a private CA, AWS_CA_BUNDLE. With --serve it gets
-AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN instead of keys. AWS_PROFILE and whatever else would
-lead an SDK elsewhere is removed.
+The program gets AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+AWS_CREDENTIAL_EXPIRATION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL_STS, AWS_REGION and, for a private
+CA, AWS_CA_BUNDLE. With --serve it gets AWS_CONTAINER_CREDENTIALS_FULL_URI and
+AWS_CONTAINER_AUTHORIZATION_TOKEN instead of keys, for SDKs that know container credentials.
+AWS_PROFILE and whatever else would lead an SDK elsewhere is removed.
 
 Exit codes: that of the program; 1, 2 or 3 (not logged in) if it was not started.";
 

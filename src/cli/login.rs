@@ -35,21 +35,21 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  tidegate login https://s3.acme.example                a browser opens
-  tidegate login --device                               from a machine without a browser: a code, typed in anywhere
-  tidegate login --no-browser                           the same where the provider knows no codes
-  tidegate login --tag audit=CHG-1042 --ttl 8h          with a session tag that policies ask for
+  tidegate login https://s3.acme.example          a browser opens
+  tidegate login --device                         without a browser: a code, typed in anywhere
+  tidegate login --no-browser                     the same where the provider knows no codes
+  tidegate login --tag audit=CHG-1042 --ttl 8h    with a session tag that policies ask for
   tidegate login --role exporter
 
-Role, tags and lifetime hold until the next login. Tokens are kept in the desktop's keychain, or in a file that only you
-can read, and then it is said.
+Role, tags and lifetime hold until the next login. Tokens are kept in the desktop's keychain, or in
+a file that only you can read, and then it is said.
 
 Exit codes: 0 logged in, 1 failed or denied, 2 the command was not understood.";
 
 /// Logs in.
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     choice::run(args.place.json, async || {
-        let client = choice::client(&args.choice())?;
+        let client = choice::client(&args.choice())?.reading_lines();
         let way = match (args.device, args.no_browser) {
             (true, _) => Some(LoginWay::Device),
             (_, true) => Some(LoginWay::Paste),

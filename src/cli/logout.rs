@@ -23,7 +23,7 @@ Examples:
   tidegate logout                 forget the tokens and keys of this gateway; the provider is told
   tidegate logout --everywhere    those of every gateway
 
-Keys that were handed out are good until they end. Whoever has lost some asks the operator, who ends them at once:
+Keys that were handed out are good until they end, unless the operator ends them:
   tidegate sessions revoke --config tidegate.toml --principal okta:ana@acme.example
 
 Exit codes: 0 nobody is logged in any more, 1 failed, 2 the command was not understood.";

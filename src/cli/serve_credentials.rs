@@ -41,11 +41,11 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  tidegate serve-credentials > door.env &      . ./door.env in each shell that needs keys
-  tidegate serve-credentials --port 9911 --authorization-file ~/.tidegate-door --identity gcp-metadata
+  tidegate serve-credentials > door.env &    then `. ./door.env` in each shell that needs keys
+  tidegate serve-credentials --port 9911 --authorization-file door-token
 
-Prints the variables for an SDK, then serves until it is told to stop. Whoever has not the token is refused: it is a random
-one for each run.
+Prints the variables for an SDK, then serves until it is told to stop. Whoever has not the token is
+refused: it is a random one for each run.
 
 Exit codes: 0 ended as told, 1 failed or denied, 2 the command was not understood, 3 not logged in.";
 

@@ -70,21 +70,18 @@ fn print(client: &Client, me: &Me, keys_end: Option<Timestamp>, out: &mut dyn Wr
     }
     let groups = names(me.gateway.get("groups"));
     writeln!(out, "groups: {}", list(&groups))?;
-    let tags = pairs(me.gateway.get("tags"));
-    let own: Vec<String> = client
-        .settings()
-        .tags
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
+    let tags: Vec<String> = pairs(me.gateway.get("tags"))
+        .into_iter()
+        .chain(me.tags.iter().map(|(name, value)| format!("{name}={value}")))
         .collect();
     writeln!(
         out,
         "source ip seen by the gateway: {}   tags: {}",
         text("source_ip"),
-        list(if tags.is_empty() { &own } else { &tags })
+        list(&tags)
     )?;
-    if let Some(role) = me.gateway.get("role").and_then(Value::as_str) {
-        writeln!(out, "role: {role}")?;
+    if let Some(role) = &me.role {
+        writeln!(out, "keys have the role: {role}")?;
     }
     if let Some(buckets) = me.gateway.get("buckets").and_then(Value::as_object) {
         let buckets: Vec<String> = buckets
@@ -109,6 +106,8 @@ fn document(client: &Client, me: &Me, keys_end: Option<Timestamp>) -> Value {
         "identity": client.settings().identity.name(),
         "gateway": me.gateway,
         "login": login,
+        "role": me.role,
+        "tags": me.tags,
         "keys_expire_at": keys_end.map(|end| end.to_string()),
     })
 }

@@ -310,21 +310,16 @@ impl GatewayError {
         }
     }
 
-    /// Whether it is the token that is not accepted, so that another login may help.
-    pub(super) fn is_about_the_token(&self) -> bool {
-        match self {
-            Self::Refused { code, .. } => {
-                matches!(
-                    code.as_str(),
-                    "ExpiredToken"
-                        | "ExpiredTokenException"
-                        | "InvalidIdentityToken"
-                        | "InvalidToken"
-                        | "invalid_token"
-                )
-            }
-            Self::Unreachable { .. } | Self::Answer { .. } => false,
-        }
+    /// Whether a code is about the token, so that another login may help.
+    pub(super) fn is_about_a_token(code: &str) -> bool {
+        const CODES: [&str; 5] = [
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidIdentityToken",
+            "InvalidToken",
+            "invalid_token",
+        ];
+        CODES.contains(&code)
     }
 
     pub(super) fn next(&self) -> String {

@@ -2,7 +2,7 @@
 
 use super::cache::{Cached, Entry};
 use super::error::ClientError;
-use super::gateway::Keys;
+use super::gateway::{GatewayError, Keys};
 use super::identity::{self, IdentityError, Source};
 use super::login::{self, LoginError};
 use super::settings::IdentityKind;
@@ -291,14 +291,23 @@ impl Client {
         }
     }
 
-    pub(super) fn about_the_token(&self, error: super::GatewayError) -> ClientError {
-        if self.is_person() && error.is_about_the_token() {
-            ClientError::LoginRejected {
-                reason: error.to_string(),
-                login: self.settings.login_command(),
+    pub(super) fn about_the_token(&self, error: GatewayError) -> ClientError {
+        let login = self.settings.login_command();
+        match error {
+            GatewayError::Refused {
+                code, message, drift, ..
+            } if self.is_person() && GatewayError::is_about_a_token(&code) => {
+                ClientError::LoginRejected {
+                    reason: format!("{message} ({code}){drift}"),
+                    // With another clock than the gateway's, the next login is no better than this one.
+                    login: if drift.is_dangerous() {
+                        format!("sudo timedatectl set-ntp true && {login}")
+                    } else {
+                        login
+                    },
+                }
             }
-        } else {
-            error.into()
+            other => other.into(),
         }
     }
 }

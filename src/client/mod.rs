@@ -62,8 +62,8 @@ pub struct Client {
     gateway: Gateway,
     /// `None` where there is no home: nothing is kept then.
     store: Option<Store>,
-    /// Lines that are pasted into a login.
-    lines: fn() -> login::Lines,
+    /// Lines that are pasted into a login; `None` where standard input is somebody else's.
+    lines: Option<fn() -> login::Lines>,
 }
 
 impl Client {
@@ -114,8 +114,16 @@ impl Client {
             console,
             gateway,
             store,
-            lines: login::standard_input,
+            lines: None,
         })
+    }
+
+    /// The same, which reads standard input while somebody logs in. For a process that ends with the login: a program that
+    /// it would start afterwards would miss a line.
+    #[must_use]
+    pub fn reading_lines(mut self) -> Self {
+        self.lines = Some(login::standard_input);
+        self
     }
 
     /// The settings of this run.

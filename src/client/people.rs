@@ -2,6 +2,7 @@
 
 use super::cache::{self, Entry};
 use super::error::ClientError;
+use super::gateway::Wish;
 use super::lock::Failure;
 use super::login::{self, Flow, Granted, Provider};
 use super::settings::LoginWay;
@@ -11,6 +12,7 @@ use crate::fetch::Fetcher;
 use crate::secret::Secret;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Somebody who has logged in.
@@ -50,6 +52,10 @@ pub struct Me {
     pub gateway: Value,
     /// The login here, if it is a person's.
     pub login: Option<LocalLogin>,
+    /// The role that keys are asked for with.
+    pub role: Option<String>,
+    /// The session tags that keys are asked for with.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// What is known here about a login.
@@ -251,12 +257,18 @@ impl Client {
         let (token, login) = self.token_locked().await?;
         let gateway = self.gateway.who_am_i(&token).await;
         let gateway = gateway.map_err(|error: GatewayError| self.about_the_token(error))?;
+        let Wish { role, tags, .. } = self.wish(login.as_ref());
         let login = login.map(|login| LocalLogin {
             issuer: login.issuer_name,
             expires_at: login.expires_at,
             renewable: login.renewable,
         });
-        Ok(Me { gateway, login })
+        Ok(Me {
+            gateway,
+            login,
+            role,
+            tags,
+        })
     }
 
     async fn token_locked(&self) -> Result<(Secret, Option<Login>), ClientError> {

@@ -210,7 +210,7 @@ def test_a_gateway_that_is_down_and_a_clock_that_is_off(ana: Person, doors: Door
     doors.refusal = (401, {"code": "ExpiredTokenException", "message": "the token expired"})
     failed = ana.tidegate().run("credential-process", "--no-cache")
     assert failed.code == 3
-    assert re.search(r"this machine's clock is 1[67] min behind the gateway's\. Run: tidegate login\n$", failed.errors), failed.errors
+    assert re.search(r"this machine's clock is 1[67] min behind the gateway's\. Run: sudo timedatectl set-ntp true && tidegate login\n$", failed.errors), failed.errors
     doors.stop()
     failed = ana.tidegate().run("credential-process", "--no-cache")
     assert failed.code == 1 and "the gateway cannot be reached" in failed.errors, failed.errors

@@ -66,7 +66,7 @@ pub enum LoginError {
     #[error("nobody logged in within {0:?}")]
     TimedOut(Duration),
     /// There is neither a browser nor somebody to paste.
-    #[error("a browser cannot be opened in {place}, and there is no terminal to paste an address into")]
+    #[error("a browser cannot be opened in {place}, and no address can be pasted")]
     NoBrowser {
         /// Where this runs.
         place: &'static str,

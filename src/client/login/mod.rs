@@ -44,28 +44,26 @@ pub(super) struct Flow<'a> {
 }
 
 impl Flow<'_> {
-    /// Logs in, in the way that was asked for or, where a browser cannot be opened, in one that works.
+    /// Logs in, in the way that was asked for or, where a browser cannot be opened, in one that works. `lines` is where
+    /// somebody pastes an address, if that is possible.
     ///
     /// # Errors
     /// [`LoginError`].
     pub(super) async fn run(
         &self,
         way: LoginWay,
-        lines: impl FnOnce() -> Lines,
+        lines: Option<fn() -> Lines>,
     ) -> Result<Granted, LoginError> {
-        match way {
-            LoginWay::Device => self.with_device().await,
-            LoginWay::Paste => self.with_code(false, Some(lines())).await,
-            LoginWay::Browser => {
-                let place = surroundings(self.environment);
-                if place.has_browser() {
-                    // Also where a browser opens: it may be one that cannot reach this machine.
-                    let lines = self.console.is_attended().then(lines);
-                    return self.with_code(true, lines).await;
-                }
-                if !self.console.is_attended() {
-                    return Err(LoginError::NoBrowser { place: place.name() });
-                }
+        let place = surroundings(self.environment);
+        match (way, lines) {
+            (LoginWay::Device, _) => self.with_device().await,
+            (LoginWay::Paste, Some(lines)) => self.with_code(false, Some(lines())).await,
+            (LoginWay::Browser, lines) if place.has_browser() => {
+                // Also where a browser opens: it may be one that cannot reach this machine.
+                let lines = lines.filter(|_| self.console.is_attended());
+                self.with_code(true, lines.map(|lines| lines())).await
+            }
+            (LoginWay::Browser, Some(lines)) if self.console.is_attended() => {
                 self.console.say(format!(
                     "This is {}: a browser that is opened here would not be yours.",
                     place.name()
@@ -76,6 +74,7 @@ impl Flow<'_> {
                 }
                 self.with_code(false, Some(lines())).await
             }
+            (LoginWay::Browser | LoginWay::Paste, _) => Err(LoginError::NoBrowser { place: place.name() }),
         }
     }
 

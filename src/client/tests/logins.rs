@@ -198,11 +198,8 @@ thread_local! {
     static PASTED: std::cell::RefCell<Option<tokio::sync::mpsc::Sender<String>>> = const { std::cell::RefCell::new(None) };
 }
 
-#[tokio::test]
-async fn the_last_address_can_be_pasted_back() {
-    let world = World::new().await;
-    let mut client = world.client();
-    client.lines = pasted;
+/// Logs in with somebody who pastes: first what is wrong, then what is right.
+async fn paste(world: &World, client: &crate::client::Client, way: LoginWay) {
     let typing = async {
         let url = world.shown_address().await;
         let query = url.split_once('?').unwrap().1.to_owned();
@@ -226,9 +223,38 @@ async fn the_last_address_can_be_pasted_back() {
         );
         sender.send(right).await.unwrap();
     };
-    let (outcome, ()) = tokio::join!(client.log_in(Some(LoginWay::Paste), client.now()), typing);
+    let (outcome, ()) = tokio::join!(client.log_in(Some(way), client.now()), typing);
     assert_eq!(outcome.unwrap().who, "ana@acme.example");
     world.assert_nothing_secret_was_said();
+}
+
+#[tokio::test]
+async fn the_last_address_can_be_pasted_back() {
+    let world = World::new().await;
+    let mut client = world.client();
+    client.lines = Some(pasted);
+    paste(&world, &client, LoginWay::Paste).await;
+    assert!(!world.said().contains("a browser has been opened"));
+}
+
+#[tokio::test]
+async fn in_an_ssh_session_the_address_is_shown_and_the_other_ways_are_said() {
+    let world = World::new().await;
+    let home = world.home.path().to_str().unwrap();
+    let variables = [
+        ("HOME", home),
+        ("SSH_CONNECTION", "a b c d"),
+        ("TIDEGATE_ENDPOINT", &world.gateway.url),
+    ];
+    let mut client = world.client_in(Environment::of(variables), &Choice::default(), true);
+    client.lines = Some(pasted);
+    paste(&world, &client, LoginWay::Browser).await;
+    let said = world.said();
+    assert!(
+        said.starts_with("This is an SSH session: a browser that is opened here would not be yours."),
+        "{said}"
+    );
+    assert!(said.contains("`tidegate login --device`"), "{said}");
 }
 
 #[tokio::test]
@@ -305,7 +331,7 @@ async fn without_a_browser_and_a_terminal_a_login_fails_at_once() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "a browser cannot be opened in an SSH session, and there is no terminal to paste an address into"
+        "a browser cannot be opened in an SSH session, and no address can be pasted"
     );
     assert_eq!(error.next(), "tidegate login --device");
 }

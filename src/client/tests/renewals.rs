@@ -267,10 +267,13 @@ async fn a_clock_that_is_off_is_named_with_by_how_much() {
     let error = world.keys().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the gateway does not accept this login: the gateway refuses: the token expired (ExpiredToken); \
+        "the gateway does not accept this login: the token expired (ExpiredToken); \
          this machine's clock is 17 min behind the gateway's"
     );
-    assert_eq!(error.exit_code(), 3);
+    assert_eq!(
+        (error.exit_code(), error.next().as_str()),
+        (3, "sudo timedatectl set-ntp true && tidegate login")
+    );
     // It is said in time, too: signatures are refused at a quarter of an hour.
     world.set(|state| {
         state.gateway_ahead = -SignedDuration::from_mins(6);
@@ -324,7 +327,7 @@ async fn who_one_is_is_what_the_gateway_says() {
     let world = logged_in().await;
     let me = world.client().who_am_i().await.unwrap();
     assert_eq!(me.gateway["principal"], json!("okta:ana@acme.example"));
-    assert!(me.login.unwrap().renewable);
+    assert!(me.login.unwrap().renewable && me.role.is_none() && me.tags.is_empty());
     let asked = world
         .gateway
         .seen()

@@ -122,7 +122,7 @@ impl World {
             Keychain::Missing("this is a test"),
         )
         .unwrap();
-        client.lines = nobody_types;
+        client.lines = Some(nobody_types);
         client
     }
 
