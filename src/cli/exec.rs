@@ -6,7 +6,7 @@
 use super::choice::{self, Fresh, Place, Session, Who};
 use crate::client::{Client, ClientError, Door};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::sync::Arc;
@@ -63,8 +63,10 @@ pub fn run(args: &Args) -> ExitCode {
         let client = Arc::new(client);
         let door = Arc::new(Door::open(0, renewal).await?);
         let variables = client.variables().of_door(&door.url, door.token());
+        // Before there is a program that could miss one.
+        let signals = Signals::listen()?;
         let child = start(&args.command, &variables)?;
-        Ok(stay(door, Arc::clone(&client), child).await?)
+        Ok(stay(door, Arc::clone(&client), signals, child).await?)
     })
 }
 
@@ -98,8 +100,43 @@ fn prepare(words: &[String], variables: &[(&'static str, Option<String>)]) -> (S
     (program, command)
 }
 
+/// The signals that this process is told by.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// The next one that the program has not been told itself.
+    async fn next(&mut self) -> Signal {
+        loop {
+            let told = tokio::select! {
+                _ = self.terminate.recv() => return Signal::TERM,
+                _ = self.hang_up.recv() => return Signal::HUP,
+                _ = self.interrupt.recv() => Signal::INT,
+                _ = self.quit.recv() => Signal::QUIT,
+            };
+            // A terminal sends these to the program as well. This process takes them so that it outlives it.
+            if !io::stdin().is_terminal() {
+                return told;
+            }
+        }
+    }
+}
+
 /// Serves until the program ends, and passes signals on.
-async fn stay(door: Arc<Door>, client: Arc<Client>, child: Child) -> io::Result<u8> {
+async fn stay(door: Arc<Door>, client: Arc<Client>, mut signals: Signals, child: Child) -> io::Result<u8> {
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let (ended, wait) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -107,20 +144,12 @@ async fn stay(door: Arc<Door>, client: Arc<Client>, child: Child) -> io::Result<
         // Nobody listens any more only if this process is about to end.
         let _ = ended.send(child.wait());
     });
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    let (mut interrupt, mut quit) = (signal(SignalKind::interrupt())?, signal(SignalKind::quit())?);
     let passing = async {
         loop {
-            let passed = tokio::select! {
-                _ = terminate.recv() => Signal::TERM,
-                _ = hang_up.recv() => Signal::HUP,
-                // A terminal sends these to the program as well. They are taken here so that this process outlives it.
-                _ = interrupt.recv() => continue,
-                _ = quit.recv() => continue,
-            };
+            let told = signals.next().await;
             if let Some(id) = id {
                 // It may have ended this moment.
-                let _ = kill_process(id, passed);
+                let _ = kill_process(id, told);
             }
         }
     };

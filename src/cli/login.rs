@@ -1,7 +1,7 @@
 //! `tidegate login`: a person, a browser, a session.
 
 use super::choice::{self, Place, Session, Who};
-use crate::client::{Choice, Client, LoggedIn, LoginWay};
+use crate::client::{Choice, Client, Hold, LoggedIn, LoginWay};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,7 +56,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
             (false, false) => None,
         };
         let begun = client.now();
-        let logged_in = client.log_in(way, begun).await?;
+        let logged_in = client.log_in(way, Hold::UntilTheNextLogin, begun).await?;
         if args.place.json {
             writeln!(out, "{}", document(&client, &logged_in))?;
         } else {

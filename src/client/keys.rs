@@ -5,6 +5,7 @@ use super::error::ClientError;
 use super::gateway::{GatewayError, Keys};
 use super::identity::{self, IdentityError, Source};
 use super::login::{self, LoginError};
+use super::people::Hold;
 use super::settings::IdentityKind;
 use super::store::{Login, Tokens};
 use super::{Client, EXCHANGE, spoken};
@@ -50,7 +51,7 @@ impl Client {
         let begun = self.now();
         match self.keys_of_login(renewal).await {
             Err(error) if error.exit_code() == 3 && renewal.auto_login && self.is_person() => {
-                self.log_in(None, begun).await?;
+                self.log_in(None, Hold::ForThisCommand, begun).await?;
                 self.keys_of_login(renewal).await
             }
             settled => settled,

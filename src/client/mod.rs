@@ -37,7 +37,7 @@ pub use identity::IdentityError;
 pub use keys::Renewal;
 pub use lock::LockError;
 pub use login::{LoginError, Redirect};
-pub use people::{LoggedIn, LoggedOut, Me};
+pub use people::{Hold, LocalLogin, LoggedIn, LoggedOut, Me};
 pub use random::NoRandomness;
 pub use settings::{Choice, IdentityKind, LoginWay, Settings, SettingsError, StoreChoice, parse_tag};
 pub use store::{KeychainError, StoreError};

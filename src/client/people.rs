@@ -69,6 +69,15 @@ pub struct LocalLogin {
     pub renewable: bool,
 }
 
+/// Whether role, tags and lifetime of a login hold for what comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// They were said to the login itself.
+    UntilTheNextLogin,
+    /// They were said to a command that needed a login on its way.
+    ForThisCommand,
+}
+
 /// How long somebody may take to log in.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long a process waits for another one in which somebody logs in.
@@ -82,13 +91,21 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]; an earlier login is still there then.
-    pub async fn log_in(&self, way: Option<LoginWay>, begun: Timestamp) -> Result<LoggedIn, ClientError> {
+    pub async fn log_in(
+        &self,
+        way: Option<LoginWay>,
+        hold: Hold,
+        begun: Timestamp,
+    ) -> Result<LoggedIn, ClientError> {
         // Before anybody types a password in vain.
         self.store()?;
         let mut lock = self.lock(self.endpoint(), LOGIN, PATIENCE_WITH_OTHERS).await?;
         if let Some(login) = self.store()?.find(self.endpoint()).ok().flatten()
             && login.logged_in_at >= begun
         {
+            if hold == Hold::UntilTheNextLogin {
+                self.hold(&login).await?;
+            }
             return Ok(self.logged_in(&login, true));
         }
         if let Some(lock) = lock.as_ref().filter(|lock| lock.waited)
@@ -96,7 +113,7 @@ impl Client {
         {
             return Err(ClientError::OfAnother { message, exit_code });
         }
-        let outcome = self.log_in_here(way).await;
+        let outcome = self.log_in_here(way, hold).await;
         if let Some(lock) = &mut lock {
             lock.note(outcome.as_ref().err().map(|error| Failure {
                 message: crate::error::with_causes(error),
@@ -106,7 +123,8 @@ impl Client {
         outcome
     }
 
-    async fn log_in_here(&self, way: Option<LoginWay>) -> Result<LoggedIn, ClientError> {
+    async fn log_in_here(&self, way: Option<LoginWay>, hold: Hold) -> Result<LoggedIn, ClientError> {
+        let held = hold == Hold::UntilTheNextLogin;
         let configuration = self.gateway.configuration().await?;
         let issuer = login::choose(&configuration, &self.settings, self.endpoint())?;
         let usual = if issuer.device {
@@ -149,9 +167,13 @@ impl Client {
             obtained_at: now,
             expires_at: now.checked_add(lifetime).unwrap_or(now),
             renewable: tokens.refresh_token.is_some(),
-            role: self.settings.role.clone(),
-            duration: self.settings.duration,
-            tags: self.settings.tags.clone(),
+            role: self.settings.role.clone().filter(|_| held),
+            duration: self.settings.duration.filter(|_| held),
+            tags: if held {
+                self.settings.tags.clone()
+            } else {
+                BTreeMap::new()
+            },
             tokens: None,
         };
         // A login that the gateway does not take is no login. One that it cannot be asked about now is kept.
@@ -183,6 +205,29 @@ impl Client {
             logged_in.expires_at = keys.expires_at;
         }
         Ok(logged_in)
+    }
+
+    /// Notes what was asked for with the login of another process.
+    async fn hold(&self, login: &Login) -> Result<(), ClientError> {
+        let wish = self.wish(None);
+        if (&wish.role, wish.duration, &wish.tags) == (&login.role, login.duration, &login.tags) {
+            return Ok(());
+        }
+        let _lock = self.lock(self.endpoint(), EXCHANGE, PATIENCE_TO_KEEP).await?;
+        let tokens = self.store()?.tokens(login).await?;
+        let Wish { role, duration, tags } = wish;
+        Ok(self
+            .store()?
+            .keep(
+                &Login {
+                    role,
+                    duration,
+                    tags,
+                    ..login.clone()
+                },
+                &tokens,
+            )
+            .await?)
     }
 
     fn logged_in(&self, login: &Login, by_another: bool) -> LoggedIn {

@@ -26,7 +26,11 @@ async fn somebody_logs_in_with_a_browser() {
 async fn the_authorization_request_is_bound_to_this_process() {
     let world = World::new().await;
     let client = world.client();
-    let logging_in = client.log_in(Some(LoginWay::Browser), client.now());
+    let logging_in = client.log_in(
+        Some(LoginWay::Browser),
+        crate::client::Hold::UntilTheNextLogin,
+        client.now(),
+    );
     let looking = async {
         let url = world.shown_address().await;
         let query = url.split_once('?').unwrap().1;
@@ -87,7 +91,14 @@ async fn a_browser_that_comes_back_with_another_state_is_waited_past() {
         assert_eq!(world.idp.count("/token"), 0);
         world.browse().await
     };
-    let (outcome, page) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), stray);
+    let (outcome, page) = tokio::join!(
+        client.log_in(
+            Some(LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now()
+        ),
+        stray
+    );
     outcome.unwrap();
     assert!(page.starts_with("200 ") && page.contains("Logged in"), "{page}");
 }
@@ -109,7 +120,14 @@ async fn an_answer_that_names_another_provider_ends_the_login() {
             ))
             .await
         };
-        let (outcome, _) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), back);
+        let (outcome, _) = tokio::join!(
+            client.log_in(
+                Some(LoginWay::Browser),
+                crate::client::Hold::UntilTheNextLogin,
+                client.now()
+            ),
+            back
+        );
         assert!(
             matches!(outcome, Err(ClientError::Login(LoginError::IdToken(_)))),
             "{outcome:?}"
@@ -137,7 +155,14 @@ async fn a_login_that_is_denied_says_so() {
         ))
         .await
     };
-    let (outcome, page) = tokio::join!(client.log_in(Some(LoginWay::Browser), client.now()), back);
+    let (outcome, page) = tokio::join!(
+        client.log_in(
+            Some(LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now()
+        ),
+        back
+    );
     let error = outcome.unwrap_err();
     assert_eq!(
         (error.to_string().as_str(), error.exit_code()),
@@ -223,7 +248,10 @@ async fn paste(world: &World, client: &crate::client::Client, way: LoginWay) {
         );
         sender.send(right).await.unwrap();
     };
-    let (outcome, ()) = tokio::join!(client.log_in(Some(way), client.now()), typing);
+    let (outcome, ()) = tokio::join!(
+        client.log_in(Some(way), crate::client::Hold::UntilTheNextLogin, client.now()),
+        typing
+    );
     assert_eq!(outcome.unwrap().who, "ana@acme.example");
     world.assert_nothing_secret_was_said();
 }
@@ -267,7 +295,14 @@ async fn somebody_logs_in_with_a_code_on_another_device() {
         ]
     });
     let client = world.client();
-    let logged_in = client.log_in(Some(LoginWay::Device), client.now()).await.unwrap();
+    let logged_in = client
+        .log_in(
+            Some(LoginWay::Device),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now(),
+        )
+        .await
+        .unwrap();
     assert_eq!(logged_in.who, "ana@acme.example");
     let said = world.said();
     assert!(
@@ -288,7 +323,11 @@ async fn a_device_code_that_is_never_approved_ends() {
         world.set(|state| state.pending = vec![answer]);
         let client = world.client();
         let error = client
-            .log_in(Some(LoginWay::Device), client.now())
+            .log_in(
+                Some(LoginWay::Device),
+                crate::client::Hold::UntilTheNextLogin,
+                client.now(),
+            )
             .await
             .unwrap_err();
         assert_eq!(
@@ -326,7 +365,11 @@ async fn without_a_browser_and_a_terminal_a_login_fails_at_once() {
     ]);
     let client = world.client_in(environment, &Choice::default(), false);
     let error = client
-        .log_in(Some(LoginWay::Browser), client.now())
+        .log_in(
+            Some(LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now(),
+        )
         .await
         .unwrap_err();
     assert_eq!(
@@ -344,7 +387,11 @@ async fn which_provider_is_asked_is_said_if_there_are_several() {
         ..Choice::default()
     });
     let error = client
-        .log_in(Some(LoginWay::Browser), client.now())
+        .log_in(
+            Some(LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now(),
+        )
         .await
         .unwrap_err();
     assert_eq!(
@@ -383,6 +430,58 @@ async fn ten_processes_that_need_a_login_open_one_browser_tab() {
     );
 }
 
+// What was said to a command that had to log in on its way is not said to those that come after it.
+#[tokio::test]
+async fn a_command_that_logs_in_leaves_no_role_behind() {
+    let world = World::new().await;
+    let choice = Choice {
+        role: Some("exporter".into()),
+        tags: vec![("a".into(), "b".into())],
+        ..Choice::default()
+    };
+    let renewal = Renewal {
+        auto_login: true,
+        ..Renewal::default()
+    };
+    let client = world.client_with(&choice);
+    let (keys, _) = tokio::join!(client.keys(renewal), world.browse());
+    keys.unwrap();
+    assert_eq!(world.gateway.count("role=exporter&tag=a%3Db"), 1);
+    world.keys().await.unwrap();
+    assert_eq!(
+        (
+            world.gateway.count("/credentials"),
+            world.gateway.count("role=exporter")
+        ),
+        (2, 1)
+    );
+}
+
+// Two that log in at once for different things: one tab, and the later one's wish is not lost.
+#[tokio::test]
+async fn whoever_waits_for_a_login_keeps_its_own_wish() {
+    let world = World::new().await;
+    let choice = Choice {
+        role: Some("exporter".into()),
+        ..Choice::default()
+    };
+    let (plain, wishing) = (world.client(), world.client_with(&choice));
+    let (way, hold, begun) = (
+        Some(LoginWay::Browser),
+        crate::client::Hold::UntilTheNextLogin,
+        START.parse().unwrap(),
+    );
+    let running = tokio::spawn(async move { plain.log_in(way, hold, begun).await });
+    world.shown_address().await;
+    let waiting = tokio::spawn(async move { wishing.log_in(way, hold, begun).await });
+    eventually(|| world.said().contains("waiting for it").then_some(())).await;
+    world.browse().await;
+    assert!(!running.await.unwrap().unwrap().by_another);
+    assert!(waiting.await.unwrap().unwrap().by_another);
+    world.keys().await.unwrap();
+    assert_eq!(world.gateway.count("role=exporter"), 1);
+}
+
 #[tokio::test]
 async fn those_who_wait_for_a_login_hear_that_it_failed() {
     let world = World::new().await;
@@ -390,7 +489,15 @@ async fn those_who_wait_for_a_login_hear_that_it_failed() {
     for _ in 0..5 {
         let client = world.client();
         let begun = START.parse().unwrap();
-        running.spawn(async move { client.log_in(Some(LoginWay::Browser), begun).await });
+        running.spawn(async move {
+            client
+                .log_in(
+                    Some(LoginWay::Browser),
+                    crate::client::Hold::UntilTheNextLogin,
+                    begun,
+                )
+                .await
+        });
     }
     let url = world.shown_address().await;
     eventually(|| (world.said().matches("waiting for it").count() == 4).then_some(())).await;

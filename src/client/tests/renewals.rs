@@ -54,7 +54,11 @@ async fn what_was_asked_for_at_the_login_holds_until_the_next_one() {
     };
     let client = world.client_with(&choice);
     let (outcome, _) = tokio::join!(
-        client.log_in(Some(crate::client::LoginWay::Browser), client.now()),
+        client.log_in(
+            Some(crate::client::LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now()
+        ),
         world.browse()
     );
     outcome.unwrap();
@@ -240,7 +244,11 @@ async fn a_gateway_that_cannot_be_reached_is_named() {
     ]);
     let client = world.client_in(environment, &Choice::default(), false);
     let error = client
-        .log_in(Some(crate::client::LoginWay::Browser), client.now())
+        .log_in(
+            Some(crate::client::LoginWay::Browser),
+            crate::client::Hold::UntilTheNextLogin,
+            client.now(),
+        )
         .await
         .unwrap_err();
     assert_eq!(

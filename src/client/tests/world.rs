@@ -150,7 +150,11 @@ impl World {
         let begun = client.now();
         let browsing = self.browse();
         let (outcome, _) = tokio::join!(
-            client.log_in(Some(crate::client::LoginWay::Browser), begun),
+            client.log_in(
+                Some(crate::client::LoginWay::Browser),
+                crate::client::Hold::UntilTheNextLogin,
+                begun
+            ),
             browsing
         );
         outcome
