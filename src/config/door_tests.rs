@@ -23,7 +23,8 @@ fn callers_choose_no_tags_and_ask_generously_unless_it_is_said() {
         "[limits]\ndoor_requests_per_minute = 30",
     )
     .unwrap();
-    assert_eq!(*said.sessions.caller_tags, ["audit", "case:id"].map(Box::from));
+    let tags: Vec<&str> = said.sessions.caller_tags.iter().map(|tag| &**tag).collect();
+    assert_eq!(tags, ["audit", "case:id"]);
     assert_eq!(said.limits.door_requests_per_minute.get(), 30);
     assert_eq!(with("", "[limits]").unwrap().limits, plain.limits);
 }

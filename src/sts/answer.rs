@@ -28,7 +28,7 @@ impl Trade<'_> {
         let (action, session) = (self.action.name(), self.session);
         let mut body = format!("<{action}Response xmlns=\"{NAMESPACE}\"><{action}Result>");
         let parts = [self.of_token(), self.of_role(), credentials(session)];
-        body.extend(parts.into_iter());
+        body.extend(parts);
         let _ = write!(
             body,
             "</{action}Result><ResponseMetadata><RequestId>{}</RequestId></ResponseMetadata></{action}Response>",

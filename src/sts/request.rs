@@ -5,7 +5,7 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/STS/latest/APIReference/API_Operations.html>
 
-use super::wish::{self, RoleWish, Wish};
+use super::wish::{self, RoleWish, Tag, Wish};
 use super::{StsAction, StsError};
 use crate::parameters::{Parameters, Repeated};
 use crate::secret::Secret;
@@ -186,7 +186,7 @@ fn policy(text: Cow<'_, str>) -> Result<Box<str>, StsError> {
 }
 
 /// `Tags.member.N.Key` and `Tags.member.N.Value`, each pair whole.
-fn tags(parameters: &mut Parameters<'_>) -> Result<Vec<(Box<str>, Box<str>)>, StsError> {
+fn tags(parameters: &mut Parameters<'_>) -> Result<Vec<Tag>, StsError> {
     let wrong = |expected| StsError::Validation {
         parameter: "Tags",
         expected,

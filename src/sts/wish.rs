@@ -17,8 +17,11 @@ pub struct Wish {
     /// A policy in JSON that narrows it.
     pub policy: Option<Box<str>>,
     /// Tags of the caller's choice; no name twice.
-    pub tags: Vec<(Box<str>, Box<str>)>,
+    pub tags: Vec<Tag>,
 }
+
+/// A name and its value.
+pub type Tag = (Box<str>, Box<str>);
 
 /// Which role is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +74,7 @@ pub(crate) fn lifetime(text: &str) -> Result<Duration, Rule> {
 }
 
 /// Adds a tag to `tags`.
-pub(crate) fn add_tag(tags: &mut Vec<(Box<str>, Box<str>)>, name: &str, value: &str) -> Result<(), Rule> {
+pub(crate) fn add_tag(tags: &mut Vec<Tag>, name: &str, value: &str) -> Result<(), Rule> {
     let characters = |text: &str| text.chars().count();
     let printable = |text: &str| !text.contains(char::is_control);
     if !(1..=MAX_TAG_NAME).contains(&characters(name)) || !printable(name) {
