@@ -24,7 +24,9 @@ pub(crate) struct Classified {
 }
 
 /// Headers that are read by other parts of the dialect, or that say nothing which matters to anybody.
-const CONSUMED: [&str; 9] = [
+const CONSUMED: [&str; 10] = [
+    // The AWS SDK for C++ (pyarrow) says on every request that it speaks 2006-03-01; there is no other.
+    "x-amz-api-version",
     "x-amz-content-sha256",
     "x-amz-copy-source",
     "x-amz-date",
@@ -381,6 +383,13 @@ mod tests {
             ("PUT", Object, "x-id=PutObject", &[], "PutObject"),
             ("PUT", Object, "", &copy, "CopyObject"),
             ("GET", Object, "", &[("x-amz-te", "append-md5")], "GetObject"),
+            (
+                "GET",
+                Object,
+                "",
+                &[("x-amz-api-version", "2006-03-01")],
+                "GetObject",
+            ),
             ("DELETE", Object, "", &[], "DeleteObject"),
             ("POST", Object, "uploads", &[], "CreateMultipartUpload"),
             ("PUT", Object, "partNumber=1&uploadId=u", &[], "UploadPart"),
