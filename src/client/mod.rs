@@ -39,7 +39,7 @@ pub use lock::LockError;
 pub use login::{LoginError, Redirect};
 pub use people::{Hold, LocalLogin, LoggedIn, LoggedOut, Me};
 pub use random::NoRandomness;
-pub use settings::{Choice, IdentityKind, LoginWay, Settings, SettingsError, StoreChoice, parse_tag};
+pub use settings::{Choice, IdentityKind, LoginWay, REGION, Settings, SettingsError, StoreChoice, parse_tag};
 pub use store::{KeychainError, StoreError};
 pub use variables::Variables;
 

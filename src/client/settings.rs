@@ -190,8 +190,9 @@ impl SettingsError {
     }
 }
 
-/// Shown to SDKs where nobody says more: they insist on a region, and the gateway takes any.
-const REGION: &str = "us-east-1";
+/// Shown to SDKs where nobody says more: they insist on a region, and the gateway takes any. For names of real ones boto3
+/// presigns with the old SigV2, which the gateway refuses.
+pub const REGION: &str = "gateway";
 const ACCEPTED_ENDPOINT: &str = "`https://HOST` or `https://HOST:PORT`";
 
 impl Settings {
