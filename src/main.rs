@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 use tidegate::cli::{self, Cli, Command};
 use tidegate::clock::Clock;
+use tidegate::config::Environment;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -31,6 +32,12 @@ fn main() -> ExitCode {
         Command::Env(args) => cli::env::run(&args, &mut io::stdout()),
         Command::CredentialProcess(args) => cli::credential_process::run(&args, &mut io::stdout()),
         Command::ServeCredentials(args) => cli::serve_credentials::run(&args, &mut io::stdout()),
+        Command::Snippet(args) => cli::exit_code(cli::snippet::run(
+            &args,
+            &Environment::of_process(),
+            &mut io::stdout(),
+            &mut io::stderr(),
+        )),
         #[cfg(feature = "dev")]
         Command::Dev(args) => cli::exit_code(cli::dev::run(&args)),
     }

@@ -19,6 +19,7 @@ pub mod serve;
 pub mod serve_credentials;
 pub mod service_keys;
 pub mod sessions;
+pub mod snippet;
 mod targets;
 mod token;
 pub mod whoami;
@@ -75,6 +76,8 @@ pub enum Command {
     CredentialProcess(credential_process::Args),
     /// Serve keys to programs on this machine
     ServeCredentials(serve_credentials::Args),
+    /// Print what to paste into a client: AWS CLI, Spark, rclone, restic and others
+    Snippet(snippet::Args),
     /// Try everything on this machine: a store, an identity provider and sample data, without configuration
     #[cfg(feature = "dev")]
     Dev(dev::Args),

@@ -1,4 +1,4 @@
-"""`docs/clients.md` says what this run proved, neither more nor less. Collected behind what it is written from."""
+"""`docs/clients/matrix.md` says what this run proved, neither more nor less. Collected behind what it is written from."""
 
 import pytest
 
@@ -14,4 +14,4 @@ def test_documentation_of_clients_is_what_was_proven(request: pytest.FixtureRequ
     page = document.written(proven)
     if request.config.getoption("write_docs"):
         document.write(page)
-    assert document.agrees(page), "docs/clients.md is not what was proven: run tests/clients/run --write-docs, and look"
+    assert document.agrees(page), "docs/clients/matrix.md is not what was proven: run tests/clients/run --write-docs, and look"

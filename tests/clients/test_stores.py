@@ -2,7 +2,7 @@
 
 Every question is put to the store directly and through Tidegate. Both answers have to agree in all that a client
 reads: values, versions, checksums, dates, and for refusals status and code. What the two real stores differ in follows
-from the same answers, and goes into `docs/clients.md`.
+from the same answers, and goes into `docs/clients/matrix.md`.
 """
 
 from collections.abc import Callable

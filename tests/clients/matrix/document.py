@@ -1,4 +1,4 @@
-"""`docs/clients.md`, written from what the matrix proved.
+"""`docs/clients/matrix.md`, written from what the matrix proved.
 
 The text around the tables is here too, so that the page is as the run left it: it is compared whole, and a client that
 stops working, or starts to send something else, changes it.
@@ -13,25 +13,13 @@ from matrix.clients import ROWS, TARGETS, Row
 from matrix.limits import LIMITS, limits_of
 from matrix.run import Result
 
-PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
+PAGE = Path(__file__).parents[3] / "docs" / "clients" / "matrix.md"
 HEAD = """\
-# Clients
+# The matrix of clients
 
 No client needs a setting for the sake of the target behind Tidegate: what a client speaks and what a target understands
-are translated. This page is written by the client suite from what it proved (`tests/clients/run --write-docs`); CI fails
-if it says anything else than the run did.
-
-## Settings
-
-| setting | value |
-|---|---|
-| endpoint | Tidegate's, such as `https://s3.example.com`, for S3 and, where a client calls it, for STS |
-| CA | the one that signed Tidegate's certificate, if it is not a public one |
-| region | any; a name that is no region of AWS, such as `gateway`, keeps boto3 from presigning with the old SigV2 |
-| addressing | path style, or virtual host where the names `BUCKET.s3.example.com` resolve and the certificate has them |
-| credentials | web identity with a token file, or session keys from `AssumeRoleWithWebIdentity` |
-
-`AWS_REQUEST_CHECKSUM_CALCULATION=when_required` and its like are not needed, and do no harm.
+are translated. [README.md](README.md) has how to set clients up. This page is written by the client suite from what it
+proved (`tests/clients/run --write-docs`); CI fails if it says anything else than the run did.
 """
 TARGETS_TEXT = """\
 
