@@ -8,7 +8,7 @@ import pytest
 
 from harness import payloads
 from harness.certificates import CertificateAuthority
-from harness.gateway import TARGET_BUCKETS, Gateway, Secrets
+from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, Secrets
 from harness.identities import Identities
 from harness.identity_provider import WORKLOADS, IdentityProvider
 from harness.payloads import Payload
@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="tidegate",
         help="what the clients talk to; `store` is the control run, without Tidegate",
     )
-    parser.addoption("--write-docs", action="store_true", help="write docs/clients.md instead of comparing it")
+    parser.addoption("--write-docs", action="store_true", help="write docs/clients/matrix.md instead of comparing it")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -75,7 +75,7 @@ def store(
         find("weed"),
         authority,
         run_directory / "store",
-        [*TARGET_BUCKETS.values(), MATRIX_BUCKET],
+        [*TARGET_BUCKETS.values(), *PAGE_BUCKETS.values(), MATRIX_BUCKET],
         iam_config(provider) if control_run else None,
     )
     secrets.add("the store's key", store.key.secret_access_key)

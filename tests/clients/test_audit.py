@@ -3,7 +3,6 @@
 Collected last, so that the lines of every client that ran before are in it.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -64,7 +63,7 @@ def test_audit_has_one_line_for_each_request(etl: Boto3, tidegate: Tidegate, lak
 
 
 def test_audit_names_who_was_given_a_session(etl: Boto3, tidegate: Tidegate) -> None:
-    issued = [line for line in read_lines(tidegate) if line["api"].get("operation") == "AssumeRoleWithWebIdentity"]
+    issued = [line for line in tidegate.audit_lines() if line["api"].get("operation") == "AssumeRoleWithWebIdentity"]
     assert issued
     assert {line["type"] for line in issued} == {"auth"}
     assert {line["decision"]["effect"] for line in issued} == {"allow"}
@@ -72,7 +71,7 @@ def test_audit_names_who_was_given_a_session(etl: Boto3, tidegate: Tidegate) -> 
 
 
 def test_audit_has_no_gap_and_no_duplicate(etl: Boto3, tidegate: Tidegate) -> None:
-    lines = read_lines(tidegate)
+    lines = tidegate.audit_lines()
     assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
     assert [request for request, count in Counter(line["request_id"] for line in lines).items() if count > 1] == []
 
@@ -98,17 +97,11 @@ def line_of(tidegate: Tidegate, request_id: str) -> dict:
     """The one line of a request."""
 
     def find() -> list[dict]:
-        return [line for line in read_lines(tidegate) if line["request_id"] == request_id]
+        return [line for line in tidegate.audit_lines() if line["request_id"] == request_id]
 
     (line,) = poll(find, LINE_SECONDS, f"the line of request {request_id}")
     return line
 
 
 def actors(tidegate: Tidegate) -> set[str]:
-    return {line["actor"]["id"] for line in read_lines(tidegate) if "id" in line.get("actor", {})}
-
-
-def read_lines(tidegate: Tidegate) -> list[dict]:
-    """All complete lines: what follows the last line end is still being written."""
-    complete, _, _ = tidegate.audit_file.read_text().rpartition("\n")
-    return [json.loads(line) for line in complete.split("\n")]
+    return {line["actor"]["id"] for line in tidegate.audit_lines() if "id" in line.get("actor", {})}

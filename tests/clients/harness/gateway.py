@@ -8,6 +8,8 @@ from pathlib import Path
 REGION = "gateway"
 # What callers call a bucket, and its name at the store.
 TARGET_BUCKETS = {"lake": "acme-lake-prod", "vault": "acme-vault-prod"}
+# The same for the Tidegate of the pages.
+PAGE_BUCKETS = {"lake": "acme-pages-lake", "backups": "acme-pages-backups", "infra": "acme-pages-infra"}
 
 
 def host_names(buckets: Iterable[str]) -> list[str]:

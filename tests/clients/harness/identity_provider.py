@@ -24,6 +24,8 @@ class Workload:
     groups: list[str] = field(default_factory=list)
     # In its tokens in place of the provider's own; None leaves one out.
     claims: dict[str, object] = field(default_factory=dict)
+    # How long its tokens are good, and the sessions that they are traded for; an hour if nothing is said.
+    lifetime: int | None = None
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
 
 
@@ -33,6 +35,8 @@ WORKLOADS = [
     Workload("spark"),
     Workload("team-a"),
     Workload("analyst", groups=["analysts"]),
+    # Its sessions end while it transfers: a token has to be good for 60 s to be traded at all.
+    Workload("nightly", lifetime=75),
 ]
 
 
@@ -53,9 +57,7 @@ class IdentityProvider:
             "certificate": str(certificate.certificate),
             "key": str(certificate.key),
             "audience": AUDIENCE,
-            "clients": [
-                {"id": w.name, "secret": w.secret, "groups": w.groups, "claims": w.claims} for w in workloads
-            ],
+            "clients": [_registration(workload) for workload in workloads],
         }
         settings_file = directory / "settings.json"
         settings_file.write_text(json.dumps(settings))
@@ -82,3 +84,13 @@ class IdentityProvider:
     def _fetch_json(self, url: str, body: bytes | None = None) -> dict[str, str]:
         with urllib.request.urlopen(url, data=body, context=self._tls, timeout=START_SECONDS) as response:
             return json.load(response)
+
+
+def _registration(workload: Workload) -> dict:
+    registration = {
+        "id": workload.name,
+        "secret": workload.secret,
+        "groups": workload.groups,
+        "claims": workload.claims,
+    }
+    return registration if workload.lifetime is None else registration | {"lifetime": workload.lifetime}

@@ -9,7 +9,7 @@ import secrets
 from pathlib import Path
 
 from harness.gateway import TARGET_BUCKETS, Gateway
-from harness.identity_provider import AUDIENCE, WORKLOADS, IdentityProvider
+from harness.identity_provider import AUDIENCE, IdentityProvider
 
 LAKE = f"arn:aws:s3:::{TARGET_BUCKETS['lake']}"
 VAULT = f"arn:aws:s3:::{TARGET_BUCKETS['vault']}"
@@ -42,7 +42,7 @@ def store_gateway(endpoint_port: int, ca: Path) -> Gateway:
 
 
 def iam_config(provider: IdentityProvider) -> dict:
-    """SeaweedFS's `-s3.iam.config`: it verifies the provider's tokens and gives one role to each workload."""
+    """SeaweedFS's `-s3.iam.config`: it verifies the provider's tokens and gives one role to each workload of `GRANTS`."""
     return {
         "sts": {
             "tokenDuration": "1h",
@@ -59,8 +59,8 @@ def iam_config(provider: IdentityProvider) -> dict:
             }
         ],
         "policy": {"defaultEffect": "Deny", "storeType": "memory"},
-        "roles": [_role(workload.name) for workload in WORKLOADS],
-        "policies": [_policy(workload.name) for workload in WORKLOADS],
+        "roles": [_role(workload) for workload in GRANTS],
+        "policies": [_policy(workload) for workload in GRANTS],
     }
 
 

@@ -1,5 +1,6 @@
 """The built `tidegate` binary configured as its users configure it."""
 
+import json
 import shutil
 import subprocess
 import urllib.error
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.certificates import CertificateAuthority
-from harness.gateway import TARGET_BUCKETS, Gateway, host_names
+from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, host_names
 from harness.identity_provider import AUDIENCE, IdentityProvider
 from harness.processes import Server
 from harness.store import Store
@@ -76,15 +77,18 @@ class Served:
 
 def served_store(store: Store, authority: CertificateAuthority) -> Served:
     """The suite's store with the buckets of `TARGET_BUCKETS`, each with a policy of its own."""
-    target = STORE.format(endpoint=store.endpoint, ca=authority.bundle)
     buckets = [
         BUCKET.format(name=name, target="store", bucket=bucket, policy=name) for name, bucket in TARGET_BUCKETS.items()
     ]
-    environment = {
-        "STORE_ACCESS_KEY_ID": store.key.access_key_id,
-        "STORE_SECRET_ACCESS_KEY": store.key.secret_access_key,
-    }
-    return Served(target + "".join(buckets), list(TARGET_BUCKETS), environment)
+    return Served(_store(store, authority) + "".join(buckets), list(TARGET_BUCKETS), _store_key(store))
+
+
+def served_pages(store: Store, authority: CertificateAuthority) -> Served:
+    """The suite's store with the buckets of `PAGE_BUCKETS`, all with one policy."""
+    buckets = [
+        BUCKET.format(name=name, target="store", bucket=bucket, policy="pages") for name, bucket in PAGE_BUCKETS.items()
+    ]
+    return Served(_store(store, authority) + "".join(buckets), list(PAGE_BUCKETS), _store_key(store))
 
 
 def served_targets(targets: list[Target]) -> Served:
@@ -123,6 +127,7 @@ class Tidegate:
             directory,
         )
         data = self._server.wait_for_line(r"https://127\.0\.0\.1:(\d+) \(data\)", START_SECONDS)[1]
+        self.port = int(data)
         admin = self._server.wait_for_line(r"http://127\.0\.0\.1:(\d+) \(admin\)", START_SECONDS)[1]
         self._admin = f"http://127.0.0.1:{admin}"
         self._server.wait_until(lambda: _is_ready(f"{self._admin}/readyz"), START_SECONDS, "readiness")
@@ -153,8 +158,21 @@ class Tidegate:
     def read_log(self) -> str:
         return self._server.read_log()
 
+    def audit_lines(self) -> list[dict]:
+        """All complete lines: what follows the last line end is still being written."""
+        complete, _, _ = self.audit_file.read_text().rpartition("\n")
+        return [json.loads(line) for line in complete.split("\n")]
+
     def stop(self) -> None:
         self._server.stop()
+
+
+def _store(store: Store, authority: CertificateAuthority) -> str:
+    return STORE.format(endpoint=store.endpoint, ca=authority.bundle)
+
+
+def _store_key(store: Store) -> dict[str, str]:
+    return {"STORE_ACCESS_KEY_ID": store.key.access_key_id, "STORE_SECRET_ACCESS_KEY": store.key.secret_access_key}
 
 
 def _lay_out(directory: Path) -> None:

@@ -5,7 +5,8 @@
 // A client with `claims` gets them into its tokens in place of the provider's own, so that a token has the shape of another
 // provider's; `null` leaves one out.
 //
-// SETTINGS: { certificate, key, audience, clients: [{ id, secret, groups, claims }] }
+// SETTINGS: { certificate, key, audience, clients: [{ id, secret, groups, claims, lifetime }] }, `lifetime` in
+// seconds
 // Listens on a loopback port that the kernel gives and prints the issuer's address.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -14,11 +15,13 @@ import { createServer } from 'node:https';
 
 import Provider from 'oidc-provider';
 
+// Of clients whose settings name no `lifetime`.
 const TOKEN_LIFETIME_SECONDS = 3600;
 
 const settings = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const groupsOf = new Map(settings.clients.map((client) => [client.id, client.groups ?? []]));
 const claimsOf = new Map(settings.clients.map((client) => [client.id, client.claims ?? {}]));
+const lifetimeOf = new Map(settings.clients.map((client) => [client.id, client.lifetime ?? TOKEN_LIFETIME_SECONDS]));
 
 function signingKey() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -67,7 +70,7 @@ function configuration() {
     },
     formats: { customizers: { jwt: reshape } },
     jwks: { keys: [signingKey()] },
-    ttl: { ClientCredentials: TOKEN_LIFETIME_SECONDS },
+    ttl: { ClientCredentials: (_context, _token, client) => lifetimeOf.get(client.clientId) },
   };
 }
 
