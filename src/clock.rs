@@ -79,12 +79,6 @@ impl Drift {
     }
 }
 
-impl From<SignedDuration> for Drift {
-    fn from(ahead: SignedDuration) -> Self {
-        Self(ahead.as_secs())
-    }
-}
-
 impl fmt::Display for Drift {
     /// `17 min ahead`, `40 s behind`, `in step`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

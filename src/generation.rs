@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
 use crate::doors::limit::DoorLimit;
-use crate::drift::DriftWatch;
+use crate::drift::Observed;
 use crate::error::with_causes;
 use crate::login::Login;
 use crate::secret::Secret;
@@ -64,7 +64,7 @@ pub(crate) struct TargetSide {
     /// What it understands, as far as that is known.
     pub(crate) known: Known,
     /// How far its clock is from ours, by the `Date` of its answers.
-    pub(crate) drift: DriftWatch,
+    pub(crate) drift: Observed,
     /// Of the files that it was made of.
     files: [u8; 32],
 }
@@ -395,7 +395,7 @@ impl TargetSide {
             credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
                 .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
-            drift: DriftWatch::default(),
+            drift: Observed::default(),
             known: Known::of(target),
             files: digest_of(target),
             target: Arc::clone(target),

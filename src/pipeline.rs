@@ -8,7 +8,7 @@ use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
 use crate::authn::{Authenticated, AuthnError, Claim, Handles, Principal, Service, SignatureForm};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
-use crate::clock::Clock;
+use crate::clock::{Clock, Drift};
 use crate::config::{Profile, Target};
 use crate::credentials::Credential;
 use crate::dialect::gcs_xml;
@@ -20,7 +20,7 @@ use crate::dialect::s3::{
     payload::CallerBody,
     response::{self, Addressee},
 };
-use crate::drift::DriftWatch;
+use crate::drift::Observed;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
@@ -53,7 +53,7 @@ pub(crate) struct Pipeline {
     clock: Clock,
     metrics: Metrics,
     /// How far the clocks of callers are from ours.
-    callers: Arc<DriftWatch>,
+    callers: Arc<Observed>,
 }
 
 impl Handler for Pipeline {
@@ -78,7 +78,7 @@ impl Pipeline {
         audit: AuditLog,
         clock: Clock,
         metrics: Metrics,
-        callers: Arc<DriftWatch>,
+        callers: Arc<Observed>,
     ) -> Self {
         Self {
             current,
@@ -213,7 +213,7 @@ impl Pipeline {
                 Ok(_) | Err(AuthnError::RequestTimeTooSkewed { proven: true, .. })
             )
         {
-            self.callers.saw(signature.signed_at, now);
+            self.callers.saw(Drift::seen(signature.signed_at, now, now));
         }
         outcome
     }
@@ -318,15 +318,16 @@ impl Pipeline {
         let side = way.side;
         let sent = outgoing.sum.clone();
         // Re-sign: the caller's signature stops here, the target's begins.
+        let asked = self.clock.now();
         let signed = side
             .signer
-            .sign(permit, outgoing, way.profile, credential, self.clock.now())?;
+            .sign(permit, outgoing, way.profile, credential, asked)?;
         trail.target(target_info(&side.target, credential));
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
         let (status, headers) = (answer.head.status, &answer.head.headers);
         if let Some(date) = header_text(headers, "date") {
-            side.drift.saw_date(date, self.clock.now());
+            side.drift.saw_date(date, asked, self.clock.now());
         }
         trail.answered(status.as_u16(), header_text(headers, request_id_of(side)));
         if let Some(sent) = sent.as_deref().and_then(OnceLock::get)

@@ -4,7 +4,7 @@ use crate::admin::{AdminError, AdminServer, Readiness};
 use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::drift::DriftWatch;
+use crate::drift::Observed;
 use crate::generation::Generation;
 use crate::listener::{CertificateStore, Drained, Listener, ListenerError};
 use crate::pipeline::Pipeline;
@@ -125,7 +125,7 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) {
         let tasks = TaskTracker::new();
         let end = CancellationToken::new();
-        let callers = Arc::new(DriftWatch::default());
+        let callers = Arc::new(Observed::default());
         let mut watcher = watch::Watcher {
             config_path: self.config_path,
             looked: self.looked,

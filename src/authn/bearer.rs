@@ -221,7 +221,10 @@ mod tests {
     // SES-07
     #[tokio::test]
     async fn a_token_is_verified_again_after_a_while_and_never_taken_beyond_its_end() {
-        let (authenticator, verifier) = (Authenticator::new(KeyRing::for_test(1), Arc::new(ServiceKeys::off())), Counting::default());
+        let (authenticator, verifier) = (
+            Authenticator::new(KeyRing::for_test(1), Arc::new(ServiceKeys::off())),
+            Counting::default(),
+        );
         for (seconds, verified) in [(0, 1), (1, 1), (299, 1), (300, 2), (3500, 3), (3599, 3)] {
             let token = Secret::new("good.token");
             let found = authenticator
@@ -243,7 +246,10 @@ mod tests {
     #[tokio::test]
     async fn one_kind_of_token_is_never_tried_as_the_other() {
         let ring = KeyRing::for_test(1);
-        let (authenticator, verifier) = (Authenticator::new(ring.clone(), Arc::new(ServiceKeys::off())), Counting::default());
+        let (authenticator, verifier) = (
+            Authenticator::new(ring.clone(), Arc::new(ServiceKeys::off())),
+            Counting::default(),
+        );
         let identity = verifier.verify("good.token", at(0)).await.unwrap();
         let terms = session::Terms::plain(&identity, "test", std::time::Duration::from_secs(900));
         let keys = session::issue(&ring, &terms, at(0)).unwrap();

@@ -4,8 +4,7 @@ use super::{
     BearerFlaw, Revocation, ServiceKeyRefusal, SignatureForm, oidc::TokenError, session::SessionError,
 };
 use crate::clock::Drift;
-use crate::drift;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// Why a claim is not true. Carries what the caller's error document shows; never a secret or a token.
@@ -26,15 +25,15 @@ pub enum AuthnError {
     /// Signed too long ago or too far ahead. S3: 403 `RequestTimeTooSkewed`.
     #[error(
         "the request was signed at `{request_time}`, more than 15 minutes from the server's `{server_time}`: the \
-         caller's clock is {}", drift::in_words(*.ahead)
+         caller's clock is {drift}"
     )]
     RequestTimeTooSkewed {
         /// `x-amz-date` as sent.
         request_time: Box<str>,
         /// Ours.
         server_time: Timestamp,
-        /// How far the caller's clock is ahead of ours.
-        ahead: SignedDuration,
+        /// How far the caller's clock is from ours.
+        drift: Drift,
         /// Whether everything else about the request holds, so that it is a caller's clock indeed.
         proven: bool,
     },

@@ -86,12 +86,12 @@ impl Authenticator {
             Err(AuthnError::RequestTimeTooSkewed {
                 request_time,
                 server_time,
-                ahead,
+                drift,
                 proven: _,
             }) => Err(AuthnError::RequestTimeTooSkewed {
                 request_time,
                 server_time,
-                ahead,
+                drift,
                 // Anybody can send a wrong date. Whose clock is wrong is worth knowing of callers alone.
                 proven: self.verify(claim, from, now).is_ok(),
             }),
@@ -258,7 +258,7 @@ fn check_time(claim: &SignatureClaim, now: Timestamp) -> Result<(), AuthnError> 
         SignatureForm::Header if ahead.abs() > MAX_SKEW => Err(AuthnError::RequestTimeTooSkewed {
             request_time: claim.signed_at_text.clone(),
             server_time: now,
-            ahead,
+            drift: Drift::seen(claim.signed_at, now, now),
             proven: false,
         }),
         SignatureForm::Header => Ok(()),

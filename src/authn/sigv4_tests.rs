@@ -408,14 +408,14 @@ fn header_signatures_count_for_fifteen_minutes_either_way() {
         let AuthnError::RequestTimeTooSkewed {
             request_time,
             server_time,
-            ahead,
+            drift,
             proven,
         } = error
         else {
             panic!("{seconds} s: {error}");
         };
         assert_eq!((&*request_time, server_time), ("20261122T030000Z", at(seconds)));
-        assert_eq!((ahead.as_secs(), proven), (-seconds, seconds < 86_400));
+        assert_eq!((drift.seconds(), proven), (-seconds, seconds < 86_400));
         // Whoever has not the secret can say any date.
         let mut forged = scene.header();
         forged.signature[0] ^= 1;

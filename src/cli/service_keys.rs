@@ -241,10 +241,10 @@ fn print_new(
     writeln!(out, "access key id:      {}", record.id)?;
     writeln!(out, "secret access key:  {secret}")?;
     writeln!(out, "for {}", terms_of(record))?;
-    let left = in_words(record.expires.duration_since(now));
+    let lifetime = in_words(record.lifetime());
     writeln!(
         out,
-        "until {:.0}, {left} from now; the secret is not shown again",
+        "until {:.0}, for {lifetime}; the secret is not shown again",
         record.expires
     )?;
     if let Some(old) = old {

@@ -100,8 +100,8 @@ impl Authorization {
             ("scopes_supported", json!(["openid"])),
             ("authorization_response_iss_parameter_supported", json!(true)),
         ];
-        for (name, value) in more {
-            discovery[name] = value;
+        if let Some(members) = discovery.as_object_mut() {
+            members.extend(more.map(|(name, value)| (name.to_owned(), value)));
         }
     }
 
@@ -274,8 +274,8 @@ impl Authorization {
             "iss": self.issuer, "sub": identity.subject, "aud": CLIENT_ID, "groups": identity.groups,
             "iat": issued, "nbf": issued, "exp": issued.saturating_add(expires_in),
         });
-        if let Some(nonce) = nonce {
-            claims["nonce"] = nonce.into();
+        if let (Some(nonce), Some(members)) = (nonce, claims.as_object_mut()) {
+            members.insert("nonce".to_owned(), nonce.into());
         }
         match (self.provider.sign(&claims), random()) {
             (Ok(id_token), Some(access_token)) => Answer::Json(

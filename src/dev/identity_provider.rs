@@ -240,9 +240,9 @@ impl Site {
         }
         let asked = match head.method.as_str() {
             "GET" => parameters(head.uri.query().unwrap_or_default().as_bytes()),
-            _ => match Limited::new(body, MAX_FORM).collect().await {
-                Ok(form) => parameters(&form.to_bytes()),
-                Err(_) => return document(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", String::new()),
+            _ => match form(body).await {
+                Some(form) => form,
+                None => return document(StatusCode::PAYLOAD_TOO_LARGE, "text/plain", String::new()),
             },
         };
         let site = &self.authorization;
@@ -268,6 +268,13 @@ impl Site {
             }
         }
     }
+}
+
+/// None if it is larger than any form of a login.
+#[allow(clippy::disallowed_methods, reason = "bounded by `Limited`")]
+async fn form(body: Incoming) -> Option<Parameters> {
+    let form = Limited::new(body, MAX_FORM).collect().await.ok()?;
+    Some(parameters(&form.to_bytes()))
 }
 
 /// By name, the first of each.

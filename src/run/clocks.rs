@@ -2,11 +2,10 @@
 //! metrics each time and to the log now and then.
 
 use crate::authn::service_keys::{Standing, in_words};
-use crate::clock::Clock;
-use crate::drift::{self, DriftWatch, WORTH_A_WARNING};
+use crate::clock::{Clock, Drift};
+use crate::drift::{Observed, WORTH_A_WARNING, larger};
 use crate::generation::Generation;
 use crate::telemetry::{Metrics, Party};
-use jiff::SignedDuration;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -17,7 +16,7 @@ use tokio::time::Instant;
 pub(super) struct Clocks {
     clock: Clock,
     /// What the dates that callers signed say of their clocks.
-    callers: Arc<DriftWatch>,
+    callers: Arc<Observed>,
     minutes: Minutes,
     /// Targets whose drift is among the metrics.
     shown: BTreeSet<Box<str>>,
@@ -28,7 +27,7 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn new(clock: Clock, callers: Arc<DriftWatch>) -> Self {
+    pub(super) fn new(clock: Clock, callers: Arc<Observed>) -> Self {
         Self {
             clock,
             callers,
@@ -52,28 +51,26 @@ impl Clocks {
         match self.minutes.largest(self.callers.take_largest(), Instant::now()) {
             Some(largest) => {
                 metrics.clock_drift(Party::Caller, "largest", largest);
-                if is_large(largest) && self.may_warn("callers", HOURLY) {
-                    let drift = drift::in_words(largest);
-                    tracing::warn!(%drift, "the clock of a caller differs from ours; the audit file says whose requests are refused for it");
+                if largest.exceeds(WORTH_A_WARNING) && self.may_warn("callers", HOURLY) {
+                    tracing::warn!(drift = %largest, "the clock of a caller differs from ours; the audit file says whose requests are refused for it");
                 }
             }
-            None => metrics.forget_clock_drift(Party::Caller, "largest"),
+            None => metrics.forget_drift(Party::Caller, "largest"),
         }
     }
 
     fn report_targets(&mut self, generation: &Generation, metrics: &Metrics) {
         let mut shown = BTreeSet::new();
         for (name, side) in &generation.targets {
-            let Some(ahead) = side.drift.last() else { continue };
-            metrics.clock_drift(Party::Target, name, ahead);
+            let Some(drift) = side.drift.last() else { continue };
+            metrics.clock_drift(Party::Target, name, drift);
             shown.insert(name.clone());
-            if is_large(ahead) && self.may_warn(&format!("target {name}"), HOURLY) {
-                let drift = drift::in_words(ahead);
+            if drift.exceeds(WORTH_A_WARNING) && self.may_warn(&format!("target {name}"), HOURLY) {
                 tracing::warn!(store = %name, %drift, "the clock of a target differs from ours; from 15 minutes on it refuses what we sign");
             }
         }
         for gone in self.shown.difference(&shown) {
-            metrics.forget_clock_drift(Party::Target, gone);
+            metrics.forget_drift(Party::Target, gone);
         }
         self.shown = shown;
     }
@@ -114,20 +111,16 @@ impl Clocks {
     }
 }
 
-fn is_large(ahead: SignedDuration) -> bool {
-    ahead.unsigned_abs() > WORTH_A_WARNING.unsigned_abs()
-}
-
 /// The largest of this minute and the last one.
 #[derive(Debug, Default)]
 struct Minutes {
     began: Option<Instant>,
-    this: Option<SignedDuration>,
-    last: Option<SignedDuration>,
+    this: Option<Drift>,
+    last: Option<Drift>,
 }
 
 impl Minutes {
-    fn largest(&mut self, seen: Option<SignedDuration>, now: Instant) -> Option<SignedDuration> {
+    fn largest(&mut self, seen: Option<Drift>, now: Instant) -> Option<Drift> {
         let began = *self.began.get_or_insert(now);
         let minutes = now.duration_since(began).as_secs() / 60;
         if minutes > 0 {
@@ -137,12 +130,6 @@ impl Minutes {
         self.this = larger(self.this, seen);
         larger(self.last, self.this)
     }
-}
-
-fn larger(one: Option<SignedDuration>, other: Option<SignedDuration>) -> Option<SignedDuration> {
-    one.into_iter()
-        .chain(other)
-        .max_by_key(|drift| drift.unsigned_abs())
 }
 
 const HOURLY: Duration = Duration::from_secs(3600);
@@ -157,9 +144,13 @@ mod tests {
         let mut minutes = Minutes::default();
         let start = Instant::now();
         let mut at = |second, seen: Option<i64>| {
-            let seen = seen.map(SignedDuration::from_secs);
+            let ours = jiff::Timestamp::UNIX_EPOCH;
+            let seen = seen.map(|ahead| {
+                let theirs = ours + jiff::SignedDuration::from_secs(ahead);
+                Drift::seen(theirs, ours, ours)
+            });
             let largest = minutes.largest(seen, start + Duration::from_secs(second));
-            largest.map(|largest| largest.as_secs())
+            largest.map(Drift::seconds)
         };
         assert_eq!(at(0, None), None);
         assert_eq!(at(1, Some(-1020)), Some(-1020));

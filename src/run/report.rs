@@ -125,12 +125,11 @@ impl Reporter {
         let drifts = generation.verifier.drifts();
         let timed: BTreeSet<Box<str>> = drifts.iter().map(|(name, _)| name.clone()).collect();
         for gone in self.timed.difference(&timed) {
-            self.metrics.forget_clock_drift(Party::Issuer, gone);
+            self.metrics.forget_drift(Party::Issuer, gone);
         }
         self.timed = timed;
         for (name, drift) in &drifts {
-            let ahead = jiff::SignedDuration::from_secs(drift.seconds());
-            self.metrics.clock_drift(Party::Issuer, name, ahead);
+            self.metrics.clock_drift(Party::Issuer, name, *drift);
         }
         drifts.iter().filter_map(of_clock).collect()
     }

@@ -5,7 +5,6 @@
 
 use super::{Fault, IssueError};
 use crate::authn::AuthnError;
-use crate::drift;
 use std::{borrow::Cow, error::Error, fmt::Write};
 
 /// A call that was refused. `Display` and [`StsError::cause`] are for the operator, [`StsError::message`] for the
@@ -215,12 +214,11 @@ fn caller_message(error: &AuthnError) -> Cow<'static, str> {
         AuthnError::RequestTimeTooSkewed {
             request_time,
             server_time,
-            ahead,
+            drift,
             ..
         } => format!(
             "Signature not acceptable: {request_time} is more than 15 minutes from the server's time {server_time:.0}. Your \
-             clock is {}: set it, best by NTP.",
-            drift::in_words(*ahead)
+             clock is {drift}: set it, best by NTP."
         )
         .into(),
         AuthnError::NotYetValid {

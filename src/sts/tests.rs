@@ -6,6 +6,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Mutex};
 
 pub(super) const ASSUME: &str = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&WebIdentityToken=good";
 
+fn behind(minutes: i64) -> crate::clock::Drift {
+    let theirs = now() - jiff::SignedDuration::from_mins(minutes);
+    crate::clock::Drift::seen(theirs, now(), now())
+}
+
 fn now() -> Timestamp {
     "2026-11-22T03:00:00.75Z".parse().unwrap()
 }
@@ -485,7 +490,7 @@ fn unauthenticated_callers_get_the_codes_of_aws() {
             AuthnError::RequestTimeTooSkewed {
                 request_time: "20261122T010000Z".into(),
                 server_time: at,
-                ahead: jiff::SignedDuration::from_mins(-17),
+                drift: behind(17),
                 proven: true,
             },
             "SignatureDoesNotMatch",
@@ -505,7 +510,7 @@ fn unauthenticated_callers_get_the_codes_of_aws() {
     let skewed = AuthnError::RequestTimeTooSkewed {
         request_time: "20261122T010000Z".into(),
         server_time: at,
-        ahead: jiff::SignedDuration::from_mins(-17),
+        drift: behind(17),
         proven: true,
     };
     let message = StsError::from(skewed).message();
@@ -519,7 +524,7 @@ fn what_callers_send_cannot_leave_its_element() {
     let error = StsError::Caller(AuthnError::RequestTimeTooSkewed {
         request_time: "</Message><Code>x</Code>\u{0}\u{1b}\u{fffe}\r".into(),
         server_time: now(),
-        ahead: jiff::SignedDuration::from_mins(16),
+        drift: behind(-16),
         proven: false,
     });
     let found = elements(&error.render("<r>&'\"").1);

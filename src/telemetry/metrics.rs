@@ -8,18 +8,15 @@ use super::labels::{
     Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome, OutcomeLabel, Party,
     RequestLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
+use crate::clock::Drift;
 use http::StatusCode;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::text,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Seconds. From a decision alone to a part of some gigabytes.
 const BUCKETS: [f64; 16] = [
@@ -47,10 +44,10 @@ struct Inner {
     audit_pending: Gauge,
     credential_refreshes: Family<TargetOutcomeLabels, Counter>,
     credential_expires: Family<TargetLabel, Gauge>,
+    service_key_expiry: Family<IdLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
-    service_key_expiry: Family<IdLabel, Gauge>,
-    clock_drift: Family<DriftLabels, Gauge<f64, AtomicU64>>,
+    clock_drift: Family<DriftLabels, Gauge>,
     registry: Registry,
 }
 
@@ -127,18 +124,17 @@ impl Metrics {
                 "credential_expires_seconds",
                 "When the credential in use expires, in seconds since 1970",
             ),
-            sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
-            cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
             service_key_expiry: register(
                 into,
                 "service_key_expiry_seconds",
                 "When a service key that works expires, in seconds since 1970",
             ),
+            sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
+            cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
             clock_drift: register(
                 into,
                 "clock_drift_seconds",
-                "How far the clock of others is ahead of ours: of callers (the last, and the largest of the last minute), of \
-                 targets and of issuers",
+                "How far the clock of an identity provider, a target or callers is ahead of ours, as last seen",
             ),
             registry: std::mem::take(into),
         }))
@@ -244,6 +240,18 @@ impl Metrics {
         });
     }
 
+    /// These service keys work and expire then. Their ids stand in a file of the operator's.
+    pub fn service_keys<'a>(&self, keys: impl Iterator<Item = (&'a str, Timestamp)>) {
+        self.0.service_key_expiry.clear();
+        for (id, expires) in keys {
+            let label = IdLabel { id: id.into() };
+            self.0
+                .service_key_expiry
+                .get_or_create(&label)
+                .set(expires.as_second());
+        }
+    }
+
     /// A request for a session was answered. `code` is the error's, or `ok`.
     pub fn sts_request(&self, action: &'static str, code: &'static str) {
         self.0
@@ -257,30 +265,17 @@ impl Metrics {
         self.0.cedar_errors.inc();
     }
 
-    /// These service keys work and expire then. Their ids stand in a file of the operator's.
-    pub fn service_keys<'a>(&self, keys: impl Iterator<Item = (&'a str, Timestamp)>) {
-        self.0.service_key_expiry.clear();
-        for (id, expires) in keys {
-            let label = IdLabel { id: id.into() };
-            self.0
-                .service_key_expiry
-                .get_or_create(&label)
-                .set(expires.as_second());
-        }
-    }
-
-    /// How far the clock of a party is ahead of ours. `name` stands in the configuration,
-    /// or in this source.
-    pub fn clock_drift(&self, party: Party, name: &str, ahead: SignedDuration) {
+    /// How far somebody's clock was from ours when it was last seen. `name` is a configured one, or empty.
+    pub fn clock_drift(&self, party: Party, name: &str, drift: Drift) {
         let labels = DriftLabels {
             party,
             name: name.into(),
         };
-        self.0.clock_drift.get_or_create(&labels).set(ahead.as_secs_f64());
+        self.0.clock_drift.get_or_create(&labels).set(drift.seconds());
     }
 
-    /// Nothing is known of this clock any more.
-    pub fn forget_clock_drift(&self, party: Party, name: &str) {
+    /// This issuer or target is no longer configured.
+    pub fn forget_drift(&self, party: Party, name: &str) {
         self.0.clock_drift.remove(&DriftLabels {
             party,
             name: name.into(),
@@ -358,12 +353,6 @@ mod tests {
         metrics.credential_expires("store", Timestamp::from_second(1_800_000_000).unwrap());
         metrics.sts_request("AssumeRoleWithWebIdentity", "ok");
         metrics.cedar_error();
-        let expires = Timestamp::from_second(1_900_000_000).unwrap();
-        metrics.service_keys([("TGSKGONE", expires)].into_iter());
-        metrics.service_keys([("TGSKAAAA", expires)].into_iter());
-        metrics.clock_drift(Party::Target, "store", SignedDuration::from_millis(-1500));
-        metrics.clock_drift(Party::Caller, "last", SignedDuration::from_secs(1));
-        metrics.forget_clock_drift(Party::Caller, "last");
         let allowed =
             r#"tidegate_requests_total{operation="GetObject",status_class="2xx",decision="allow"} 2"#;
         check(&metrics, allowed);
@@ -408,15 +397,6 @@ mod tests {
             r#"tidegate_sts_requests_total{action="AssumeRoleWithWebIdentity",code="ok"} 1"#,
         );
         check(&metrics, "tidegate_cedar_errors_total 1");
-        check(
-            &metrics,
-            r#"tidegate_service_key_expiry_seconds{id="TGSKAAAA"} 1900000000"#,
-        );
-        check(
-            &metrics,
-            r#"tidegate_clock_drift_seconds{party="target",name="store"} -1.5"#,
-        );
-        assert!(!metrics.encode().contains("TGSKGONE") && !metrics.encode().contains("party=\"caller\""));
         assert!(metrics.encode().ends_with("# EOF\n"));
     }
 
@@ -444,6 +424,37 @@ mod tests {
         check(&metrics, "tidegate_policy_reload_failed 1");
         metrics.policy_reload(Outcome::Ok);
         check(&metrics, "tidegate_policy_reload_failed 0");
+    }
+
+    #[test]
+    fn drift_is_told_apart_by_whose_it_is() {
+        let metrics = Metrics::new();
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        metrics.clock_drift(Party::Issuer, "google", Drift::seen(at(90), at(100), at(100)));
+        metrics.clock_drift(Party::Target, "store", Drift::seen(at(117), at(100), at(100)));
+        check(
+            &metrics,
+            r#"tidegate_clock_drift_seconds{party="issuer",name="google"} -10"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_clock_drift_seconds{party="target",name="store"} 17"#,
+        );
+        metrics.forget_drift(Party::Issuer, "google");
+        assert!(!metrics.encode().contains("google"));
+    }
+
+    #[test]
+    fn only_service_keys_that_are_there_have_an_end() {
+        let metrics = Metrics::new();
+        let expires = Timestamp::from_second(1_900_000_000).unwrap();
+        metrics.service_keys([("TGSKGONE", expires)].into_iter());
+        metrics.service_keys([("TGSKAAAA", expires)].into_iter());
+        check(
+            &metrics,
+            r#"tidegate_service_key_expiry_seconds{id="TGSKAAAA"} 1900000000"#,
+        );
+        assert!(!metrics.encode().contains("TGSKGONE"));
     }
 
     #[test]

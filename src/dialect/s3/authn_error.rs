@@ -2,7 +2,6 @@
 
 use super::error::S3Error;
 use crate::authn::{AuthnError, SignatureForm, bearer_message};
-use crate::drift;
 
 /// The caller's view of a claim that was not accepted.
 pub(super) fn describe(error: &AuthnError) -> S3Error {
@@ -26,11 +25,10 @@ pub(super) fn describe(error: &AuthnError) -> S3Error {
                 .with("Expires", expired_at.to_string())
                 .with("ServerTime", server_time.to_string())
         }
-        AuthnError::RequestTimeTooSkewed { request_time, server_time, ahead, .. } => S3Error::request_time_too_skewed(
+        AuthnError::RequestTimeTooSkewed { request_time, server_time, drift, .. } => S3Error::request_time_too_skewed(
             format!(
-                "The difference between the request time and the server's time is too large: your clock is {}. Set it, \
-                 best by NTP.",
-                drift::in_words(*ahead)
+                "The difference between the request time and the server's time is too large: your clock is {drift}. Set \
+                 it, best by NTP."
             ),
         )
         .with("RequestTime", &**request_time)
