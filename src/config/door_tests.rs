@@ -47,7 +47,7 @@ fn mistakes_about_the_doors_are_located() {
     check(
         "",
         "[limits]\ndoor_requests = 1",
-        "did you mean `door_requests_per_minute`?",
+        "not a known key; expected one of `door_requests_per_minute`",
     );
     // What an issuer says about a caller is not for the caller to say.
     let github = "[[issuers]]\nname = \"ci\"\nissuer = \"https://ci.example.com\"\naudiences = [\"a\"]\nkind = \"workload\"\n\

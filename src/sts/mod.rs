@@ -20,7 +20,7 @@ pub use error::StsError;
 pub(crate) use issue_error::token_message;
 pub use issue_error::{Fault, IssueError};
 pub use request::{StsRequest, WebIdentityRequest};
-pub use wish::{RoleWish, Wish};
+pub use wish::{RoleWish, Tag, Wish};
 
 use crate::authn::{
     Form, IssuedBearer, IssuedSession, KeyRing, Principal, Revocations, SessionError, SessionInfo, Terms,
