@@ -21,7 +21,7 @@ pub struct Wish {
 }
 
 /// A name and its value.
-pub(crate) type Tag = (Box<str>, Box<str>);
+pub type Tag = (Box<str>, Box<str>);
 
 /// Which role is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
