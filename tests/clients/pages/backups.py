@@ -33,6 +33,8 @@ def duplicity(desk: Desk) -> None:
     file = random_file(source / "large.bin", SIZE)
     there = "boto3+s3://backups/duplicity"
     desk.run(
+        # GnuPG leaves an agent behind, which nobody else ends.
+        "trap 'gpgconf --kill gpg-agent' EXIT",
         desk.snippet_with_token("duplicity"),
         f"duplicity full --volsize 4 $S3 source {there}",
         f"duplicity restore $S3 {there} restored",
