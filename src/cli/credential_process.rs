@@ -36,7 +36,7 @@ In ~/.aws/config:
   [profile lake]
   credential_process = tidegate credential-process --profile lake
   endpoint_url       = https://s3.acme.example
-  region             = us-east-1
+  region             = gateway
 
 Identities: `login` is a person's (tidegate login). The others need none:
   gcp-metadata   Google Cloud: VM, GKE, Dataproc, Cloud Run

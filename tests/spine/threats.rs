@@ -5,13 +5,14 @@ use std::path::Path;
 const THREATS: &str = include_str!("../golden/threats.tsv");
 
 /// How many items each part of the threat model has.
-const PARTS: [(&str, usize); 7] = [
+const PARTS: [(&str, usize); 8] = [
     ("CLS", 11),
     ("STR", 8),
     ("AUZ", 27),
     ("LEK", 8),
     ("FLW", 10),
     ("JWT", 14),
+    ("SES", 9),
     ("OID", 13),
 ];
 /// Numbers that were never given.
