@@ -231,14 +231,23 @@ impl Generation {
     /// INVARIANT: every use of a session, an access token, a cookie or a service key passes here (SES-06).
     ///
     /// # Errors
-    /// [`AuthnError::Revoked`], [`AuthnError::ServiceKey`], or [`AuthnError::InvalidToken`] of a session whose issuer was
-    /// removed, or is another one now.
+    /// [`AuthnError::Revoked`], [`AuthnError::ServiceKey`], or [`AuthnError::InvalidToken`] of a session whose issuer or
+    /// role was removed, or whose issuer is another one now.
     pub(crate) fn admit(&self, principal: &Principal) -> Result<(), AuthnError> {
         let access_key_id = || principal.session().access_key_id.clone();
         if !principal.has_service_key() && !self.trusts_issuer_of(principal) {
             return Err(AuthnError::InvalidToken {
                 access_key_id: access_key_id(),
                 cause: SessionError::Invalid("its issuer is not configured any more"),
+            });
+        }
+        if principal
+            .role()
+            .is_some_and(|role| !self.config.roles.contains_key(role))
+        {
+            return Err(AuthnError::InvalidToken {
+                access_key_id: access_key_id(),
+                cause: SessionError::Invalid("its role is not configured any more"),
             });
         }
         let Some(revocation) = self.revocations.of(principal) else {

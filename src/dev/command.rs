@@ -17,7 +17,7 @@ use crate::run::{Server, StartError, stop_on_signal};
 use std::{
     io::{self, ErrorKind, Write},
     net::{SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +61,7 @@ pub async fn serve(
     let (data, admin) = (parts.server.data_address(), parts.server.admin_address());
     let mut serving = tokio::spawn(parts.server.run(stop.clone()));
     let session = async {
-        let endpoint = format!("https://localhost:{}", data.port());
+        let endpoint = endpoint(data);
         let folder = environment.folder();
         let said = welcome(&environment, &endpoint, admin, &parts.provider, &parts.store);
         print(out, &said)?;
@@ -78,7 +78,7 @@ pub async fn serve(
             found: crate::cli::describe(&error),
         })?;
         proof::prove(out, caller, &site).await?;
-        print(out, &settings::text(&endpoint, folder))?;
+        print(out, &settings::text(&endpoint, folder, &program()))?;
         print(out, &format!("\nServing on {endpoint} until Ctrl-C.\n"))?;
         match tokens.keep_fresh().await {}
     };
@@ -123,6 +123,7 @@ impl Parts {
                 admin,
                 issuer: provider.issuer(),
                 store: format!("http://{}", store.address()),
+                login: kept.login.as_ref().map(|_| endpoint(data)),
             })?;
             match Server::start(configuration.path()).await {
                 Ok(server) => {
@@ -211,6 +212,7 @@ fn welcome(
 Development environment, {made}: {root}
   Tidegate           {endpoint}   (health and metrics: http://{admin})
   identity provider  {issuer}   (`tidegate dev token etl` prints a token)
+  for browsers       {endpoint}/_tidegate/   (choose who you are; no password)
   store              http://{store}    (only Tidegate has its key)
   configuration      tidegate.toml; policies are in policies/, data is in store/
 
@@ -225,6 +227,16 @@ fn print(out: &mut dyn Write, text: &str) -> Result<(), DevError> {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .map_err(DevError::Output)
+}
+
+/// Where callers reach Tidegate.
+fn endpoint(data: SocketAddr) -> String {
+    format!("https://localhost:{}", data.port())
+}
+
+/// This program, for commands to paste: where it is, because that may not be on the path.
+fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| "tidegate".into())
 }
 
 /// For people, beside the result.

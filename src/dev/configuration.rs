@@ -30,6 +30,8 @@ pub(super) struct Addresses {
     pub(super) issuer: String,
     /// The URL of the store.
     pub(super) store: String,
+    /// Where browsers reach Tidegate; `None` in an environment of before there was a login.
+    pub(super) login: Option<String>,
 }
 
 /// The file, as far as it is understood here.
@@ -45,7 +47,7 @@ impl Configuration {
     /// The file at `path`, or a new one that is not written yet.
     ///
     /// # Errors
-    /// A file that cannot be read, or in which the four addresses are not where they were.
+    /// A file that cannot be read, or in which the addresses are not where they were.
     pub(super) fn read_or_new(path: PathBuf) -> Result<Self, DevError> {
         match Self::read(path.clone())? {
             Some(kept) => Ok(kept),
@@ -84,12 +86,13 @@ impl Configuration {
             return Ok(());
         }
         let places = &self.places;
-        let mut changes = [
+        let mut changes = vec![
             (&places.data, addresses.data.to_string()),
             (&places.admin, addresses.admin.to_string()),
             (&places.issuer, addresses.issuer.clone()),
             (&places.store, addresses.store.clone()),
         ];
+        changes.extend(places.login.as_ref().zip(addresses.login.clone()));
         changes.sort_by_key(|(place, _)| std::cmp::Reverse(place.span().start));
         let mut text = self.text.clone();
         // From the last to the first: those before keep their places. No address has anything to escape.
@@ -127,12 +130,14 @@ impl Configuration {
             admin: address("admin.listen", &file.admin.listen)?,
             issuer: issuer.get_ref().clone(),
             store: file.targets.store.endpoint.get_ref().clone(),
+            login: file.login.as_ref().map(|login| login.url.get_ref().clone()),
         };
         let places = Places {
             data: file.server.listen,
             admin: file.admin.listen,
             issuer,
             store: file.targets.store.endpoint,
+            login: file.login.map(|login| login.url),
         };
         Ok(Self {
             path,
@@ -163,6 +168,7 @@ struct Places {
     admin: Spanned<String>,
     issuer: Spanned<String>,
     store: Spanned<String>,
+    login: Option<Spanned<String>>,
 }
 
 /// What is read of the file; the rest is Tidegate's.
@@ -172,6 +178,12 @@ struct File {
     admin: Listener,
     issuers: Vec<Issuer>,
     targets: Targets,
+    login: Option<Login>,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    url: Spanned<String>,
 }
 
 #[derive(Deserialize)]
@@ -205,6 +217,7 @@ mod tests {
             admin: "127.0.0.1:9091".parse().unwrap(),
             issuer: "https://localhost:40001".into(),
             store: "http://127.0.0.1:40002".into(),
+            login: Some("https://localhost:40003".into()),
         }
     }
 
@@ -221,7 +234,7 @@ mod tests {
             .zip(TEMPLATE.lines())
             .filter(|(a, b)| a != b)
             .collect();
-        assert_eq!(differing.len(), 4, "{differing:?}");
+        assert_eq!(differing.len(), 5, "{differing:?}");
         assert!(differing.iter().all(|(_, line)| line.contains("(*)")));
         assert_eq!(text.lines().count(), TEMPLATE.lines().count());
         let read = Configuration::read(path).unwrap().unwrap();

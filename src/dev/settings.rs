@@ -1,8 +1,8 @@
-//! Settings to paste: what five kinds of clients need to reach this environment, with its paths and its port.
+//! Settings to paste: what people and five kinds of clients need to reach this environment, with its paths and its port.
 //!
 //! Each block is what the client really takes. Those that follow AWS's variables trade the token themselves and keep
-//! their sessions fresh. restic and the SDK in Spark's S3A cannot be pointed at another STS, so their keys are fetched
-//! with curl: one call, and `sed` to put its answer into the shape that they read.
+//! their sessions fresh. The SDK in Spark's S3A asks `tidegate credential-process`; restic takes variables. `tidegate
+//! snippet` prints what is for other gateways.
 
 use super::environment::Folder;
 use std::path::Path;
@@ -12,8 +12,8 @@ pub(super) const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/tidegate";
 /// The name of bucket `lake` at the store.
 pub(super) const STORED_LAKE: &str = "lake";
 
-/// All blocks, for a Tidegate at `endpoint`.
-pub(super) fn text(endpoint: &str, folder: &Folder) -> String {
+/// All blocks, for a Tidegate at `endpoint`. `program` is this one.
+pub(super) fn text(endpoint: &str, folder: &Folder, program: &Path) -> String {
     let ca = quoted(&folder.ca());
     let token = quoted(&folder.token("etl"));
     let aws = format!(
@@ -47,28 +47,31 @@ no_check_bucket = true
 rclone --ca-cert {ca} lsf -R tidegate:lake
 "
     );
-    let fetch = |name: &str| {
-        format!(
-            "curl -fsS --cacert {ca} {endpoint}/ -d Action=AssumeRoleWithWebIdentity -d Version=2011-06-15 \
-             --data-urlencode WebIdentityToken@{}",
-            quoted(&folder.token(name))
-        )
+    let program = quoted(program);
+    let gateway = |name: &str| {
+        let token = quoted(&folder.token(name));
+        format!("--endpoint {endpoint} --ca {ca} --identity file --token-file {token}")
     };
-    let fetch_backup = fetch("backup");
+    let people = format!(
+        "\
+# As a person: a browser asks who you are. Paste into a shell.
+{program} login {endpoint} --ca {ca}
+{program} whoami
+{program} exec -- aws s3 ls s3://lake/
+"
+    );
     let restic = format!(
         "\
-# restic, as `backup`. Paste into a shell of its own. The keys are good for an hour; then fetch new ones.
-eval \"$({fetch_backup} |
-  sed -nE 's|.*<AccessKeyId>(.*)</AccessKeyId><SecretAccessKey>(.*)</SecretAccessKey><SessionToken>(.*)</SessionToken>.*|\
-export AWS_ACCESS_KEY_ID=\\1 AWS_SECRET_ACCESS_KEY=\\2 AWS_SESSION_TOKEN=\\3|p')\"
+# restic, as `backup`. Paste into a shell of its own. The keys are good for an hour; then paste again.
+eval \"$({program} env {gateway})\"
 export RESTIC_REPOSITORY=s3:{endpoint}/backups/restic RESTIC_PASSWORD=try
 
 restic --cacert {ca} -o s3.region=us-east-1 init
 restic --cacert {ca} -o s3.region=us-east-1 backup {policies}
 ",
+        gateway = gateway("backup"),
         policies = quoted(&folder.path("policies"))
     );
-    let fetch_etl = fetch("etl");
     let spark = format!(
         "\
 # Spark with S3A 3.3 (AWS SDK v1), as `etl`. Paste into a shell: it makes a trust store, a profile that fetches keys
@@ -77,9 +80,7 @@ keytool -importcert -noprompt -alias tidegate -file {ca} \\
   -keystore tidegate-trust.p12 -storetype PKCS12 -storepass changeit
 cat > tidegate-profile <<'END'
 [default]
-credential_process = {fetch_etl} | sed -E 's|.*<AccessKeyId>(.*)</AccessKeyId>\
-<SecretAccessKey>(.*)</SecretAccessKey><SessionToken>(.*)</SessionToken><Expiration>(.*)</Expiration>.*|\
-{{\"Version\":1,\"AccessKeyId\":\"\\1\",\"SecretAccessKey\":\"\\2\",\"SessionToken\":\"\\3\",\"Expiration\":\"\\4\"}}|'
+credential_process = {program} credential-process {gateway}
 END
 export AWS_CREDENTIAL_PROFILES_FILE=\"$PWD/tidegate-profile\"
 cat > spark-tidegate.conf <<END
@@ -96,9 +97,10 @@ END
 # Then, for instance, df.write.parquet(\"s3a://lake/tmp/events\"). Under tmp/, because S3A renames what it writes, and
 # that deletes. With a short name, because the embedded store takes no keys over 160 bytes, and S3A's are long.
 spark-submit --properties-file spark-tidegate.conf job.py
-"
+",
+        gateway = gateway("etl")
     );
-    [aws, rclone, restic, spark].join("\n")
+    [people, aws, rclone, restic, spark].join("\n")
 }
 
 /// A path as a word of the shell.

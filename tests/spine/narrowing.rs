@@ -1,6 +1,6 @@
 //! Roles and session policies: what a session may be made to carry, and that nothing makes it more.
 
-use crate::support::{Answer, Client, Keys, Payload, Settings, World, form};
+use crate::support::{Answer, Client, Keys, Payload, Settings, World, becomes, form};
 use serde_json::{Value, json};
 
 const POLICY: &str = r#"
@@ -344,4 +344,33 @@ async fn sessions_are_traded_by_those_who_can_sign_for_them() {
         "MalformedPolicyDocument",
     );
     world.untouched("the token service");
+}
+
+// SES-06
+#[tokio::test]
+async fn a_session_ends_with_the_role_that_it_carries() {
+    let world = world().await;
+    let exporter = with(&world, &web_identity(&world, "etl", &[("RoleArn", ROLE)]).await);
+    assert_eq!(exporter.get("/lake/exports/a").await.status, 200);
+    let path = world.path("tidegate.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(
+        &path,
+        config.replace("name = \"exporter\"", "name = \"importer\""),
+    )
+    .unwrap();
+    becomes("the role is gone", async || {
+        exporter.get("/lake/exports/a").await.status != 200
+    })
+    .await;
+    let before = world.target_requests().len();
+    let refusal = exporter.get("/lake/tmp/a").await;
+    assert_eq!((refusal.status, refusal.code().as_str()), (400, "InvalidToken"));
+    assert_eq!(world.target_requests().len(), before);
+    let other = with(&world, &web_identity(&world, "etl", &[("RoleArn", ROLE)]).await);
+    assert_eq!(
+        other.get("/lake/tmp/a").await.status,
+        200,
+        "an unknown role means the caller itself"
+    );
 }

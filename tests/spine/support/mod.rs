@@ -16,4 +16,4 @@ pub mod transport;
 pub mod world;
 
 pub use client::{Answer, Client, Keys, Payload, Signed, form};
-pub use world::{AUDIENCE, Settings, World, binary, now};
+pub use world::{AUDIENCE, Settings, World, becomes, binary, now};
