@@ -195,6 +195,24 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Reads TOML, or says what is wrong in which line. Never quotes the text.
+///
+/// # Errors
+/// The line, from 1, and the problem.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, (usize, String)> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let problem = error.message().lines().next().unwrap_or_default().to_owned();
+        (line_of(text, start), problem)
+    })
+}
+
+/// The line, from 1, in which a byte of `text` stands.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or_default();
+    before.bytes().filter(|byte| *byte == b'\n').count() + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -92,7 +92,7 @@ pub enum GatewayError {
         /// Its words.
         message: String,
         /// What the clocks say, if that may be the reason.
-        drift: Drift,
+        drift: Skew,
     },
     /// It is no Tidegate, or an older one.
     #[error("`{endpoint}` does not answer like a gateway: {problem}{drift}")]
@@ -102,13 +102,13 @@ pub enum GatewayError {
         /// What is missing.
         problem: String,
         /// What the clocks say.
-        drift: Drift,
+        drift: Skew,
     },
 }
 
 /// By how much two clocks differ, if it matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Drift(Option<i64>);
+pub struct Skew(Option<i64>);
 
 /// Clocks closer than this are not worth a word: answers take a while, too.
 const NOTICED: i64 = 60;
@@ -217,9 +217,9 @@ impl Gateway {
     }
 
     /// By how much the gateway was ahead at its last answer, if that is worth a word.
-    pub(super) fn drift(&self) -> Drift {
+    pub(super) fn drift(&self) -> Skew {
         let ahead = self.ahead.load(Ordering::Relaxed);
-        Drift((ahead.abs() >= NOTICED).then_some(ahead))
+        Skew((ahead.abs() >= NOTICED).then_some(ahead))
     }
 
     async fn get(&self, path: &str, headers: &[(HeaderName, HeaderValue)]) -> Result<Fetched, GatewayError> {
@@ -275,7 +275,7 @@ impl Gateway {
             status: StatusCode::BAD_REQUEST,
             code: "InvalidIdentityToken".to_owned(),
             message: "there are characters in the identity token that no token has".to_owned(),
-            drift: Drift::default(),
+            drift: Skew::default(),
         })?;
         value.set_sensitive(true);
         Ok((header::AUTHORIZATION, value))
@@ -328,15 +328,14 @@ impl GatewayError {
                 format!("curl -sS {endpoint}/_tidegate/configuration")
             }
             Self::Refused {
-                drift: Drift(Some(_)),
-                ..
+                drift: Skew(Some(_)), ..
             } => "timedatectl status".to_owned(),
             Self::Refused { .. } => "tidegate whoami".to_owned(),
         }
     }
 }
 
-impl Drift {
+impl Skew {
     /// Whether requests that are signed on this machine will soon be refused.
     pub(super) fn is_dangerous(self) -> bool {
         self.0.is_some_and(|ahead| ahead.abs() >= WARNED)
@@ -344,7 +343,7 @@ impl Drift {
 }
 
 /// `; this machine's clock is 17 min behind the gateway's`, or nothing.
-impl std::fmt::Display for Drift {
+impl std::fmt::Display for Skew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             None => Ok(()),

@@ -32,7 +32,7 @@ pub use console::Console;
 pub use door::Door;
 pub use error::ClientError;
 pub use files::FileError;
-pub use gateway::{Drift, GatewayError, Keys};
+pub use gateway::{GatewayError, Keys, Skew};
 pub use identity::IdentityError;
 pub use keys::Renewal;
 pub use lock::LockError;

@@ -3,17 +3,12 @@
 use super::Pipeline;
 use crate::audit::{AuthMethod, Kind, Trail};
 use crate::authn::{AuthnError, Principal};
-use crate::body::{Body, BodyError};
-use crate::dialect::s3;
+use crate::body::Body;
 use crate::generation::Generation;
 use crate::listener::Connection;
 use crate::login::{Login, LoginError, Route, Visit, Visited};
-use crate::operation::{DeclaredPayload, PayloadMode};
-use http::{Method, Response, header, request::Parts};
+use http::{Method, Response, request::Parts};
 use hyper::body::Incoming;
-
-/// The form has one short field.
-const LARGEST_FORM: usize = 4 << 10;
 
 impl Pipeline {
     /// Answers a request for a page, errors included.
@@ -29,7 +24,7 @@ impl Pipeline {
         trail.kind(Kind::Auth);
         trail.call("login", operation, read_only);
         let form = match head.method {
-            Method::POST => Self::page_form(generation, head, body, trail).await,
+            Method::POST => Self::form(generation, head, body, trail).await,
             _ => Ok(bytes::Bytes::new()),
         };
         let request_id = trail.request_id().to_string();
@@ -55,21 +50,6 @@ impl Pipeline {
         self.metrics.sts_request(operation, answer);
         record(trail, route, &visited, &request_id);
         visited.response
-    }
-
-    async fn page_form(
-        generation: &Generation,
-        head: &Parts,
-        body: Incoming,
-        trail: &mut Trail,
-    ) -> Result<bytes::Bytes, BodyError> {
-        let stall = generation.config.server.stall_timeout;
-        let declared = DeclaredPayload {
-            length: content_length(head),
-            mode: PayloadMode::Unsigned,
-            ..DeclaredPayload::none()
-        };
-        s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
     }
 }
 
@@ -105,12 +85,4 @@ fn record(trail: &mut Trail, route: &Route, visited: &Visited, request_id: &str)
         None if principal.is_some() => trail.authenticated(),
         None => trail.public(),
     }
-}
-
-fn content_length(head: &Parts) -> u64 {
-    let value = head
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }

@@ -23,15 +23,8 @@ pub(super) fn read(path: &Path) -> Result<Option<(Vec<Revocation>, String)>, Rev
 }
 
 fn parse(text: &str) -> Result<Vec<Revocation>, (usize, String)> {
-    let line = |offset: usize| {
-        let before = text.get(..offset).unwrap_or_default();
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
-    };
-    let shape: FileShape = toml::from_str(text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start);
-        let problem = error.message().lines().next().unwrap_or_default().to_owned();
-        (line(start), problem)
-    })?;
+    let line = |offset| files::line_of(text, offset);
+    let shape: FileShape = files::parse(text)?;
     let mut entries = Vec::with_capacity(shape.revocations.len());
     for entry in shape.revocations {
         let line = line(entry.span().start);
