@@ -8,6 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Why a file is not being replaced.
@@ -46,7 +47,7 @@ impl Replacement {
         // The path may be a link; what it points to is replaced, not the link.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let temporary = beside(&target);
-        let file = new_file(&temporary, mode).map_err(|source| match source.kind() {
+        let file = waiting(|| new_file(&temporary, mode)).map_err(|source| match source.kind() {
             ErrorKind::AlreadyExists => ReplaceError::Busy(temporary.clone()),
             _ => ReplaceError::Io {
                 path: temporary.clone(),
@@ -194,6 +195,21 @@ fn beside(path: &Path) -> PathBuf {
     name.push(".new");
     PathBuf::from(name)
 }
+
+/// Tries again for a while what somebody else keeps from being done: a command is over in an instant.
+fn waiting(mut attempt: impl FnMut() -> io::Result<File>) -> io::Result<File> {
+    for _ in 0..ATTEMPTS {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    attempt()
+}
+
+/// Five seconds in all.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads TOML, or says what is wrong in which line. Never quotes the text.
 ///

@@ -10,7 +10,7 @@ use crate::authn::{
 use crate::authz::{Circumstances, Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
-use crate::config::{Config, Target};
+use crate::config::{Config, Rule, Target};
 use crate::credentials::TargetCredentials;
 use crate::doors::limit::DoorLimit;
 use crate::drift::Observed;
@@ -332,7 +332,24 @@ pub(crate) fn names(config: &Config, service_keys: Option<&ServiceKeys>) -> Name
     Names {
         issuers: issuers.chain(prefixes.map(|(prefix, _)| prefix.into())).collect(),
         roles: config.roles.keys().cloned().collect(),
+        shared_tags: shared_tags(config).collect(),
     }
+}
+
+/// Tags that say nothing about who somebody is.
+fn shared_tags(config: &Config) -> impl Iterator<Item = Box<str>> {
+    let chosen = config.sessions.caller_tags.iter();
+    let required = config.issuers.iter().flat_map(|issuer| {
+        issuer.tags.iter().filter(|tag| {
+            // The account of AWS is that of the issuer.
+            &*tag.name == "aws_account"
+                || issuer.require.iter().any(|condition| {
+                    let pinned = matches!(condition.rule, Rule::OneOf(_));
+                    pinned && tag.claim.paths().contains(&condition.claim)
+                })
+        })
+    });
+    chosen.cloned().chain(required.map(|tag| tag.name.clone()))
 }
 
 /// Over the private CAs and the `file:` secrets of a target: rotated, they make a new one.

@@ -144,6 +144,7 @@ impl Server {
             ),
             hangup: self.hangup,
             warming: None,
+            refused: None,
         };
         watcher.begin();
         tasks.spawn(watcher.run(end.clone()));

@@ -65,6 +65,14 @@ impl Authenticator {
             return Ok(known.principal);
         }
         let identity = verifier.verify(text, now).await.map_err(refused_identity)?;
+        // The verifier allows for clocks that differ; what stands for a session ends at its second (SES-07).
+        if now >= identity.expires_at {
+            return Err(refused_identity(TokenError::Expired {
+                at: identity.expires_at,
+                now,
+                drift: None,
+            }));
+        }
         // INVARIANT: never beyond the token's own end.
         let until = identity
             .expires_at

@@ -78,7 +78,7 @@ impl<'a> PolicyFile<'a> {
         let (policies, offsets) = self.named(&parsed, &mut errors);
         for policy in &policies {
             let offset = offsets.get(policy.id()).copied().unwrap_or_default();
-            if let Some((message, help)) = self.misplaced(vocabulary, policy) {
+            if let Some((message, help)) = self.misplaced(vocabulary, names, policy) {
                 errors.push(self.finding(offset, message, Some(help)));
             }
         }
@@ -191,7 +191,12 @@ impl<'a> PolicyFile<'a> {
 
     /// What is wrong with a scope that names another bucket or role, which could never match here; and, for roles, with
     /// a permit that names nobody.
-    fn misplaced(&self, vocabulary: &Vocabulary, policy: &Policy) -> Option<(String, &'static str)> {
+    fn misplaced(
+        &self,
+        vocabulary: &Vocabulary,
+        names: &Names,
+        policy: &Policy,
+    ) -> Option<(String, &'static str)> {
         let id = policy.id();
         let named = match policy.resource_constraint() {
             ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
@@ -214,7 +219,9 @@ impl<'a> PolicyFile<'a> {
                 format!("policy `{id}` is for `{uid}`, but this file is for role `{role}`"),
                 "write it in the trust policy of that role",
             )),
-            (Subject::Role(_), _) => trust::flaw(policy).map(|message| (message, trust::FLAW_HELP)),
+            (Subject::Role(_), _) => {
+                trust::flaw(policy, &names.shared_tags).map(|message| (message, trust::FLAW_HELP))
+            }
         }
     }
 

@@ -16,6 +16,8 @@ pub struct Names {
     pub issuers: BTreeSet<Box<str>>,
     /// Roles.
     pub roles: BTreeSet<Box<str>>,
+    /// Tags that tell nobody of an issuer from the others: callers choose them, or all tokens must have the same.
+    pub shared_tags: BTreeSet<Box<str>>,
 }
 
 /// What is odd about `policy`.
@@ -190,6 +192,7 @@ mod tests {
         let names = Names {
             issuers: ["google".into()].into(),
             roles: ["exporter".into()].into(),
+            ..Names::default()
         };
         let check = |scope: &str, condition: &str, expected: Option<&str>| {
             let text =

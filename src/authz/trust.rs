@@ -10,6 +10,7 @@ use super::request::{Circumstances, assume_role};
 use crate::authn::oidc::Identity;
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Var};
 use cedar_policy::{AuthorizationError, Decision, Effect, Policy, PolicySet, PrincipalConstraint};
+use std::collections::BTreeSet;
 
 /// The trust policies of one role.
 pub(super) struct Trust {
@@ -67,8 +68,8 @@ impl Policies {
 }
 
 /// What is wrong with a policy of a trust file: that it permits whomever an issuer vouches for.
-pub(super) fn flaw(policy: &Policy) -> Option<String> {
-    (policy.effect() == Effect::Permit && !names_subject(policy)).then(|| {
+pub(super) fn flaw(policy: &Policy, shared_tags: &BTreeSet<Box<str>>) -> Option<String> {
+    (policy.effect() == Effect::Permit && !names_subject(policy, shared_tags)).then(|| {
         format!(
             "policy `{}` does not say who may take the role on: an issuer vouches for everybody who uses it",
             policy.id()
@@ -81,7 +82,7 @@ pub(super) const FLAW_HELP: &str = "name a principal (`principal == Tidegate::Wo
      Tidegate::Group::\"…\"`), or add a condition that every way through the policy keeps: on `principal.id`, on \
      `principal.subject`, or on a tag (`principal.hasTag(\"repository\") && principal.getTag(\"repository\") == \"…\"`)";
 
-fn names_subject(policy: &Policy) -> bool {
+fn names_subject(policy: &Policy, shared_tags: &BTreeSet<Box<str>>) -> bool {
     match policy.principal_constraint() {
         PrincipalConstraint::Eq(_) | PrincipalConstraint::In(_) | PrincipalConstraint::IsIn(..) => {
             return true;
@@ -92,14 +93,17 @@ fn names_subject(policy: &Policy) -> bool {
         return false;
     };
     policy.body().clauses().iter().any(|clause| match clause {
-        Clause::When(condition) => says_who(condition),
+        Clause::When(condition) => says_who(condition, shared_tags),
         // What it excludes may leave everybody else.
         Clause::Unless(_) => false,
     })
 }
 
-/// Whether the expression can only be true for some subjects. What is not recognised does not count.
-fn says_who(expression: &Expr) -> bool {
+/// Whether the expression can only be true for some subjects. What is not recognised does not count, and neither does a
+/// tag that callers choose or that all tokens of an issuer have.
+fn says_who(expression: &Expr, shared_tags: &BTreeSet<Box<str>>) -> bool {
+    let says_who = |expression: &Expr| says_who(expression, shared_tags);
+    let is_subject = |expression: &Expr| is_subject(expression, shared_tags);
     match expression {
         Expr::BinaryOp { op, left, right } => match op {
             BinaryOp::And => says_who(left) || says_who(right),
@@ -131,14 +135,17 @@ fn says_who(expression: &Expr) -> bool {
 }
 
 /// What tells one subject of an issuer from another.
-fn is_subject(expression: &Expr) -> bool {
+fn is_subject(expression: &Expr, shared_tags: &BTreeSet<Box<str>>) -> bool {
     match expression {
         Expr::GetAttr { expr, attr } => is_principal(expr) && ["id", "subject"].contains(&attr.as_str()),
         Expr::BinaryOp {
             op: BinaryOp::GetTag,
             left,
-            ..
-        } => is_principal(left),
+            right,
+        } => {
+            let own = |name: &str| !shared_tags.contains(name);
+            is_principal(left) && matches!(&**right, Expr::Literal(Literal::String(name)) if own(name))
+        }
         _ => false,
     }
 }
@@ -150,9 +157,22 @@ fn is_telling(pattern: &[PatternElem]) -> bool {
         PatternElem::Wildcard => None,
     };
     let start: String = pattern.iter().map_while(literal).collect();
-    match start.split_once(':') {
-        Some((_, rest)) => !rest.is_empty(),
-        None => !start.is_empty(),
+    // An id has the issuer's name before what a subject has.
+    let without_issuer = start.split_once(':').map(|(_, rest)| rest);
+    is_telling_start(&start) && without_issuer.is_none_or(|rest| !rest.is_empty() && is_telling_start(rest))
+}
+
+/// Whether not everybody of an issuer has a subject that begins so.
+fn is_telling_start(start: &str) -> bool {
+    // All service accounts, all repositories, all roles: of the cluster, of the host, of the account.
+    const SHARED: [&str; 3] = ["system:serviceaccount:", "repo:", "arn:aws:iam::"];
+    let is_shared = |shared: &&str| shared.starts_with(start);
+    match start.strip_prefix("arn:aws:iam::") {
+        Some(rest) if !rest.is_empty() => {
+            let named = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            !["", ":", ":role", ":role/", ":user", ":user/"].contains(&named)
+        }
+        _ => !start.is_empty() && !SHARED.iter().any(is_shared),
     }
 }
 
@@ -178,7 +198,8 @@ mod tests {
         let check = |scope: &str, condition: &str, good: bool| {
             let text = format!("permit({scope}, action, resource) {condition};");
             let policy = Policy::parse(None, &text).unwrap();
-            assert_eq!(flaw(&policy).is_none(), good, "{text}");
+            let shared = BTreeSet::from(["audit".into(), "tid".into()]);
+            assert_eq!(flaw(&policy, &shared).is_none(), good, "{text}");
         };
         let when = |condition: &str, good: bool| {
             check("principal", &format!("when {{ {condition} }}"), good);
@@ -203,6 +224,28 @@ mod tests {
         when("principal.id like \"*:admin\"", false);
         when("principal.subject like \"repo:*\"", false);
         when("principal.subject like \"repo:acme/*\"", true);
+        when("principal.subject like \"rep*\"", false);
+        when("principal.subject like \"system:serviceaccount:*\"", false);
+        when("principal.subject like \"system:serviceaccount:etl:*\"", true);
+        when("principal.id like \"gke:system:serviceaccount:*\"", false);
+        when("principal.id like \"gke:system:serviceaccount:etl:*\"", true);
+        when("principal.subject like \"arn*\"", false);
+        when(
+            "principal.subject like \"arn:aws:iam::123456789012:role/*\"",
+            false,
+        );
+        when(
+            "principal.subject like \"arn:aws:iam::123456789012:role/etl-*\"",
+            true,
+        );
+        when(
+            "principal.hasTag(\"audit\") && principal.getTag(\"audit\") == \"x\"",
+            false,
+        );
+        when(
+            "principal.hasTag(\"tid\") && principal.getTag(\"tid\") == \"x\"",
+            false,
+        );
         when("principal.hasTag(\"repository\")", false);
         when(
             "principal.hasTag(\"repository\") && principal.getTag(\"repository\") == \"acme/etl\"",

@@ -1,7 +1,8 @@
 //! `tidegate logout`: forgets a login, here and at the identity provider.
 
 use super::choice::{self, Place, Session, Who};
-use crate::client::{Client, ClientError, Console, LoggedOut, SettingsError};
+use crate::client::{Client, ClientError, Console, LoggedOut, SettingsError, forget_unreadable_logins};
+use crate::config::Environment;
 use serde_json::json;
 use std::io::Write;
 use std::process::ExitCode;
@@ -34,7 +35,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
         let client = match choice::client(&args.place.choice(&Who::default(), &Session::default())) {
             Ok(client) => client,
             // Nobody says which, and nobody has ever logged in.
-            Err(ClientError::Settings(SettingsError::NoEndpoint)) => return nobody(args.place.json, out),
+            Err(ClientError::Settings(SettingsError::NoEndpoint)) => {
+                if forget_unreadable_logins(&Environment::of_process())? > 0 {
+                    Console::of_process()
+                        .warn("there were logins that could not be read; their files are gone, and no provider heard of it");
+                }
+                return nobody(args.place.json, out);
+            }
             Err(error) => return Err(error),
         };
         let gone = client.log_out(args.everywhere).await?;

@@ -1,6 +1,7 @@
 //! `tidegate service-keys`: makes, lists, rotates and revokes the keys of tools that know nothing but two strings.
 
 use super::wiring;
+use crate::authn::Revocations;
 use crate::authn::service_keys::{LONGEST, Network, ServiceKeys};
 use crate::authn::service_keys::{NewKey, Record, Terms, create, in_words, revoke, rotate};
 use crate::clock::Clock;
@@ -175,7 +176,18 @@ pub fn run(
             let config = crate::config::load(path)?;
             let ring = wiring::load_key_ring(&config, clock)?;
             let overlap = SignedDuration::try_from(*overlap)?;
-            let (made, old) = rotate(file(&config)?, &ring, id, overlap, now)?;
+            let revocations = Revocations::load(&config.sessions.revocations)?;
+            let file = file(&config)?;
+            let keys = ServiceKeys::load(file, config.issuers.iter().map(|issuer| &*issuer.name))?;
+            let record = keys.records().iter().find(|record| *record.id == **id);
+            if let Some(revocation) = record.and_then(|record| revocations.of_service_key(record)) {
+                let said = format!(
+                    "service key `{id}` is revoked by {revocation} in `{}`; make a new one with `tidegate service-keys create`",
+                    config.sessions.revocations.display()
+                );
+                return Err(said.into());
+            }
+            let (made, old) = rotate(file, &ring, id, overlap, now)?;
             print_new(&made, Some(&old), *json, now, out)?;
             wiring::warn_of_refused_reload(path, advice)?;
         }

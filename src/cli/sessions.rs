@@ -109,8 +109,24 @@ pub fn run(
                 reason: reason.clone(),
                 at: Some(whole_second_after(now)),
             };
+            if entry
+                .issued_before
+                .is_some_and(|before| before > whole_second_after(now))
+            {
+                return Err("`--before` is in the future: sessions would end as they are issued; leave it out to keep \
+                            somebody out, or say `now`"
+                    .into());
+            }
             let issuers: Vec<&str> = config.issuers.iter().map(|issuer| &*issuer.name).collect();
             let file = &config.sessions.revocations;
+            if !file.exists() && !*undo {
+                writeln!(
+                    advice,
+                    "tidegate: `{}` is made anew; if there was one with entries, put it back before anything else: a \
+                     running Tidegate keeps them only until it reads this file",
+                    file.display()
+                )?;
+            }
             let edited = match undo {
                 true => remove(file, &entry, &issuers, now)?,
                 false => add(file, entry.clone(), &issuers, now)?,

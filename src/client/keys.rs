@@ -270,7 +270,7 @@ impl Client {
     pub(super) fn not_logged_in(&self) -> ClientError {
         ClientError::NotLoggedIn {
             endpoint: self.endpoint().to_owned(),
-            login: self.settings.login_command(),
+            login: self.settings.first_login_command(),
         }
     }
 

@@ -66,6 +66,17 @@ pub struct Client {
     lines: Option<fn() -> login::Lines>,
 }
 
+/// Forgets logins that nobody can read, of whatever gateway. Answers how many files went.
+///
+/// # Errors
+/// [`ClientError::Store`] if one of them stays.
+pub fn forget_unreadable_logins(environment: &Environment) -> Result<usize, ClientError> {
+    let Some(folder) = settings::state_folder(environment) else {
+        return Ok(0);
+    };
+    Ok(store::forget_files(&folder)?)
+}
+
 impl Client {
     /// Puts the settings together and finds the gateway: the one that is named, or that of the last login.
     ///

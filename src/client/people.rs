@@ -288,6 +288,11 @@ impl Client {
                 revoked,
             });
         }
+        if everywhere && store.forget_rest()? > 0 {
+            self.console.warn(
+                "there were logins that could not be read; their files are gone, and no provider heard of it",
+            );
+        }
         if let Some(folder) = self.folder().filter(|_| !everywhere) {
             cache::forget(folder, self.endpoint());
         }

@@ -302,6 +302,17 @@ impl Settings {
         self.endpoint.as_deref().ok_or(SettingsError::NoEndpoint)
     }
 
+    /// What logs in with these settings for the first time, when nothing is remembered yet.
+    pub(super) fn first_login_command(&self) -> String {
+        match (&self.profile, &self.endpoint) {
+            (None, Some(endpoint)) => {
+                let ca = self.ca.as_ref().map(|ca| format!(" --ca {}", ca.display()));
+                format!("tidegate login {endpoint}{}", ca.unwrap_or_default())
+            }
+            (Some(_), _) | (None, None) => self.login_command(),
+        }
+    }
+
     /// What logs in with these settings.
     pub(super) fn login_command(&self) -> String {
         match &self.profile {
@@ -318,7 +329,8 @@ fn config_file(environment: &Environment) -> Option<PathBuf> {
     base(environment, "XDG_CONFIG_HOME", ".config").map(|base| base.join("tidegate/config.toml"))
 }
 
-fn state_folder(environment: &Environment) -> Option<PathBuf> {
+/// Where logins and keys are kept.
+pub(super) fn state_folder(environment: &Environment) -> Option<PathBuf> {
     base(environment, "XDG_STATE_HOME", ".local/state").map(|base| base.join("tidegate"))
 }
 
@@ -336,7 +348,9 @@ fn base(environment: &Environment, name: &str, below_home: &str) -> Option<PathB
 /// # Errors
 /// Anything else than a scheme, a host and a port. `http` is for this machine alone.
 pub(super) fn parse_endpoint(written: &str) -> Result<String, SettingsError> {
-    let refused = |problem| wrong("endpoint", written, problem, ACCEPTED_ENDPOINT);
+    // What stands before an `@` may be a password.
+    let shown = written.rsplit_once('@').map_or(written, |(_, host)| host);
+    let refused = |problem| wrong("endpoint", shown, problem, ACCEPTED_ENDPOINT);
     let whole = if written.contains("://") {
         written.to_owned()
     } else {

@@ -55,8 +55,9 @@ impl<'a> Variables<'a> {
         self.with([
             ("AWS_CONTAINER_CREDENTIALS_FULL_URI", url.to_owned()),
             ("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.to_owned()),
-            // SDKs look into this file first, and would find the keys of something else.
+            // SDKs look into these files first, and would find the keys of something else.
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+            ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
         ])
     }
 

@@ -183,6 +183,10 @@ pub enum Rule {
     Absent,
     /// There, if the other one is.
     PresentWith(ClaimPath),
+    /// The same text as the other one; both must be there.
+    SameAs(ClaimPath),
+    /// Another text than the other one; both must be there.
+    OtherThan(ClaimPath),
 }
 
 /// A value that a claim is compared with.
@@ -219,6 +223,8 @@ impl fmt::Display for Condition {
             Rule::NoneOf(values) => write!(f, "`{claim}` is not {}", list(values)),
             Rule::Absent => write!(f, "there is no `{claim}`"),
             Rule::PresentWith(other) => write!(f, "there is a `{claim}` where there is a `{other}`"),
+            Rule::SameAs(other) => write!(f, "`{claim}` is the same as `{other}`"),
+            Rule::OtherThan(other) => write!(f, "`{claim}` is another one than `{other}`"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The doors below `/_tidegate/`: one request, its answer in the door's own words, one audit record.
 
-use super::Pipeline;
+use super::{Pipeline, sts::LARGEST_FORM};
 use crate::audit::{AuthMethod, Kind, Trail};
 use crate::authn::{Claim, bearer_token};
 use crate::body::Body;
@@ -86,7 +86,7 @@ impl Pipeline {
         if head.headers.contains_key("x-amz-security-token") {
             return Err(DoorError::TwoCredentials);
         }
-        let form = Self::form(generation, head, body, trail).await;
+        let form = Self::form(generation, head, body, LARGEST_FORM, trail).await;
         let form = form.map_err(DoorError::Body)?;
         match door {
             Door::Credentials => self.container_credentials(visit, trail).await,

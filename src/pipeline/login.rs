@@ -10,6 +10,9 @@ use crate::login::{Login, LoginError, Route, Visit, Visited};
 use http::{Method, Response, request::Parts};
 use hyper::body::Incoming;
 
+/// The form has one short field.
+const LARGEST_FORM: usize = 4 << 10;
+
 impl Pipeline {
     /// Answers a request for a page, errors included.
     pub(super) async fn show_page(
@@ -24,7 +27,7 @@ impl Pipeline {
         trail.kind(Kind::Auth);
         trail.call("login", operation, read_only);
         let form = match head.method {
-            Method::POST => Self::form(generation, head, body, trail).await,
+            Method::POST => Self::form(generation, head, body, LARGEST_FORM, trail).await,
             _ => Ok(bytes::Bytes::new()),
         };
         let request_id = trail.request_id().to_string();

@@ -14,7 +14,7 @@ use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
 /// Forms are small; anything larger is no form of ours. LIM-07
-const LARGEST_FORM: usize = 32 << 10;
+pub(super) const LARGEST_FORM: usize = 32 << 10;
 
 impl Pipeline {
     /// Answers an STS request in STS's own words, errors included.
@@ -67,11 +67,12 @@ impl Pipeline {
         Ok(response)
     }
 
-    /// The form in a request's body, or nothing where there is none.
+    /// The form in a request's body, of at most `limit` bytes, or nothing where there is none.
     pub(super) async fn form(
         generation: &Generation,
         head: &Parts,
         body: Incoming,
+        limit: usize,
         trail: &Trail,
     ) -> Result<bytes::Bytes, BodyError> {
         let stall = generation.config.server.stall_timeout;
@@ -80,7 +81,7 @@ impl Pipeline {
             mode: PayloadMode::Unsigned,
             ..DeclaredPayload::none()
         };
-        s3::payload::read_document(body, &declared, None, LARGEST_FORM, stall, trail.bytes_in()).await
+        s3::payload::read_document(body, &declared, None, limit, stall, trail.bytes_in()).await
     }
 
     async fn sts_answer(
@@ -91,7 +92,7 @@ impl Pipeline {
         body: Incoming,
         trail: &mut Trail,
     ) -> Result<Answer, StsError> {
-        let form = Self::form(generation, head, body, trail).await;
+        let form = Self::form(generation, head, body, LARGEST_FORM, trail).await;
         let form = form.map_err(StsError::Form)?;
         let request = StsRequest::parse(head.uri.query(), (!form.is_empty()).then_some(&*form))?;
         let circumstances = super::circumstances(connection, self.clock.now());

@@ -33,6 +33,8 @@ pub(super) struct Watcher {
     pub(super) hangup: Option<Signal>,
     /// A fetch of issuers' keys that is under way.
     pub(super) warming: Option<JoinHandle<()>>,
+    /// The configuration that was refused, as far as it can be read.
+    pub(super) refused: Option<Config>,
 }
 
 /// The files that decide, and those of the certificate, as they were at one time.
@@ -106,6 +108,7 @@ impl Watcher {
                 self.metrics.policy_reload(Outcome::Ok);
                 self.metrics.generation(next.number, &next.id);
                 self.current.store(Arc::new(next));
+                self.refused = None;
                 self.reporter.reloaded(&[]);
             }
             Err(problems) => {
@@ -114,6 +117,7 @@ impl Watcher {
                 }
                 self.metrics.policy_reload(Outcome::Failed);
                 self.reporter.reloaded(&problems);
+                self.refused = crate::config::load(&self.config_path).ok();
             }
         }
         self.report();
@@ -137,7 +141,12 @@ impl Watcher {
 
     fn fingerprints(&self) -> (Fingerprint, Fingerprint) {
         let generation = self.current.load();
-        look(&self.config_path, &generation.config)
+        let mut looked = look(&self.config_path, &generation.config);
+        // What a refused configuration names is what somebody is about to mend.
+        if let Some(refused) = &self.refused {
+            looked.0.0.extend(look(&self.config_path, refused).0.0);
+        }
+        looked
     }
 }
 

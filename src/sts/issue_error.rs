@@ -6,6 +6,7 @@
 use crate::audit::Reason;
 use crate::authn::{Revocation, SessionError, oidc::TokenError};
 use crate::authz::RoleDenied;
+use crate::clock::Drift;
 use crate::session_policy::SessionPolicyError;
 use std::borrow::Cow;
 
@@ -191,7 +192,9 @@ pub(crate) fn token_message(error: &TokenError) -> Cow<'static, str> {
         }
         // Both are only said of genuine tokens: whoever has one may know what time it is here.
         TokenError::NotYetValid { claim, at, now, .. } => format!(
-            "The identity token is not valid yet: its {claim} is {at:.0}, and the time of this service is {now:.0}."
+            "The identity token is not valid yet: its {claim} is {at:.0}, and the time of this service is {now:.0}: the \
+             clock of its issuer is {} of ours.",
+            Drift::seen(*at, *now, *now)
         )
         .into(),
         TokenError::Expired { at, now, .. } => format!(

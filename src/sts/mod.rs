@@ -146,7 +146,7 @@ impl<V: IdentityVerifier> Sts<V> {
         self.admitted(&identity, None)?;
         let lifetime = self.bound(wanted, &identity, now)?;
         let identity = self.tagged(identity, wish)?;
-        let role = asking.role(&wish.role, &identity)?;
+        let role = asking.role(&wish.role, &self.vouched(&identity))?;
         self.admitted(&identity, role.as_deref())?;
         Ok(Grant {
             name: name(wish, &identity),
@@ -184,7 +184,7 @@ impl<V: IdentityVerifier> Sts<V> {
         let narrowed = !policies.is_empty();
         policies.extend(session_policy(wish)?);
         let identity = self.tagged(parent.identity(), wish)?;
-        let role = match asking.role(&wish.role, &identity)? {
+        let role = match asking.role(&wish.role, &self.vouched(&identity))? {
             Some(role) => Some(role),
             None => parent.role().map(Box::from),
         };
@@ -203,6 +203,15 @@ impl<V: IdentityVerifier> Sts<V> {
             identity,
             now,
         })
+    }
+
+    /// The identity as its issuer knows it. INVARIANT: nothing that a caller chose for itself gets it a role.
+    fn vouched(&self, identity: &Identity) -> Identity {
+        let mut vouched = identity.clone();
+        vouched
+            .tags
+            .retain(|name, _| !self.settings.caller_tags.contains(name));
+        vouched
     }
 
     /// SES-06: whoever is revoked gets nothing new, and nobody gets a role that is.

@@ -16,6 +16,8 @@ permit (principal, action in Tidegate::Action::"read", resource)
 when { resource.key like "audited/*" && principal.hasTag("audit") };
 "#;
 const TRUST: &str = r#"permit (principal == Tidegate::Workload::"idp:etl", action, resource);"#;
+const TRUST_OF_A_TAG: &str = r#"permit (principal == Tidegate::Workload::"idp:etl", action, resource)
+when { principal.hasTag("audit") };"#;
 const READ: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::lake/*"}]}"#;
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
@@ -24,9 +26,12 @@ const ROLE: &str = "arn:aws:iam::123456789012:role/team/exporter";
 async fn world() -> World {
     let world = World::with(Settings {
         policy: Some(POLICY.to_owned()),
-        policies: vec![("roles/exporter", TRUST.to_owned())],
+        policies: vec![
+            ("roles/exporter", TRUST.to_owned()),
+            ("roles/audited", TRUST_OF_A_TAG.to_owned()),
+        ],
         sessions: "caller_tags = [\"audit\"]".to_owned(),
-        more: "[[roles]]\nname = \"exporter\"\n".to_owned(),
+        more: "[[roles]]\nname = \"exporter\"\n[[roles]]\nname = \"audited\"\n".to_owned(),
         ..Settings::default()
     })
     .await;
@@ -373,4 +378,21 @@ async fn a_session_ends_with_the_role_that_it_carries() {
         200,
         "an unknown role means the caller itself"
     );
+}
+
+// SES-09
+#[tokio::test]
+async fn no_tag_that_a_caller_chose_gets_it_a_role() {
+    let world = world().await;
+    let before = world.target_requests().len();
+    let role = ("RoleArn", "arn:aws:iam::000000000000:role/audited");
+    let tags = [("Tags.member.1.Key", "audit"), ("Tags.member.1.Value", "CHG-1")];
+    let answer = web_identity(&world, "etl", &[&[role], &tags[..]].concat()).await;
+    refused(&answer, "with the token", 403, "AccessDenied");
+    // Nor one that a session has already.
+    let tagged = with(&world, &web_identity(&world, "etl", &tags).await);
+    assert_eq!(tagged.get("/lake/audited/a").await.status, 200);
+    let answer = ask(&tagged, "AssumeRole", &[role, ("RoleSessionName", "night")]).await;
+    refused(&answer, "with a session", 403, "AccessDenied");
+    assert_eq!(world.target_requests().len(), before + 1);
 }

@@ -243,3 +243,27 @@ async fn a_hangup_opens_the_audit_file_anew() {
     let last = std::fs::read_to_string(&rotated).unwrap().lines().count() as u64;
     assert_eq!(record["seq"], last + 1);
 }
+
+#[tokio::test]
+async fn what_a_refused_configuration_names_is_watched_until_it_is_right() {
+    let world = World::start().await;
+    let path = world.path("tidegate.toml");
+    let trust = world.path("policies/roles/exporter.cedar");
+    std::fs::create_dir_all(trust.parent().unwrap()).unwrap();
+    std::fs::write(&trust, "permit (principal, action").unwrap();
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{config}\n[[roles]]\nname = \"exporter\"\n")).unwrap();
+    world
+        .ready_when(|status, body| {
+            status == 200 && body.contains("degraded") && body.contains("exporter.cedar")
+        })
+        .await;
+    let before = reloads(&world, "ok").await;
+    std::fs::write(
+        &trust,
+        r#"permit (principal == Tidegate::Workload::"idp:etl", action, resource);"#,
+    )
+    .unwrap();
+    reloaded(&world, "ok", before).await;
+    world.ready_when(|_, body| !body.contains("exporter.cedar")).await;
+}

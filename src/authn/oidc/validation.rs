@@ -279,6 +279,8 @@ fn required(condition: &Condition, claims: &Claims) -> Result<(), TokenError> {
         },
         Rule::Absent => found.is_none(),
         Rule::PresentWith(other) => found.is_some() || claims.at(other).is_none(),
+        Rule::SameAs(other) => texts(found, claims.at(other)).is_some_and(|(one, two)| one == two),
+        Rule::OtherThan(other) => texts(found, claims.at(other)).is_some_and(|(one, two)| one != two),
     };
     match holds {
         true => Ok(()),
@@ -286,6 +288,10 @@ fn required(condition: &Condition, claims: &Claims) -> Result<(), TokenError> {
             format!("it is required that {condition}").into(),
         )),
     }
+}
+
+fn texts<'c>(one: Option<&'c Json>, two: Option<&'c Json>) -> Option<(&'c str, &'c str)> {
+    Some((one?.as_str()?, two?.as_str()?))
 }
 
 /// Exactly, with type and case (OID-11). A list is not one of its items.

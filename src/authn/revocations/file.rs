@@ -43,12 +43,10 @@ pub(super) fn check(entry: &Revocation) -> Result<(), RevocationsError> {
         return Err(RevocationsError::NoCondition);
     }
     let names = [&entry.session, &entry.principal, &entry.role];
-    let name = |text: &str| {
-        (1..=512).contains(&text.len()) && !text.chars().any(|c| c.is_whitespace() || c.is_control())
-    };
+    let name = |text: &str| (1..=2048).contains(&text.len()) && !text.chars().any(char::is_control);
     if !names.into_iter().flatten().all(|text| name(text)) {
         return Err(RevocationsError::Value(
-            "a session, principal or role has 1 to 512 bytes and no spaces",
+            "a session, principal or role has 1 to 2048 bytes and no control characters",
         ));
     }
     if entry

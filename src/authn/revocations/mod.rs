@@ -103,6 +103,11 @@ impl Revocations {
         self.entries.iter().find(|entry| entry.ends(principal))
     }
 
+    /// The entry that ends a service key.
+    pub fn of_service_key(&self, record: &super::service_keys::Record) -> Option<&Revocation> {
+        self.of(&Principal::of_service_key(record))
+    }
+
     /// The entry that closes the doors to `identity`, for itself or with `role`.
     ///
     /// SES-06: every door asks this before it issues anything.
@@ -123,6 +128,11 @@ impl Revocation {
     /// Whether all conditions hold for what `principal` came with, or for one of the sessions that this came from.
     fn ends(&self, principal: &Principal) -> bool {
         if !self.has_condition() || self.principal.as_deref().is_some_and(|p| p != principal.id()) {
+            return false;
+        }
+        // What is said of everybody is said of those who can log in again. A service key is ended by its id or principal.
+        let of_everybody = self.session.is_none() && self.principal.is_none() && self.role.is_none();
+        if of_everybody && principal.has_service_key() {
             return false;
         }
         let session = principal.session();

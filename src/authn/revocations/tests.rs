@@ -208,11 +208,11 @@ fn a_file_with_a_mistake_is_refused_with_its_line() {
         ),
         (
             "[[revocations]]\nsession = \"\"\n",
-            ":5: a session, principal or role has 1 to 512",
+            ":5: a session, principal or role has 1 to 2048",
         ),
         (
-            "[[revocations]]\nrole = \"a b\"\n",
-            ":5: a session, principal or role has 1 to 512",
+            "[[revocations]]\nrole = \"a\\tb\"\n",
+            ":5: a session, principal or role has 1 to 2048",
         ),
         (
             "[[revocations]]\nrole = \"a\"\nreason = \"a\\nb\"\n",

@@ -183,6 +183,14 @@ impl Store {
         Ok(files::remove(&self.path(endpoint))?)
     }
 
+    /// Forgets whatever else there is, also what cannot be read as a login. Answers how many files went.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if one of them stays.
+    pub(super) fn forget_rest(&self) -> Result<usize, StoreError> {
+        forget_in(&self.folder)
+    }
+
     fn read(&self, path: &Path) -> Result<Option<Login>, StoreError> {
         let Some(document) = files::read(path)? else {
             return Ok(None);
@@ -197,6 +205,23 @@ impl Store {
     fn path(&self, endpoint: &str) -> PathBuf {
         self.folder.join(format!("{}.json", name(endpoint)))
     }
+}
+
+/// Forgets every file of a login in the folder of the state, whatever it says.
+pub(super) fn forget_files(state: &Path) -> Result<usize, StoreError> {
+    forget_in(&state.join("logins"))
+}
+
+fn forget_in(folder: &Path) -> Result<usize, StoreError> {
+    let mut gone = 0;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            files::remove(&path)?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
 }
 
 /// What a gateway's login is called in files and keychains.

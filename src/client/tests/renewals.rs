@@ -19,7 +19,9 @@ async fn nobody_logged_in_is_an_error_with_its_own_exit_code() {
         error.to_string(),
         format!("not logged in to `{}`", world.gateway.url)
     );
-    assert_eq!((error.exit_code(), error.next().as_str()), (3, "tidegate login"));
+    // Nothing is remembered yet: what is to be run says which gateway.
+    let next = format!("tidegate login {}", world.gateway.url);
+    assert_eq!((error.exit_code(), error.next()), (3, next));
     assert!(world.gateway.seen().is_empty());
 }
 

@@ -212,14 +212,18 @@ fn entra_has_two_issuers_for_one_tenant() {
         serde_json::json!({ "scp": "user_impersonation" }),
         "there is no `scp`",
     );
+    // Nor is the token with which somebody logs in at it.
+    entra.refuses(
+        serde_json::json!({ "sub": "pairwise", "idtyp": null, "preferred_username": "ana@acme.com" }),
+        "`sub` is the same as `oid`",
+    );
 }
 
 #[test]
 fn entra_without_its_groups_fails_closed() {
     let people = entra("kind = \"user\"");
     let person = |more: serde_json::Value| {
-        let mut all =
-            serde_json::json!({ "idtyp": null, "scp": "user_impersonation", "groups": ["g-1", "g-2"] });
+        let mut all = serde_json::json!({ "idtyp": null, "sub": "pairwise", "scp": "user_impersonation", "groups": ["g-1", "g-2"] });
         for (name, value) in more.as_object().unwrap() {
             all[name] = value.clone();
         }
@@ -240,6 +244,11 @@ fn entra_without_its_groups_fails_closed() {
     people.refuses(
         person(serde_json::json!({ "idtyp": "app" })),
         "`idtyp` is not \"app\"",
+    );
+    // An application without `idtyp`, which a tenant has to ask for.
+    people.refuses(
+        person(serde_json::json!({ "sub": "9d1c", "scp": null, "roles": ["Data.Read"] })),
+        "`sub` is another one than `oid`",
     );
     assert!(matches!(
         people.verify(&person(overage)),

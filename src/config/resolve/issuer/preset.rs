@@ -197,6 +197,7 @@ fn entra(section: &Section<'_>, kind: PrincipalKind) -> Option<Known> {
             let digits = text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
             match &*text {
                 "common" | "organizations" | "consumers" => Err("stands for every tenant there is"),
+                "9188040d-6c67-4c5b-b112-36a304b66dad" => Err("the tenant of all personal accounts there are"),
                 _ if digits && parts == [8, 4, 4, 4, 12] => Ok(text),
                 _ => Err("not the id of a tenant"),
             }
@@ -219,6 +220,15 @@ fn entra(section: &Section<'_>, kind: PrincipalKind) -> Option<Known> {
                 PrincipalKind::User => Condition {
                     claim: "idtyp".into(),
                     rule: Rule::NoneOf(vec![ClaimValue::Text("app".into())]),
+                },
+            },
+            // `idtyp` is only there where the tenant asks for it. An application's subject is the application, and a
+            // person's differs from one application to the next.
+            Condition {
+                claim: "sub".into(),
+                rule: match kind {
+                    PrincipalKind::Workload => Rule::SameAs("oid".into()),
+                    PrincipalKind::User => Rule::OtherThan("oid".into()),
                 },
             },
         ],

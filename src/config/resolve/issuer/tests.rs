@@ -130,7 +130,7 @@ fn presets_need_only_what_the_tenant_knows() {
     check(
         "preset = \"entra\"\ntenant = \"72F988BF-86F1-41AF-91AB-2D7CD011DB47\"",
         &format!(
-            "{urls} workload `oid` groups; `tid` is \"{tenant}\"; there is no `scp` | app=`appid` or `azp` tid=`tid`"
+            "{urls} workload `oid` groups; `tid` is \"{tenant}\"; there is no `scp`; `sub` is the same as `oid` | app=`appid` or `azp` tid=`tid`"
         ),
     );
     check(
@@ -138,7 +138,7 @@ fn presets_need_only_what_the_tenant_knows() {
             "preset = \"entra\"\ntenant = \"{tenant}\"\nkind = \"user\"\ngroups = \"roles\"\ntags = {{ app = \"azp\" }}"
         ),
         &format!(
-            "{urls} user `oid` roles; `tid` is \"{tenant}\"; `idtyp` is not \"app\" | tid=`tid` app=`azp`"
+            "{urls} user `oid` roles; `tid` is \"{tenant}\"; `idtyp` is not \"app\"; `sub` is another one than `oid` | tid=`tid` app=`azp`"
         ),
     );
     check(
