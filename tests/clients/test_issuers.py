@@ -175,7 +175,7 @@ REFUSED = [
         failed=("groups",),
         code="IDPRejectedClaim",
     ),
-    Shape("entra-person-as-robot", "robots", ENTRA | {"roles": []}, failed=("require",)),
+    Shape("entra-person-as-robot", "robots", ENTRA | {"roles": []}, failed=("require", "require")),
     Shape("okta-own-access-token", "okta", OKTA | {"scp": ["openid"], "cid": "0oa1"}, failed=("require",)),
     Shape("okta-client-as-person", "okta-api", OKTA_API | {"uid": None, "sub": "0oa1"}, failed=("require",)),
     Shape(
