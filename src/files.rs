@@ -263,6 +263,24 @@ mod tests {
     }
 
     #[test]
+    fn a_second_one_waits_for_the_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        let first = Replacement::begin(&path, 0o600).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                Replacement::begin(&path, 0o600)
+                    .unwrap()
+                    .finish(b"second")
+                    .unwrap()
+            });
+            first.finish(b"first").unwrap();
+            second.join().unwrap();
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+    }
+
+    #[test]
     fn what_everybody_may_write_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");

@@ -10,7 +10,7 @@ use crate::authn::{
 use crate::authz::{Circumstances, Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
-use crate::config::{Config, Rule, Target};
+use crate::config::{Config, Target};
 use crate::credentials::TargetCredentials;
 use crate::doors::limit::DoorLimit;
 use crate::drift::Observed;
@@ -328,28 +328,14 @@ impl Generation {
 pub(crate) fn names(config: &Config, service_keys: Option<&ServiceKeys>) -> Names {
     let issuers = config.issuers.iter().map(|issuer| issuer.name.clone());
     let keys = service_keys.into_iter().flat_map(ServiceKeys::records);
+    let chosen = config.sessions.caller_tags.iter().cloned();
+    let shared = config.issuers.iter().flat_map(|issuer| issuer.shared_tags());
     let prefixes = keys.filter_map(|record| record.principal.split_once(':'));
     Names {
         issuers: issuers.chain(prefixes.map(|(prefix, _)| prefix.into())).collect(),
         roles: config.roles.keys().cloned().collect(),
-        shared_tags: shared_tags(config).collect(),
+        shared_tags: chosen.chain(shared.cloned()).collect(),
     }
-}
-
-/// Tags that say nothing about who somebody is.
-fn shared_tags(config: &Config) -> impl Iterator<Item = Box<str>> {
-    let chosen = config.sessions.caller_tags.iter();
-    let required = config.issuers.iter().flat_map(|issuer| {
-        issuer.tags.iter().filter(|tag| {
-            // The account of AWS is that of the issuer.
-            &*tag.name == "aws_account"
-                || issuer.require.iter().any(|condition| {
-                    let pinned = matches!(condition.rule, Rule::OneOf(_));
-                    pinned && tag.claim.paths().contains(&condition.claim)
-                })
-        })
-    });
-    chosen.cloned().chain(required.map(|tag| tag.name.clone()))
 }
 
 /// Over the private CAs and the `file:` secrets of a target: rotated, they make a new one.

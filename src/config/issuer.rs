@@ -163,6 +163,20 @@ pub struct TagSource {
     pub claim: ClaimSource,
 }
 
+impl Issuer {
+    /// The tags that tell nobody of this issuer from the others: what every token of it must say the same of.
+    pub fn shared_tags(&self) -> impl Iterator<Item = &Box<str>> {
+        let required = |claim: &ClaimSource| {
+            self.require.iter().any(|condition| {
+                matches!(condition.rule, Rule::OneOf(_)) && claim.paths().contains(&condition.claim)
+            })
+        };
+        // The account of AWS is not required, because each account has an issuer of its own.
+        let shared = move |tag: &&TagSource| &*tag.name == "aws_account" || required(&tag.claim);
+        self.tags.iter().filter(shared).map(|tag| &tag.name)
+    }
+}
+
 /// Something that a token must say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {

@@ -1,7 +1,7 @@
 //! Revocations: what ends before its time, within a second, and who gets no more.
 
 use crate::support::world::becomes;
-use crate::support::{Client, World};
+use crate::support::{Client, Settings, World};
 
 fn file(world: &World) -> std::path::PathBuf {
     world.path("policies/revocations.toml")
@@ -186,4 +186,38 @@ async fn whoever_revokes_learns_that_something_else_keeps_it_from_counting() {
     }
     let odd = world.command(&["sessions", "revoke", "--principal", "nobody:x"]);
     assert!(String::from_utf8_lossy(&odd.stderr).contains("no issuer is named `nobody`"));
+}
+
+// SES-06
+#[tokio::test]
+async fn what_is_said_of_everybody_leaves_service_keys_and_a_revoked_one_has_no_successor() {
+    let key = r#"permit (principal == Tidegate::Workload::"backup:veeam", action, resource);"#;
+    let world = World::with(Settings {
+        more: "[service_keys]\nfile = \"service-keys.toml\"".into(),
+        policy: Some(format!("{}{key}", crate::support::world::POLICY)),
+        ..Settings::default()
+    })
+    .await;
+    world.store_file("acme-lake-prod", "tmp/a", b"a");
+    let etl = world.client("etl").await;
+    let keys = world.service_key(&["--principal", "backup:veeam", "--bucket", "lake"]);
+    let id = keys.access_key_id.clone();
+    let veeam = world.client_with(keys);
+    returns(&veeam).await;
+    world.does(&["sessions", "revoke", "--before", "now"]);
+    ends(&etl).await;
+    assert_eq!(veeam.head("/lake/tmp/a").await.status, 200);
+
+    let refused = world.command(&["sessions", "revoke", "--before", "2999-01-01T00:00:00Z"]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("`--before` is in the future"));
+
+    world.does(&["sessions", "revoke", "--session", &id]);
+    becomes("the end of the key", async || {
+        veeam.head("/lake/tmp/a").await.status == 403
+    })
+    .await;
+    let refused = world.command(&["service-keys", "rotate", &id]);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is revoked by"));
 }

@@ -135,6 +135,13 @@ fn an_endpoint_is_a_host_behind_tls() {
     check("ftp://s3.acme.example", None);
     check("https://", None);
     check("", None);
+    let error = parse_endpoint("https://ana:hunter2@s3.acme.example")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("s3.acme.example") && !error.contains("hunter2"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -206,6 +206,9 @@ async fn a_login_that_others_could_read_is_refused() {
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     assert!(matches!(store.find(GATEWAY), Err(StoreError::Damaged { .. })));
     assert!(store.all().is_empty());
+    // Whoever logs out leaves none behind.
+    assert_eq!(store.forget_rest().unwrap(), 1);
+    assert!(!file.exists());
 }
 
 #[tokio::test]
