@@ -140,6 +140,22 @@ pub(crate) fn refuse_world_writable(_: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// The permission bits of a file that others than its owner may read or change.
+///
+/// # Errors
+/// If its metadata cannot be read.
+#[cfg(unix)]
+pub(crate) fn exposed(file: &File) -> io::Result<Option<u32>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    Ok((mode & 0o077 != 0).then_some(mode))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn exposed(_: &File) -> io::Result<Option<u32>> {
+    Ok(None)
+}
+
 /// Makes a file that was not there.
 ///
 /// # Errors

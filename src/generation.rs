@@ -11,10 +11,11 @@ use crate::authz::{Circumstances, Names, Policies};
 use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
-use crate::credentials::TargetCredentials;
+use crate::credentials::{CredentialCache, Resources, TargetCredentials};
 use crate::doors::limit::DoorLimit;
 use crate::drift::Observed;
 use crate::error::with_causes;
+use crate::issuer::{Issuer, IssuerError, SigningKeys};
 use crate::login::Login;
 use crate::secret::Secret;
 use crate::signing::Signer;
@@ -52,6 +53,10 @@ pub(crate) struct Generation {
     pub(crate) verifier: Arc<Verifier>,
     /// Where browsers log in, if they do.
     pub(crate) login: Option<Login>,
+    /// Tidegate as an issuer towards clouds. Outlives reloads that do not change where it is.
+    pub(crate) issuer: Option<Arc<Issuer>>,
+    /// What targets are sent. Outlives all reloads.
+    pub(crate) credentials: CredentialCache,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
 }
 
@@ -142,14 +147,25 @@ impl Generation {
         let verifier = Verifier::new(&config.issuers, clock.clone(), previous.map(|p| &*p.verifier))
             .map_err(|error| keep("issuers", with_causes(&error)))
             .ok();
+        let issuer = issuer(&config, clock, previous)
+            .map_err(|error| keep("issuer", with_causes(&error)))
+            .ok();
+        let resources = Resources {
+            clock: clock.clone(),
+            cache: previous.map(|p| p.credentials.clone()).unwrap_or_default(),
+            issuer: issuer.as_ref().and_then(Renewed::issuer),
+        };
+        let before = previous.and_then(|p| p.issuer.as_ref()).map(Arc::as_ptr);
+        let is_same_issuer = resources.issuer.as_ref().map(Arc::as_ptr) == before;
         let mut targets = BTreeMap::new();
         for (name, target) in &config.targets {
             let unchanged = previous
                 .and_then(|p| p.targets.get(name))
-                .filter(|side| side.target == *target && side.files == digest_of(target));
+                .filter(|side| side.target == *target && side.files == digest_of(target))
+                .filter(|_| is_same_issuer);
             let side = match unchanged {
                 Some(side) => Ok(Arc::clone(side)),
-                None => TargetSide::new(target, &config, clock).map(Arc::new),
+                None => TargetSide::new(target, &config, &resources).map(Arc::new),
             };
             match side {
                 Ok(side) => {
@@ -158,14 +174,24 @@ impl Generation {
                 Err(problem) => keep("targets", format!("targets.{name}: {problem}")),
             }
         }
-        let (Some(key_ring), Some(policies), Some(verifier), Some(service_keys), Some(revocations), true) = (
+        let (
+            Some(key_ring),
+            Some(policies),
+            Some(verifier),
+            Some(service_keys),
+            Some(revocations),
+            Some(issuer),
+            true,
+        ) = (
             key_ring,
             policies,
             verifier,
             service_keys,
             revocations,
+            issuer,
             problems.is_empty(),
-        ) else {
+        )
+        else {
             return Err(problems);
         };
         let key_ring = Arc::new(key_ring);
@@ -202,6 +228,8 @@ impl Generation {
             verifier,
             login,
             policies,
+            issuer: issuer.apply(),
+            credentials: resources.cache,
             targets,
             config,
         })
@@ -324,6 +352,57 @@ impl Generation {
     }
 }
 
+/// The issuer of a generation that is being loaded. What others use changes only when everything is right.
+enum Renewed {
+    None,
+    New(Arc<Issuer>),
+    /// Where the previous one is, with the keys of now.
+    Same(Arc<Issuer>, SigningKeys),
+}
+
+impl Renewed {
+    fn issuer(&self) -> Option<Arc<Issuer>> {
+        match self {
+            Self::None => None,
+            Self::New(issuer) | Self::Same(issuer, _) => Some(Arc::clone(issuer)),
+        }
+    }
+
+    fn apply(self) -> Option<Arc<Issuer>> {
+        match self {
+            Self::None => None,
+            Self::New(issuer) => Some(issuer),
+            Self::Same(issuer, keys) => {
+                issuer.adopt(keys);
+                Some(issuer)
+            }
+        }
+    }
+}
+
+fn issuer(config: &Config, clock: &Clock, previous: Option<&Generation>) -> Result<Renewed, IssuerError> {
+    let Some(settings) = &config.issuer else {
+        return Ok(Renewed::None);
+    };
+    let before = previous.and_then(|previous| previous.issuer.as_ref());
+    Ok(match before.filter(|issuer| issuer.is_of(settings)) {
+        Some(same) => Renewed::Same(Arc::clone(same), SigningKeys::load(&settings.keys, clock.now())?),
+        None => Renewed::New(Arc::new(Issuer::load(settings, clock)?)),
+    })
+}
+
+/// What credentials need of `config`, for a command that asks targets once.
+///
+/// # Errors
+/// [`IssuerError`] for keys of Tidegate's own issuer that cannot be used.
+pub(crate) fn resources(config: &Config, clock: &Clock) -> Result<Resources, IssuerError> {
+    Ok(Resources {
+        clock: clock.clone(),
+        cache: CredentialCache::default(),
+        issuer: issuer(config, clock, None)?.issuer(),
+    })
+}
+
 /// What policies may speak of: the issuers' principals, and those of service keys.
 pub(crate) fn names(config: &Config, service_keys: Option<&ServiceKeys>) -> Names {
     let issuers = config.issuers.iter().map(|issuer| issuer.name.clone());
@@ -400,16 +479,17 @@ impl TargetSide {
     ///
     /// # Errors
     /// In the operator's words: keys or a CA that cannot be read.
-    pub(crate) fn new(target: &Arc<Target>, config: &Config, clock: &Clock) -> Result<Self, String> {
+    pub(crate) fn new(target: &Arc<Target>, config: &Config, resources: &Resources) -> Result<Self, String> {
+        let files = digest_of(target);
         Ok(Self {
             upstream: Upstream::new(target, config.server.stall_timeout)
                 .map_err(|error| with_causes(&error))?,
-            credentials: TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
+            credentials: TargetCredentials::new(target, &files, resources)
                 .map_err(|error| with_causes(&error))?,
             signer: Signer::default(),
             drift: Observed::default(),
             known: Known::of(target),
-            files: digest_of(target),
+            files,
             target: Arc::clone(target),
         })
     }

@@ -13,6 +13,7 @@ mod bridge;
 pub mod credentials;
 pub(crate) mod dialect;
 mod doors;
+pub mod issuer;
 pub mod listener;
 mod login;
 pub mod net;

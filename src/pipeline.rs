@@ -10,7 +10,7 @@ use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
 use crate::clock::{Clock, Drift};
 use crate::config::{Profile, Target};
-use crate::credentials::Credential;
+use crate::credentials::{Credential, Scope};
 use crate::dialect::gcs_xml;
 use crate::dialect::s3::{
     self, Draft,
@@ -265,19 +265,21 @@ impl Pipeline {
             url: caller.url,
             handles: &handles,
         };
-        self.forward(side, &permit, payload, to, trail).await
+        self.forward(side, (caller.principal, &permit), payload, to, trail)
+            .await
     }
 
     /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.
     async fn forward(
         &self,
         side: &TargetSide,
-        permit: &Permit,
+        (principal, permit): (&Principal, &Permit),
         payload: IncomingPayload,
         to: Addressee<'_>,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        let credential = side.credentials.get().await?;
+        let scope = Scope::of(principal, permit);
+        let credential = side.credentials.get(scope).await?;
         // Asked once: what is known of a target may change while a request is under way.
         let rule = permit.bucket().map(|bucket| bucket.checksum).unwrap_or_default();
         let bridge = side.known.now().under(rule);
@@ -294,7 +296,7 @@ impl Pipeline {
         let Err(Error::Target(refusal)) = &answer else {
             return answer;
         };
-        if !refusal.blames_credential || !side.credentials.invalidate(&credential) {
+        if !refusal.blames_credential || !side.credentials.invalidate(scope, &credential) {
             return answer;
         }
         // CRD-03: once, and only what has no body: nothing of the caller's was consumed by the first attempt.
@@ -302,7 +304,7 @@ impl Pipeline {
             return answer;
         };
         tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");
-        let credential = side.credentials.get().await?;
+        let credential = side.credentials.get(scope).await?;
         self.exchange(way, permit, outgoing, &credential, trail).await
     }
 

@@ -100,6 +100,7 @@ impl Server {
                 "config",
                 "sessions",
                 "issuers",
+                "issuer",
                 "policies",
                 "targets",
                 "certificate",
@@ -233,6 +234,7 @@ fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<Path
         config.sessions.keys.clone(),
         config.sessions.revocations.clone(),
     ];
+    deciding.extend(config.issuer.iter().map(|issuer| issuer.keys.clone()));
     deciding.extend(config.service_keys.iter().map(|settings| settings.file.clone()));
     deciding.extend(config.buckets.values().map(|bucket| bucket.policy.clone()));
     deciding.extend(config.roles.values().map(|role| role.trust.clone()));

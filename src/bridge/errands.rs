@@ -3,6 +3,7 @@
 use super::CanaryError;
 use super::canary::{Canary, Stored, nothing};
 use crate::body::{Body, BodyError};
+use crate::credentials::Scope;
 use crate::dialect::s3::documents;
 use crate::signing::{OutgoingPayload, OwnRequest};
 use bytes::{Bytes, BytesMut};
@@ -96,7 +97,7 @@ impl Canary<'_> {
         payload: OutgoingPayload,
     ) -> Result<Told, CanaryError> {
         let line = &self.line;
-        let credential = line.credentials.get().await?;
+        let credential = line.credentials.get(Scope::own()).await?;
         let request = OwnRequest {
             method,
             bucket: &self.place.bucket,

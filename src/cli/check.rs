@@ -5,7 +5,7 @@
 
 use super::finding::{Finding, Severity};
 use super::wiring;
-use crate::config::{self, Config, CredentialSource, SecretRef, SecretRefError, StaticKeys};
+use crate::config::{self, Config, CredentialSource, IdentityToken, SecretRef, SecretRefError};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -45,12 +45,13 @@ Prints one line for each thing that is wrong:
 Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
 /// What is looked at once the configuration is right.
-const CHECKS: [fn(&Config) -> Vec<Finding>; 8] = [
+const CHECKS: [fn(&Config) -> Vec<Finding>; 9] = [
     wiring::certificate,
     wiring::key_ring,
     wiring::service_keys,
     wiring::policies,
     wiring::issuers,
+    wiring::issuer,
     authorities,
     secrets,
     audit,
@@ -137,12 +138,8 @@ pub fn examine(path: &Path) -> (Vec<Finding>, Option<Config>) {
 pub(super) fn authorities(config: &Config) -> Vec<Finding> {
     let of_issuers = config.issuers.iter().filter_map(|issuer| issuer.ca.as_deref());
     let of_targets = config.targets.values().flat_map(|target| {
-        let sts = match &target.credentials {
-            CredentialSource::Static(_) | CredentialSource::AccessToken { .. } => None,
-            CredentialSource::AssumeRole { sts_ca, .. }
-            | CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => sts_ca.as_deref(),
-        };
-        target.ca.as_deref().into_iter().chain(sts)
+        let own = target.ca.as_deref().into_iter();
+        own.chain(target.credentials.authorities())
     });
     let mut files: Vec<&Path> = of_issuers.chain(of_targets).collect();
     files.sort_unstable();
@@ -182,39 +179,30 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> = logins.collect();
     for target in config.targets.values() {
         let place = format!("targets.{}.credentials", target.name);
-        match &target.credentials {
-            CredentialSource::Static(keys) | CredentialSource::AssumeRole { source: keys, .. } => {
-                findings.extend(
-                    references(keys)
-                        .into_iter()
-                        .filter_map(|(key, reference)| unavailable(&format!("{place}.{key}"), reference)),
-                );
-            }
-            CredentialSource::AssumeRoleWithWebIdentity { token_file, .. } => {
+        for (key, reference) in target.credentials.secrets() {
+            findings.extend(match key {
                 // Something else writes it, perhaps only when everything runs.
-                if let Err(error) = std::fs::metadata(token_file) {
-                    let message = format!("`{}` cannot be read: {error}", token_file.display());
-                    findings.push(Finding::warning(format!("{place}.token_file"), message));
-                }
-            }
-            CredentialSource::AccessToken { token } => {
-                if let Err(error) = token.resolve() {
-                    let finding = Finding::warning(format!("{place}.token"), super::describe(&error));
-                    findings.push(finding.expected("an access token by the time the first request comes"));
-                }
-            }
+                "token" => reference.resolve().err().map(|error| {
+                    Finding::warning(format!("{place}.token"), super::describe(&error))
+                        .expected("an access token by the time the first request comes")
+                }),
+                _ => unavailable(&format!("{place}.{key}"), reference),
+            });
+        }
+        if let Some(IdentityToken::File(file)) = target.credentials.identity_token()
+            && let Err(error) = std::fs::metadata(file)
+        {
+            let message = format!("`{}` cannot be read: {error}", file.display());
+            findings.push(Finding::warning(format!("{place}.token_file"), message));
+        }
+        if let CredentialSource::ServiceAccountFile(account) = &target.credentials
+            && let Err(error) = std::fs::metadata(&account.file)
+        {
+            let message = format!("`{}` cannot be read: {error}", account.file.display());
+            findings.push(Finding::error(format!("{place}.file"), message));
         }
     }
     findings
-}
-
-fn references(keys: &StaticKeys) -> Vec<(&'static str, &SecretRef)> {
-    let mut all = vec![
-        ("access_key_id", &keys.access_key_id),
-        ("secret_access_key", &keys.secret_access_key),
-    ];
-    all.extend(keys.session_token.as_ref().map(|token| ("session_token", token)));
-    all
 }
 
 fn unavailable(place: &str, reference: &SecretRef) -> Option<Finding> {

@@ -5,7 +5,7 @@ use crate::bridge::{self, Trailers, canary};
 use crate::clock::Clock;
 use crate::config::{ChecksumRule, Config, Profile, Target};
 use crate::error::with_causes;
-use crate::generation::TargetSide;
+use crate::generation::{TargetSide, resources};
 use std::io;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,9 @@ async fn of_target(target: &Arc<Target>, config: &Config) -> Examined {
     }
     let clock = Clock::system();
     let outcome = match (
-        TargetSide::new(target, config, &clock),
+        resources(config, &clock)
+            .map_err(|error| with_causes(&error))
+            .and_then(|resources| TargetSide::new(target, config, &resources)),
         canary::place(config, target),
     ) {
         (Err(problem), _) => Err(problem),

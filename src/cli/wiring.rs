@@ -10,6 +10,7 @@ use crate::authz::{self, Policies};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::generation;
+use crate::issuer::Issuer;
 use crate::listener;
 use std::error::Error;
 use std::path::Path;
@@ -29,6 +30,16 @@ pub(super) fn key_ring(config: &Config) -> Vec<Finding> {
     let found = KeyRing::load(&config.sessions.keys, &Clock::system()).err();
     found
         .map(|error| Finding::error("sessions.keys", describe(&error)))
+        .into_iter()
+        .collect()
+}
+
+/// Tidegate's own issuer can sign now.
+pub(super) fn issuer(config: &Config) -> Vec<Finding> {
+    let settings = config.issuer.as_ref();
+    let found = settings.and_then(|settings| Issuer::load(settings, &Clock::system()).err());
+    found
+        .map(|error| Finding::error("issuer.keys", describe(&error)))
         .into_iter()
         .collect()
 }

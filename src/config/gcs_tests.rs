@@ -63,14 +63,14 @@ fn what_does_not_go_together_is_located() {
     let gcs = |line: &str| format!("kind = \"gcs-xml\"\n{line}");
     let s3 =
         |line: &str| format!("kind = \"s3\"\nendpoint = \"https://a.test\"\nregion = \"us-east-1\"\n{line}");
-    let role = "tidegate.toml:28: targets.store.credentials.kind = \"assume-role\": Google Cloud has no such role; \
-                only targets of kind \"s3\" have these credentials; expected \"access-token\" or \"static\"";
-    check(&gcs("credentials = { kind = \"assume-role\" }"), &[role]);
+    let role = "tidegate.toml:28: targets.store.credentials.kind = \"sts-assume-role\": Google Cloud has no such role; \
+                only targets of kind \"s3\" have these credentials; expected \"google-workload-identity\", \"google-metadata\", \"google-service-account-file\", \"access-token\" or \"static\"";
+    check(&gcs("credentials = { kind = \"sts-assume-role\" }"), &[role]);
     check(
         &s3(TOKEN),
         &[
             "tidegate.toml:30: targets.store.credentials.kind = \"access-token\": only targets of kind \"gcs-xml\" \
-           take an access token; expected \"static\", \"assume-role\" or \"assume-role-with-web-identity\"",
+           take an access token; expected \"aws-web-identity\", \"aws-assume-role\", \"sts-assume-role\" or \"static\"",
         ],
     );
     check(

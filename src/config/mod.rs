@@ -7,6 +7,7 @@
 //! The hazards: a typing error that silently means a default (unknown keys are errors), and a secret that ends up
 //! in a configuration file or in a message about it (only references are taken, and no value of theirs is shown).
 
+mod credentials;
 mod environment;
 mod error;
 mod issuer;
@@ -24,6 +25,10 @@ mod role_tests;
 #[cfg(test)]
 mod tests;
 
+pub use credentials::{
+    AssumedRole, Attribution, CredentialSource, IdentityToken, Metadata, RoleProof, ServiceAccountFile,
+    WorkloadIdentity,
+};
 pub use environment::Environment;
 pub use error::{ConfigErrors, ConfigProblem};
 pub use issuer::{ClaimPath, ClaimSource, ClaimValue, Condition, Issuer, Login, Rule, TagSource};
@@ -89,6 +94,8 @@ pub struct Config {
     pub limits: Limits,
     /// Identity providers, in the order of the file.
     pub issuers: Vec<Arc<Issuer>>,
+    /// Tidegate as an issuer towards clouds.
+    pub issuer: Option<OwnIssuer>,
     /// Whether and where browsers log in.
     pub login: Option<BrowserLogin>,
     /// What sessions may carry, by name.
@@ -185,6 +192,17 @@ pub struct Audit {
     pub file: PathBuf,
 }
 
+/// Tidegate as an OIDC issuer towards clouds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnIssuer {
+    /// `iss`: `https`, no query, no slash at the end.
+    pub url: Box<str>,
+    /// The signing keys.
+    pub keys: PathBuf,
+    /// Whether its documents are served here; if not, they are published elsewhere.
+    pub serves: bool,
+}
+
 /// The browser login. Issuers with [`Issuer::login`] are those to log in with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserLogin {
@@ -237,31 +255,18 @@ pub struct Target {
 impl Target {
     /// The files that it is made of: private CAs and `file:` secrets. What is read anew for each use is not among them.
     pub fn files(&self) -> Vec<&Path> {
-        let (sts_ca, keys) = match &self.credentials {
-            CredentialSource::Static(keys) => (None, Some(keys)),
-            CredentialSource::AssumeRole { sts_ca, source, .. } => (sts_ca.as_deref(), Some(source)),
-            CredentialSource::AssumeRoleWithWebIdentity { sts_ca, .. } => (sts_ca.as_deref(), None),
-            CredentialSource::AccessToken { .. } => (None, None),
-        };
-        let secrets = keys.into_iter().flat_map(|keys| {
-            let references = [
-                Some(&keys.access_key_id),
-                Some(&keys.secret_access_key),
-                keys.session_token.as_ref(),
-            ];
-            references
-                .into_iter()
-                .flatten()
-                .filter_map(|reference| match reference {
-                    SecretRef::File(path) => Some(path.as_path()),
-                    SecretRef::Env(_) => None,
-                })
+        let secrets = self.credentials.secrets().into_iter();
+        let files = secrets.filter_map(|(key, reference)| match reference {
+            // One that something else keeps fresh is looked at while it is in use.
+            SecretRef::File(path) if key != "token" => Some(path.as_path()),
+            SecretRef::File(_) | SecretRef::Env(_) => None,
         });
+        let authorities = self.credentials.authorities();
         self.ca
             .as_deref()
             .into_iter()
-            .chain(sts_ca)
-            .chain(secrets)
+            .chain(authorities)
+            .chain(files)
             .collect()
     }
 }
@@ -340,52 +345,6 @@ pub enum Addressing {
     Path,
     /// `https://bucket.endpoint/key`.
     VirtualHost,
-}
-
-/// Where the credential that signs towards a target comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CredentialSource {
-    /// Keys that someone rotates by hand.
-    Static(StaticKeys),
-    /// STS AssumeRole, signed with static keys.
-    AssumeRole {
-        /// The role.
-        role_arn: Box<str>,
-        /// The STS.
-        sts_endpoint: Endpoint,
-        /// For the STS signature.
-        sts_region: Box<str>,
-        /// Private CA of the STS.
-        sts_ca: Option<PathBuf>,
-        /// Against the confused deputy.
-        external_id: Option<Box<str>>,
-        /// 15 minutes to 12 hours.
-        duration: Duration,
-        /// `RoleSessionName`.
-        session_name: Box<str>,
-        /// What signs the STS call.
-        source: StaticKeys,
-    },
-    /// STS AssumeRoleWithWebIdentity with a token that something else keeps fresh in a file.
-    AssumeRoleWithWebIdentity {
-        /// The role.
-        role_arn: Box<str>,
-        /// The STS.
-        sts_endpoint: Endpoint,
-        /// Private CA of the STS.
-        sts_ca: Option<PathBuf>,
-        /// 15 minutes to 12 hours.
-        duration: Duration,
-        /// `RoleSessionName`.
-        session_name: Box<str>,
-        /// Read anew for each call.
-        token_file: PathBuf,
-    },
-    /// An OAuth 2.0 access token that something else keeps fresh. Only for the profile [`Profile::Gcs`].
-    AccessToken {
-        /// A file is read anew every few seconds and when the target calls the token unknown.
-        token: SecretRef,
-    },
 }
 
 /// A virtual bucket.

@@ -117,15 +117,26 @@ pub(super) struct Section<'a> {
 }
 
 /// Keys next to secrets whose values are none.
-const OPEN_KEYS: [&str; 8] = [
+const OPEN_KEYS: [&str; 19] = [
+    "attribution",
+    "audience",
+    "ca",
     "client_id",
     "duration",
+    "file",
+    "iam_endpoint",
     "kind",
+    "metadata_endpoint",
     "role_arn",
+    "service_account",
     "session_name",
+    "sts_ca",
     "sts_endpoint",
     "sts_region",
+    "token_audience",
+    "token_endpoint",
     "token_file",
+    "universe_domain",
 ];
 
 impl<'a> Section<'a> {

@@ -201,36 +201,43 @@ fn with_credentials(lines: &str) -> String {
 fn roles_have_a_regional_sts_and_an_hour() {
     let arn = "role_arn = \"arn:aws:iam::111122223333:role/tidegate\"";
     let config = load_text(&with_credentials(&format!(
-        "kind = \"assume-role\"\n{arn}\nexternal_id = \"x-1\"\n{KEYS}"
+        "kind = \"sts-assume-role\"\n{arn}\nexternal_id = \"x-1\"\n{KEYS}"
     )))
     .unwrap();
-    let expected = CredentialSource::AssumeRole {
+    let by_hand = AssumedRole {
         role_arn: "arn:aws:iam::111122223333:role/tidegate".into(),
+        proof: RoleProof::Keys {
+            keys: StaticKeys {
+                access_key_id: SecretRef::Env("A".into()),
+                secret_access_key: SecretRef::File("secrets/b".into()),
+                session_token: None,
+            },
+            region: "us-east-1".into(),
+            external_id: Some("x-1".into()),
+        },
         sts_endpoint: Endpoint {
             tls: true,
             host: "sts.us-east-1.amazonaws.com".into(),
             port: 443,
         },
-        sts_region: "us-east-1".into(),
         sts_ca: None,
-        external_id: Some("x-1".into()),
         duration: Duration::from_secs(3600),
         session_name: "tidegate".into(),
-        source: StaticKeys {
-            access_key_id: SecretRef::Env("A".into()),
-            secret_access_key: SecretRef::File("secrets/b".into()),
-            session_token: None,
-        },
+        attribution: Attribution::Shared,
+        source_identity: false,
+        session_tags: false,
+        narrow: false,
     };
+    let expected = CredentialSource::Role(by_hand.clone());
     assert_eq!(config.targets["store"].credentials, expected);
 
     let lines = format!(
-        "kind = \"assume-role-with-web-identity\"\n{arn}\nsts_endpoint = \"http://127.0.0.1:9000\"\nsts_ca = \"ca.pem\"\n\
+        "kind = \"aws-web-identity\"\n{arn}\nsts_endpoint = \"http://127.0.0.1:9000\"\nsts_ca = \"ca.pem\"\n\
          duration = \"15m\"\nsession_name = \"tg\"\ntoken_file = \"/var/run/token\""
     );
     let config = load_text(&with_credentials(&lines)).unwrap();
-    let expected = CredentialSource::AssumeRoleWithWebIdentity {
-        role_arn: "arn:aws:iam::111122223333:role/tidegate".into(),
+    let expected = CredentialSource::Role(AssumedRole {
+        proof: RoleProof::WebIdentity(IdentityToken::File("/var/run/token".into())),
         sts_endpoint: Endpoint {
             tls: false,
             host: "127.0.0.1".into(),
@@ -239,8 +246,8 @@ fn roles_have_a_regional_sts_and_an_hour() {
         sts_ca: Some("ca.pem".into()),
         duration: Duration::from_secs(900),
         session_name: "tg".into(),
-        token_file: "/var/run/token".into(),
-    };
+        ..by_hand
+    });
     assert_eq!(config.targets["store"].credentials, expected);
     assert_eq!(config.warnings, [], "loopback may be plain");
 }
@@ -487,11 +494,11 @@ fn mistakes_of_targets_are_located() {
         "kind = \"iam\"",
         &[
             "tidegate.toml:33: targets.store.credentials.kind = \"iam\": not a kind of credentials; \
-           expected \"static\", \"assume-role\" or \"assume-role-with-web-identity\"",
+           expected \"aws-web-identity\", \"aws-assume-role\", \"sts-assume-role\" or \"static\"",
         ],
     );
     let errors = load_text(&with_credentials(
-        "kind = \"assume-role-with-web-identity\"\nrole_arn = \"tidegate\"\nsts_endpoint = \"sts\"\n\
+        "kind = \"aws-web-identity\"\nrole_arn = \"tidegate\"\nsts_endpoint = \"sts\"\n\
          duration = \"13h\"\nsession_name = \"x\"",
     ));
     let key = "targets.store.credentials";

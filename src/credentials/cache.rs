@@ -1,415 +1,127 @@
-//! Keeps one credential fresh.
+//! Every temporary credential of the process, each under a key that is made of all that it depends on.
 //!
-//! One call is under way at a time (CRD-03). It runs in a task of its own, so that a caller who leaves does not take
-//! the answer away from the others. It starts ahead of expiry, at a moment that differs between replicas, and while
-//! it fails the old credential goes on until a minute before its end.
+//! The hazard is a credential of one caller that signs for another. So the key is every input, each with its length
+//! before it (CRD-01): what differs in anything is another entry, and no two lists of inputs give the same key. It
+//! outlives reloads, which only change the keys that are asked for. Entries that nobody uses are not renewed; they
+//! go when they are over, or when there are too many (CRD-04), and are wiped then.
 
-use super::{Credential, CredentialError, SourceError, written::Written};
-use crate::clock::Clock;
-use jiff::{SignedDuration, Timestamp};
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
-use tokio::sync::watch;
+use super::keeper::Keeper;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Gets a credential anew.
-pub(super) type Source =
-    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Credential, SourceError>> + Send>> + Send + Sync>;
-
-/// The credential of one target, kept fresh. Clones share it.
+/// The cache. Clones share it.
 #[derive(Clone)]
-pub struct TargetCredentials(Arc<Shared>);
+pub struct CredentialCache(Arc<Shared>);
 
 struct Shared {
-    name: Box<str>,
-    clock: Clock,
-    source: Kind,
-    state: Mutex<State>,
-    succeeded: AtomicU64,
-    failed: AtomicU64,
-}
-
-/// How often a source was asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Attempts {
-    /// It gave a credential.
-    pub succeeded: u64,
-    /// It did not.
-    pub failed: u64,
-}
-
-/// How a target's credential is, for `/readyz`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CredentialState {
-    /// Nobody has asked for one yet, or not since the last one ended.
-    Unused,
-    /// There is one.
-    Ready {
-        /// When it ends; `None` for static keys.
-        expires_at: Option<Timestamp>,
-    },
-    /// There is one, but the last attempt to get another failed.
-    Stale {
-        /// When it ends; `None` for static keys.
-        expires_at: Option<Timestamp>,
-        /// Why there is no other, for the operator.
-        cause: String,
-    },
-    /// There is none: nothing can be sent to the target.
-    Unavailable {
-        /// Why, for the operator.
-        cause: String,
-    },
-}
-
-enum Kind {
-    Written(Written),
-    Temporary(Source),
+    most: usize,
+    held: Mutex<Held>,
 }
 
 #[derive(Default)]
-struct State {
-    current: Option<Entry>,
-    /// The call under way.
-    flight: Option<watch::Receiver<Landing>>,
-    failures: u32,
-    /// Why the last attempt failed, if it did.
-    cause: Option<String>,
-    /// No call before this time.
-    rest_until: Option<Timestamp>,
+struct Held {
+    entries: HashMap<Key, Entry>,
+    /// Counts the uses, as a clock for what was used when.
+    uses: u64,
 }
 
 struct Entry {
-    credential: Arc<Credential>,
-    fetched_at: Timestamp,
-    /// From here on a new one is fetched in the background.
-    refresh_at: Option<Timestamp>,
+    keeper: Keeper,
+    last_use: u64,
 }
 
-impl Entry {
-    fn of_written(credential: Credential, written: &Written, now: Timestamp) -> Self {
-        let again = written.look_again();
-        Self {
-            credential: Arc::new(credential),
-            fetched_at: now,
-            refresh_at: again.and_then(|after| now.checked_add(after).ok()),
-        }
+/// Everything that a credential depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key(Vec<u8>);
+
+impl Key {
+    /// The same key with one more input.
+    #[must_use]
+    pub(super) fn and(mut self, input: &[u8]) -> Self {
+        // INVARIANT: length first, so that no two lists of inputs give the same bytes.
+        self.0.extend_from_slice(&(input.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(input);
+        self
+    }
+
+    fn begins_with(&self, start: &Self) -> bool {
+        self.0.starts_with(&start.0)
     }
 }
 
-/// How a call ended; `None` while it is under way.
-type Landing = Option<Result<Arc<Credential>, Duration>>;
+/// Credentials at once: as many people and jobs as one gateway serves in an hour, at some kilobytes each.
+const MOST: usize = 10_000;
 
-/// A credential that ends sooner does not sign any more: the target may see the request later than we do.
-const MARGIN: SignedDuration = SignedDuration::from_secs(60);
-/// A credential younger than this is not fetched again because a target calls it expired.
-const YOUNGEST: SignedDuration = SignedDuration::from_secs(5);
-/// Bounds of the pause after failures.
-const SHORTEST_REST: f64 = 1.0;
-const LONGEST_REST: f64 = 5.0;
-
-impl TargetCredentials {
-    /// Static keys or a token, read now.
-    pub(super) fn written(name: &str, written: Written, clock: Clock) -> Result<Self, SourceError> {
-        let entry = match written.read() {
-            Ok(credential) => Some(Entry::of_written(credential, &written, clock.now())),
-            Err(SourceError::Secret(_)) if written.may_come_later() => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self::with(name, Kind::Written(written), clock, entry))
+impl CredentialCache {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::with_most(MOST)
     }
 
-    /// Temporary credentials from `source`, first fetched when first wanted.
-    pub(super) fn temporary(name: &str, source: Source, clock: Clock) -> Self {
-        Self::with(name, Kind::Temporary(source), clock, None)
-    }
-
-    fn with(name: &str, source: Kind, clock: Clock, current: Option<Entry>) -> Self {
-        let state = State {
-            current,
-            ..State::default()
-        };
+    fn with_most(most: usize) -> Self {
         Self(Arc::new(Shared {
-            name: name.into(),
-            clock,
-            source,
-            state: Mutex::new(state),
-            succeeded: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
+            most,
+            held: Mutex::default(),
         }))
     }
 
-    /// A credential that is good for at least another minute.
-    ///
-    /// # Errors
-    /// [`CredentialError::Unavailable`] if there is none and none can be had now.
-    pub async fn get(&self) -> Result<Arc<Credential>, CredentialError> {
-        let mut landing = {
-            let mut state = self.0.state();
-            let now = self.0.clock.now();
-            if let Some((credential, is_due)) = state.usable(now) {
-                if is_due && state.flight.is_none() && state.rest(now).is_none() {
-                    self.0.launch(&mut state);
-                }
-                return Ok(credential);
-            }
-            match (&state.flight, state.rest(now)) {
-                (Some(flight), _) => flight.clone(),
-                (None, Some(retry_after)) => return Err(CredentialError::Unavailable { retry_after }),
-                (None, None) => self.0.launch(&mut state),
-            }
+    /// What is under `key`, made by `make` if there is nothing.
+    pub(super) fn keeper(&self, key: Key, make: impl FnOnce() -> Keeper) -> Keeper {
+        let mut held = self.held();
+        held.uses += 1;
+        let last_use = held.uses;
+        if let Some(entry) = held.entries.get_mut(&key) {
+            entry.last_use = last_use;
+            return entry.keeper.clone();
+        }
+        if held.entries.len() >= self.0.most {
+            held.make_room();
+        }
+        let keeper = make();
+        let entry = Entry {
+            keeper: keeper.clone(),
+            last_use,
         };
-        let landed = landing.wait_for(Option::is_some).await;
-        match landed.as_deref() {
-            Ok(Some(Ok(credential))) => Ok(credential.clone()),
-            Ok(Some(Err(retry_after))) => Err(CredentialError::Unavailable {
-                retry_after: *retry_after,
-            }),
-            Ok(None) | Err(_) => Err(CredentialError::Unavailable {
-                retry_after: Duration::from_secs(1),
-            }),
-        }
+        held.entries.insert(key, entry);
+        keeper
     }
 
-    /// Says that the target called `used` expired or unknown. Gives whether [`TargetCredentials::get`] will now give
-    /// another one; not so if the current one was fetched seconds ago, because then it is not the credential's fault.
-    pub fn invalidate(&self, used: &Credential) -> bool {
-        let now = self.0.clock.now();
-        {
-            let mut state = self.0.state();
-            let Some(entry) = &state.current else { return true };
-            if !entry.credential.is_same(used) {
-                return true;
-            }
-            // What is written is only read again, which asks nobody.
-            if let Kind::Temporary(_) = self.0.source {
-                if now.duration_since(entry.fetched_at) < YOUNGEST {
-                    return false;
-                }
-                state.current = None;
-                return true;
-            }
-        }
-        self.refresh().is_ok_and(|changed| changed)
+    /// What is under `key`, if there is anything.
+    pub(super) fn find(&self, key: &Key) -> Option<Keeper> {
+        self.held().entries.get(key).map(|entry| entry.keeper.clone())
     }
 
-    /// Reads static keys or a token again, after they were rotated; gives whether they changed. If they cannot be
-    /// read the old ones stay. Temporary credentials look after themselves.
-    ///
-    /// # Errors
-    /// [`SourceError`] says which reference cannot be read.
-    pub fn refresh(&self) -> Result<bool, SourceError> {
-        let Kind::Written(written) = &self.0.source else {
-            return Ok(false);
-        };
-        let read = written.read();
-        self.0.count(&read);
-        let mut state = self.0.state();
-        state.cause = read.as_ref().err().map(|error| chain(error));
-        let credential = read.inspect_err(|error| {
-            tracing::warn!(store = %self.0.name, error = %chain(error), "the credential was not read again");
-        })?;
-        let fetched_at = self.0.clock.now();
-        if let Some(entry) = &mut state.current
-            && entry.credential.is_same(&credential)
-        {
-            entry.fetched_at = fetched_at;
-            return Ok(false);
-        }
-        state.current = Some(Entry::of_written(credential, written, fetched_at));
-        Ok(true)
+    /// Everything whose key begins with `start`.
+    pub(super) fn beginning_with(&self, start: &Key) -> Vec<Keeper> {
+        let held = self.held();
+        let matching = held.entries.iter().filter(|(key, _)| key.begins_with(start));
+        matching.map(|(_, entry)| entry.keeper.clone()).collect()
     }
 
-    /// How the credential is.
-    pub fn state(&self) -> CredentialState {
-        let state = self.0.state();
-        let held = state.usable(self.0.clock.now());
-        match (held.map(|(credential, _)| credential.expires_at), &state.cause) {
-            (Some(expires_at), None) => CredentialState::Ready { expires_at },
-            (Some(expires_at), Some(cause)) => CredentialState::Stale {
-                expires_at,
-                cause: cause.clone(),
-            },
-            (None, Some(cause)) => CredentialState::Unavailable { cause: cause.clone() },
-            (None, None) => CredentialState::Unused,
-        }
+    /// Renews what is due and in use, and lets go of what is over. To be called every second or so.
+    pub fn tend(&self) {
+        // A fetch takes the locks of single entries; none of them ever takes this one.
+        self.held().entries.retain(|_, entry| entry.keeper.tend());
     }
 
-    /// The attempts since this was last asked.
-    pub fn take_attempts(&self) -> Attempts {
-        Attempts {
-            succeeded: self.0.succeeded.swap(0, Ordering::Relaxed),
-            failed: self.0.failed.swap(0, Ordering::Relaxed),
-        }
-    }
-
-    /// How long the credential at hand is still good; `None` if there is none or it has no end.
-    pub fn expires_in(&self) -> Option<Duration> {
-        let expires_at = self.0.state().current.as_ref()?.credential.expires_at?;
-        let left = expires_at.duration_since(self.0.clock.now());
-        Some(left.try_into().unwrap_or(Duration::ZERO))
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count<T>(&self, outcome: &Result<T, SourceError>) {
-        let counter = if outcome.is_ok() {
-            &self.succeeded
-        } else {
-            &self.failed
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Starts a call.
-    fn launch(self: &Arc<Self>, state: &mut State) -> watch::Receiver<Landing> {
-        let (lands, flight) = watch::channel(None);
-        state.flight = Some(flight.clone());
-        let shared = self.clone();
-        tokio::spawn(async move {
-            // A panic in the source would leave the flight behind for ever.
-            let grounded = Grounded(shared.clone());
-            let outcome = match &shared.source {
-                Kind::Temporary(source) => source().await,
-                Kind::Written(written) => written.read(),
-            };
-            let landing = shared.land(outcome);
-            drop(grounded);
-            let _ = lands.send(Some(landing));
-        });
-        flight
-    }
-
-    /// Takes the outcome of a call in.
-    fn land(&self, outcome: Result<Credential, SourceError>) -> Result<Arc<Credential>, Duration> {
-        let now = self.clock.now();
-        // INVARIANT: what is not good for longer than the margin is never handed out, wherever it comes from.
-        let outcome = outcome.and_then(|credential| match credential.expires_at {
-            Some(end) if end.duration_since(now) <= MARGIN => Err(SourceError::Answer("it expires at once")),
-            _ => Ok(credential),
-        });
-        self.count(&outcome);
-        let mut state = self.state();
-        match outcome {
-            Ok(credential) => {
-                state.failures = 0;
-                state.cause = None;
-                state.rest_until = None;
-                let entry = match &self.source {
-                    Kind::Written(written) => Entry::of_written(credential, written, now),
-                    Kind::Temporary(_) => Entry {
-                        refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
-                        fetched_at: now,
-                        credential: Arc::new(credential),
-                    },
-                };
-                Ok(state.current.insert(entry).credential.clone())
-            }
-            Err(error) => {
-                let rest = rest(state.failures, jitter());
-                state.failures = state.failures.saturating_add(1);
-                state.cause = Some(chain(&error));
-                state.rest_until = SignedDuration::try_from(rest)
-                    .ok()
-                    .and_then(|rest| now.checked_add(rest).ok());
-                tracing::warn!(
-                    store = %self.name,
-                    error = %chain(&error),
-                    failures = state.failures,
-                    usable = state.usable(now).is_some(),
-                    "no new credential"
-                );
-                Err(rest)
-            }
-        }
+impl Held {
+    /// Lets the tenth go that was not used for the longest time: so that this, which looks at all, is seldom.
+    fn make_room(&mut self) {
+        let mut uses: Vec<u64> = self.entries.values().map(|entry| entry.last_use).collect();
+        uses.sort_unstable();
+        let oldest = uses.get(uses.len() / 10).copied().unwrap_or(u64::MAX);
+        self.entries.retain(|_, entry| entry.last_use > oldest);
     }
 }
 
-/// Clears the flight when the call is over, however it ended.
-struct Grounded(Arc<Shared>);
-
-impl Drop for Grounded {
-    fn drop(&mut self) {
-        self.0.state().flight = None;
-    }
-}
-
-impl State {
-    /// The credential at hand if it may still sign, and whether it is time for another.
-    fn usable(&self, now: Timestamp) -> Option<(Arc<Credential>, bool)> {
-        let entry = self.current.as_ref()?;
-        let is_good = entry
-            .credential
-            .expires_at
-            .is_none_or(|end| end.duration_since(now) > MARGIN);
-        is_good.then(|| {
-            let is_due = entry.refresh_at.is_some_and(|at| at <= now);
-            (entry.credential.clone(), is_due)
-        })
-    }
-
-    /// How long no call is made, after a failure.
-    fn rest(&self, now: Timestamp) -> Option<Duration> {
-        let left = self.rest_until?.duration_since(now);
-        // A clock that was set back must not stop calls for longer than the longest pause.
-        (left.is_positive() && left.as_secs_f64() <= 2.0 * LONGEST_REST)
-            .then(|| left.try_into().unwrap_or(Duration::ZERO))
-    }
-}
-
-/// When a credential that ends at `end` is fetched anew: the larger of five minutes and a fifth of its life before
-/// its end, give or take a tenth; for very short ones at half of their life.
-fn refresh_at(now: Timestamp, end: Timestamp, jitter: f64) -> Timestamp {
-    let life = end.duration_since(now).as_secs_f64();
-    let ahead = (life / 5.0).max(300.0) * (1.0 + 0.1 * jitter);
-    let ahead = SignedDuration::from_secs_f64(ahead.min(life / 2.0));
-    end.checked_sub(ahead).unwrap_or(end)
-}
-
-/// The pause after `failures` earlier failures: from one to five seconds, doubling, give or take a quarter.
-fn rest(failures: u32, jitter: f64) -> Duration {
-    let base = SHORTEST_REST * f64::from(1_u32 << failures.min(8));
-    let seconds = base.min(LONGEST_REST) * (1.0 + 0.25 * jitter);
-    Duration::from_secs_f64(seconds.clamp(SHORTEST_REST, LONGEST_REST))
-}
-
-/// From -1 to 1. Without randomness it is 0: the replicas then merely do it together.
-fn jitter() -> f64 {
-    let mut bytes = [0; 4];
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,
-        Err(_) => 0.0,
-    }
-}
-
-/// An error with its causes, for one line of the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-impl fmt::Debug for TargetCredentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TargetCredentials")
-            .field("target", &self.0.name)
-            .finish_non_exhaustive()
+impl Default for CredentialCache {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

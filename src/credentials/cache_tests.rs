@@ -1,356 +1,114 @@
-use super::super::{AccessKey, Material};
+use super::super::keeper::Tally;
+use super::super::scope::CloudSession;
+use super::super::{AccessKey, Credential, Fetching, Material, Source};
 use super::*;
-use crate::{config::SecretRef, config::StaticKeys, secret::Secret};
-use std::{
-    collections::VecDeque,
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Poll,
-};
-use tokio::sync::Semaphore;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Gives everybody a credential for an hour.
+struct Hourly(Clock, AtomicUsize);
 
-/// A source that answers from a list, each time after a permit of the gate.
-struct Script {
-    answers: Mutex<VecDeque<Result<Credential, SourceError>>>,
-    calls: AtomicUsize,
-    gate: Semaphore,
-}
-
-fn scripted(answers: Vec<Result<Credential, SourceError>>) -> (Arc<Script>, TargetCredentials, Clock) {
-    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let script = Arc::new(Script {
-        answers: Mutex::new(answers.into()),
-        calls: AtomicUsize::new(0),
-        gate: Semaphore::new(1000),
-    });
-    let shared = script.clone();
-    let source: Source = Box::new(move || {
-        let script = shared.clone();
+impl Source for Hourly {
+    fn fetch<'a>(&'a self, _: &'a CloudSession) -> Fetching<'a> {
         Box::pin(async move {
-            script.calls.fetch_add(1, Ordering::SeqCst);
-            script.gate.acquire().await.unwrap().forget();
-            let answer = script.answers.lock().unwrap().pop_front();
-            answer.unwrap_or_else(|| panic!("it is asked more often than it answers"))
+            let nth = self.1.fetch_add(1, Ordering::SeqCst);
+            Ok(Credential {
+                material: Material::AccessKey(AccessKey {
+                    id: format!("ASIA{nth}").into(),
+                    secret: Secret::new("secret"),
+                    session_token: None,
+                }),
+                expires_at: Some(self.0.now() + SignedDuration::from_hours(1)),
+            })
         })
+    }
+}
+
+fn key(inputs: &[&[u8]]) -> Key {
+    inputs.iter().fold(Key::default(), |key, input| key.and(input))
+}
+
+fn clock() -> Clock {
+    Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap())
+}
+
+fn keeper(source: &Arc<Hourly>) -> Keeper {
+    let session = CloudSession {
+        principal: None,
+        places: Vec::new(),
+    };
+    Keeper::temporary(
+        "store",
+        source.clone(),
+        session,
+        source.0.clone(),
+        Arc::<Tally>::default(),
+    )
+}
+
+// CRD-01
+#[test]
+fn no_two_lists_of_inputs_give_the_same_key() {
+    let check = |one: &[&[u8]], other: &[&[u8]]| assert_ne!(key(one), key(other), "{one:?} {other:?}");
+    check(&[b"ab", b"c"], &[b"a", b"bc"]);
+    check(&[b"abc"], &[b"abc", b""]);
+    check(&[b"", b"a"], &[b"a", b""]);
+    check(&[], &[b""]);
+    proptest!(|(one: Vec<Vec<u8>>, other: Vec<Vec<u8>>)| {
+        let of = |list: &[Vec<u8>]| key(&list.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        prop_assert_eq!(of(&one) == of(&other), one == other);
     });
-    let credentials = TargetCredentials::temporary("store", source, clock.clone());
-    (script, credentials, clock)
 }
 
-/// A credential that ends `life` after midnight.
-fn credential(id: &str, life: SignedDuration) -> Credential {
-    let start: Timestamp = "2026-11-22T00:00:00Z".parse().unwrap();
-    Credential {
-        material: Material::AccessKey(AccessKey {
-            id: id.into(),
-            secret: Secret::new("secret"),
-            session_token: Some(Secret::new("token")),
-        }),
-        expires_at: Some(start + life),
+// CRD-04
+#[tokio::test]
+async fn it_is_bounded_and_the_least_used_go_first() {
+    let cache = CredentialCache::with_most(20);
+    let source = Arc::new(Hourly(clock(), AtomicUsize::new(0)));
+    let id = |n: u8| {
+        let keeper = cache.keeper(key(&[&[n]]), || keeper(&source));
+        async move { keeper.get().await.unwrap().access_key().unwrap().id.clone() }
+    };
+    let first = id(0).await;
+    for n in 1..=100 {
+        id(n).await;
+        assert_eq!(id(0).await, first, "it is in use");
+        assert!(cache.held().entries.len() <= 20);
     }
+    assert_eq!(source.1.load(Ordering::SeqCst), 101);
+    id(1).await;
+    assert_eq!(source.1.load(Ordering::SeqCst), 102, "it had gone");
 }
 
-fn down() -> Result<Credential, SourceError> {
-    Err(SourceError::Answer("it is not XML"))
-}
-
-impl Script {
-    fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+// CRD-03, CRD-04
+#[tokio::test]
+async fn what_is_used_is_renewed_in_the_background_and_what_is_not_goes() {
+    let clock = clock();
+    let cache = CredentialCache::new();
+    let source = Arc::new(Hourly(clock.clone(), AtomicUsize::new(0)));
+    for n in 0..2 {
+        let keeper = cache.keeper(key(&[&[n]]), || keeper(&source));
+        keeper.get().await.unwrap();
+        keeper.get().await.unwrap();
     }
-}
-
-/// Waits until no call is under way.
-async fn settled(credentials: &TargetCredentials) {
-    while credentials.0.state().flight.is_some() {
+    assert_eq!(cache.beginning_with(&Key::default()).len(), 2);
+    clock.advance(SignedDuration::from_mins(52));
+    cache.tend();
+    while source.1.load(Ordering::SeqCst) < 4 {
         tokio::task::yield_now().await;
     }
-}
-
-async fn id(credentials: &TargetCredentials) -> String {
-    let credential = credentials.get().await.unwrap();
-    credential.access_key().unwrap().id.to_string()
-}
-
-// CRD-03
-#[tokio::test]
-async fn a_hundred_requests_make_one_call() {
-    let (script, credentials, _) = scripted(vec![Ok(credential("a", HOUR))]);
-    let tasks: Vec<_> = (0..100)
-        .map(|_| {
-            let credentials = credentials.clone();
-            tokio::spawn(async move { id(&credentials).await })
-        })
-        .collect();
-    for task in tasks {
-        assert_eq!(task.await.unwrap(), "a");
+    cache.find(&key(&[&[0]])).unwrap().get().await.unwrap();
+    clock.advance(SignedDuration::from_mins(52));
+    cache.tend();
+    while source.1.load(Ordering::SeqCst) < 5 {
+        tokio::task::yield_now().await;
     }
-    assert_eq!(script.calls(), 1);
-}
-
-// CRD-03
-#[tokio::test]
-async fn a_caller_who_leaves_does_not_take_the_answer_with_him() {
-    let (script, credentials, _) = scripted(vec![Ok(credential("a", HOUR))]);
-    script.gate.forget_permits(1000);
-    let mut first = Box::pin(credentials.get());
-    assert!(matches!(
-        std::future::poll_fn(|cx| Poll::Ready(first.as_mut().poll(cx))).await,
-        Poll::Pending
-    ));
-    drop(first);
-    script.gate.add_permits(1);
-    assert_eq!(id(&credentials).await, "a");
-    assert_eq!(script.calls(), 1);
-}
-
-// CRD-03, F9
-#[tokio::test]
-async fn it_is_fetched_anew_ahead_of_its_end_and_in_the_background() {
-    let (script, credentials, clock) =
-        scripted(vec![Ok(credential("a", HOUR)), Ok(credential("b", 2 * HOUR))]);
-    assert_eq!(id(&credentials).await, "a");
-    assert_eq!(credentials.expires_in(), Some(Duration::from_secs(3600)));
-    clock.advance(SignedDuration::from_mins(46));
-    assert_eq!(id(&credentials).await, "a");
-    settled(&credentials).await;
-    assert_eq!(script.calls(), 1, "a fifth of its life is left, and more");
-    clock.advance(SignedDuration::from_mins(4));
-    script.gate.forget_permits(1000);
-    for _ in 0..10 {
-        assert_eq!(id(&credentials).await, "a", "nobody waits");
-    }
-    script.gate.add_permits(1);
-    settled(&credentials).await;
-    assert_eq!(id(&credentials).await, "b");
-    assert_eq!(script.calls(), 2);
-}
-
-// CRD-03, F9
-#[tokio::test]
-async fn while_the_source_is_down_the_old_one_serves_until_a_minute_before_its_end() {
-    let answers = vec![
-        Ok(credential("a", HOUR)),
-        down(),
-        down(),
-        Ok(credential("b", 3 * HOUR)),
-    ];
-    let (script, credentials, clock) = scripted(answers);
-    assert_eq!(id(&credentials).await, "a");
-
-    clock.advance(SignedDuration::from_mins(50));
-    assert_eq!(id(&credentials).await, "a");
-    settled(&credentials).await;
-    assert_eq!(script.calls(), 2);
-    assert_eq!(id(&credentials).await, "a");
-    settled(&credentials).await;
-    assert_eq!(script.calls(), 2, "it rests after a failure");
-
-    clock.advance(SignedDuration::from_secs(9 * 60 - 1));
-    assert_eq!(id(&credentials).await, "a");
-    settled(&credentials).await;
-    assert_eq!(script.calls(), 3);
-
-    // 59 minutes: now it does not sign any more, although it has a minute left.
-    clock.advance(SignedDuration::from_secs(1));
-    let error = credentials.get().await.unwrap_err();
-    assert!(error.retry_after() <= Duration::from_secs(5));
-    assert_eq!(script.calls(), 3, "it still rests");
-
-    clock.advance(SignedDuration::from_secs(5));
-    assert_eq!(id(&credentials).await, "b");
-}
-
-// F9
-#[tokio::test]
-async fn without_a_usable_one_the_request_is_told_when_to_come_back() {
-    let (script, credentials, clock) = scripted(vec![down(), Ok(credential("a", HOUR))]);
-    let CredentialError::Unavailable { retry_after } = credentials.get().await.unwrap_err();
-    assert!((1..=5).contains(&retry_after.as_secs()), "{retry_after:?}");
-    for _ in 0..10 {
-        assert!(credentials.get().await.is_err());
-    }
-    assert_eq!(script.calls(), 1);
-    clock.advance(SignedDuration::from_secs(5));
-    assert_eq!(id(&credentials).await, "a");
-}
-
-// CRD-03
-#[tokio::test]
-async fn an_expired_one_is_never_handed_out_wherever_it_comes_from() {
-    let (_, credentials, _) = scripted(vec![Ok(credential("a", MARGIN))]);
-    assert!(credentials.get().await.is_err());
-    assert!(credentials.expires_in().is_none());
-}
-
-#[tokio::test]
-async fn a_source_that_panics_does_not_block_the_next_call() {
-    let (script, credentials, _) = scripted(vec![]);
-    assert!(credentials.get().await.is_err());
-    script
-        .answers
-        .lock()
-        .unwrap()
-        .push_back(Ok(credential("a", HOUR)));
-    assert_eq!(id(&credentials).await, "a");
-}
-
-// CRD-03
-#[tokio::test]
-async fn what_the_target_calls_expired_is_fetched_once_more() {
-    let answers = vec![Ok(credential("a", HOUR)), Ok(credential("b", HOUR))];
-    let (script, credentials, clock) = scripted(answers);
-    let a = credentials.get().await.unwrap();
-    assert!(
-        !credentials.invalidate(&a),
-        "it is seconds old: another one would fare no better"
-    );
-    clock.advance(SignedDuration::from_secs(10));
-    assert!(credentials.invalidate(&a));
-    assert_eq!(id(&credentials).await, "b");
-    assert!(credentials.invalidate(&a), "somebody else saw it first");
-    assert_eq!(id(&credentials).await, "b");
-    assert_eq!(script.calls(), 2);
-}
-
-#[test]
-fn the_moment_of_refresh_differs_between_replicas_within_bounds() {
-    let now = Timestamp::UNIX_EPOCH;
-    let check = |life: i64, jitter: f64, left: i64| {
-        let at = refresh_at(now, now + SignedDuration::from_secs(life), jitter);
-        assert_eq!(life - at.as_second(), left, "{life} {jitter}");
-    };
-    check(3600, 0.0, 720);
-    check(3600, 1.0, 792);
-    check(3600, -1.0, 648);
-    check(900, 0.0, 300);
-    check(43_200, 0.0, 8640);
-    check(240, 0.0, 120);
-    for _ in 0..1000 {
-        assert!((-1.0..=1.0).contains(&jitter()));
-    }
-}
-
-#[test]
-fn pauses_grow_from_one_to_five_seconds() {
-    let check = |failures, jitter, seconds| assert_eq!(rest(failures, jitter).as_secs_f64(), seconds);
-    check(0, 0.0, 1.0);
-    check(1, 0.0, 2.0);
-    check(2, 1.0, 5.0);
-    check(2, -1.0, 3.0);
-    check(u32::MAX, 0.0, 5.0);
-    check(0, -1.0, 1.0);
-}
-
-// CRD-01, 7.4
-#[tokio::test]
-async fn static_keys_are_read_again_on_demand() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        SecretRef::File(path)
-    };
-    let keys = StaticKeys {
-        access_key_id: file("id", "AKIDONE\n"),
-        secret_access_key: file("secret", "secret-one\n"),
-        session_token: None,
-    };
-    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let credentials = TargetCredentials::written("store", Written::Keys(keys), clock.clone()).unwrap();
-    let first = credentials.get().await.unwrap();
-    let key = first.access_key().unwrap();
-    assert_eq!((&*key.id, key.secret.expose()), ("AKIDONE", &b"secret-one"[..]));
-    assert!(credentials.expires_in().is_none());
-    assert!(!credentials.refresh().unwrap());
-
-    file("id", "AKIDTWO");
-    clock.advance(HOUR);
-    assert!(credentials.invalidate(&first));
-    assert_eq!(id(&credentials).await, "AKIDTWO");
-
-    file("secret", "with space");
-    assert!(matches!(
-        credentials.refresh(),
-        Err(SourceError::Malformed("secret access key"))
-    ));
-    assert_eq!(id(&credentials).await, "AKIDTWO");
-    assert!(!format!("{credentials:?} {first:?}").contains("secret-one"));
-}
-
-// CRD-03, 7.4
-#[tokio::test]
-async fn a_token_in_a_file_is_followed_by_itself_and_at_once_when_it_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
-    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let written = Written::Token(SecretRef::File(path.clone()));
-    // Its writer may start after us.
-    let credentials = TargetCredentials::written("store", written, clock.clone()).unwrap();
-    assert_eq!(credentials.state(), CredentialState::Unused);
-    assert!(credentials.get().await.is_err());
-    assert!(matches!(credentials.state(), CredentialState::Unavailable { .. }));
-    let token = async || {
-        let credential = credentials.get().await.unwrap();
-        let Material::BearerToken(token) = &credential.material else {
-            panic!("{credential:?}");
-        };
-        (token.expose_str().unwrap().to_owned(), credential)
-    };
-    clock.advance(SignedDuration::from_secs(6));
-    std::fs::write(&path, " ya29.one\n").unwrap();
-    assert_eq!(token().await.0, "ya29.one");
-    std::fs::write(&path, "ya29.two").unwrap();
-    let (text, used) = token().await;
-    assert_eq!(text, "ya29.one", "it was read a moment ago");
-    clock.advance(SignedDuration::from_secs(10));
-    // The old one serves while the file is read.
-    let _ = token().await;
-    settled(&credentials).await;
-    let (text, newer) = token().await;
-    assert_eq!(text, "ya29.two");
-    assert!(credentials.invalidate(&used), "that was not the current one");
-    assert!(!credentials.invalidate(&newer), "there is no other one yet");
-    std::fs::write(&path, "ya29.three").unwrap();
-    assert!(credentials.invalidate(&newer));
-    assert_eq!(token().await.0, "ya29.three");
-
-    std::fs::write(&path, "{}").unwrap();
-    clock.advance(SignedDuration::from_secs(10));
-    let _ = token().await;
-    settled(&credentials).await;
-    assert_eq!(token().await.0, "ya29.three", "the last good one stays");
-    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
-    assert!(!format!("{credentials:?} {used:?} {newer:?}").contains("ya29"));
-}
-
-#[tokio::test]
-async fn how_it_is_and_how_often_the_source_was_asked_can_be_seen() {
-    let answers = vec![down(), Ok(credential("a", HOUR)), down()];
-    let (_, credentials, clock) = scripted(answers);
-    let of = |succeeded, failed| Attempts { succeeded, failed };
-    assert_eq!(credentials.state(), CredentialState::Unused);
-    assert_eq!(credentials.take_attempts(), of(0, 0));
-
-    assert!(credentials.get().await.is_err());
-    let state = credentials.state();
-    assert!(
-        matches!(&state, CredentialState::Unavailable { cause } if cause.contains("it is not XML")),
-        "{state:?}"
-    );
-    clock.advance(SignedDuration::from_secs(5));
-    assert_eq!(id(&credentials).await, "a");
-    assert!(
-        matches!(credentials.state(), CredentialState::Ready { expires_at: Some(at) } if at.to_string() == "2026-11-22T01:00:00Z")
-    );
-    assert_eq!(credentials.take_attempts(), of(1, 1));
-
-    clock.advance(SignedDuration::from_mins(50));
-    assert_eq!(id(&credentials).await, "a");
-    settled(&credentials).await;
-    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
-    assert_eq!(credentials.take_attempts(), of(0, 1));
-    clock.advance(HOUR);
-    assert!(matches!(credentials.state(), CredentialState::Unavailable { .. }));
+    clock.advance(SignedDuration::from_mins(10));
+    cache.tend();
+    assert!(cache.find(&key(&[&[0]])).is_some());
+    assert!(cache.find(&key(&[&[1]])).is_none(), "nobody asked for it again");
+    assert_eq!(source.1.load(Ordering::SeqCst), 5);
 }

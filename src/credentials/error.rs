@@ -1,6 +1,6 @@
 //! Why there is no credential: in the words of the source for the operator, and for the pipeline.
 
-use crate::{config::SecretRefError, fetch::FetchError};
+use crate::{config::SecretRefError, fetch::FetchError, issuer::IssuerError};
 use http::StatusCode;
 use std::{path::PathBuf, time::Duration};
 
@@ -16,13 +16,6 @@ pub enum CredentialError {
 }
 
 impl CredentialError {
-    /// For a target that has no source in this generation, which only a bug can bring about.
-    pub(super) fn unknown_target() -> Self {
-        Self::Unavailable {
-            retry_after: Duration::from_secs(5),
-        }
-    }
-
     /// When it makes sense to come back.
     pub fn retry_after(&self) -> Duration {
         match self {
@@ -57,6 +50,12 @@ pub enum SourceError {
         /// Why.
         problem: &'static str,
     },
+    /// Tidegate is asked for a token of its own, and is no issuer.
+    #[error("there is no `[issuer]`, so there is no token of Tidegate's own")]
+    NoIssuer,
+    /// Tidegate's own token could not be made.
+    #[error("no identity token of Tidegate's own can be made")]
+    Issuer(#[from] IssuerError),
     /// The call of the security token service could not be signed.
     #[error("the call of the security token service could not be signed")]
     Signature,

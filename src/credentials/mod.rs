@@ -1,29 +1,52 @@
 //! Credentials: what signs towards a target.
 //!
-//! Each target has one source, and each source one [`TargetCredentials`] that keeps its credential fresh: a token
-//! service is asked once however many requests wait, ahead of expiry and in the background, and while it is down
-//! the old credential serves on. An expired one never signs. Knows nothing of requests.
+//! Each target has one source and its [`TargetCredentials`], which ask it for what a [`Scope`] needs and keep that
+//! fresh in the [`CredentialCache`]: a token service is asked once however many requests wait, ahead of expiry and in
+//! the background, and while it is down the old credential serves on. An expired one never signs. Knows nothing of
+//! requests.
 
 mod cache;
 mod error;
+mod identity_token;
+mod keeper;
+mod scope;
 mod sts;
 mod sts_xml;
+mod target;
 mod written;
 
-pub use cache::{Attempts, CredentialState, TargetCredentials};
+pub use cache::CredentialCache;
 pub use error::{CredentialError, SourceError};
+pub use keeper::{Attempts, CredentialState};
+pub use scope::Scope;
 pub(crate) use sts::sign_call;
 pub(crate) use sts_xml::{error as sts_error, web_identity_token};
+pub use target::TargetCredentials;
 
-use crate::{
-    clock::Clock,
-    config::{CredentialSource, Target},
-    secret::Secret,
-};
-use cache::Source;
+use crate::{clock::Clock, issuer::Issuer, secret::Secret};
 use jiff::Timestamp;
-use std::{collections::BTreeMap, sync::Arc};
-use written::Written;
+use scope::CloudSession;
+use std::{future::Future, pin::Pin, sync::Arc};
+
+/// What sources of credentials share.
+#[derive(Clone)]
+pub struct Resources {
+    /// The time.
+    pub clock: Clock,
+    /// Every temporary credential of the process.
+    pub cache: CredentialCache,
+    /// Tidegate as an issuer towards clouds, if it is one.
+    pub issuer: Option<Arc<Issuer>>,
+}
+
+/// Gets temporary credentials anew.
+trait Source: Send + Sync {
+    /// Asks once.
+    fn fetch<'a>(&'a self, session: &'a CloudSession) -> Fetching<'a>;
+}
+
+/// A credential on its way.
+type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Credential, SourceError>> + Send + 'a>>;
 
 /// A credential of a target.
 #[derive(Clone, Debug)]
@@ -76,73 +99,6 @@ impl Credential {
             (Material::AccessKey(_), Material::BearerToken(_))
             | (Material::BearerToken(_), Material::AccessKey(_)) => false,
         }
-    }
-}
-
-/// The credentials of all targets. Two targets never share one, also where their sources look alike.
-#[derive(Debug)]
-pub struct Credentials(BTreeMap<Box<str>, TargetCredentials>);
-
-impl Credentials {
-    /// Prepares the credentials of `targets`: static keys are read, token services are not yet asked.
-    ///
-    /// # Errors
-    /// The name of the target whose source cannot be used, and why.
-    pub fn new<'a>(
-        targets: impl IntoIterator<Item = &'a Arc<Target>>,
-        clock: &Clock,
-    ) -> Result<Self, (Box<str>, SourceError)> {
-        let mut all = BTreeMap::new();
-        for target in targets {
-            let credentials = TargetCredentials::for_source(&target.name, &target.credentials, clock.clone())
-                .map_err(|error| (target.name.clone(), error))?;
-            all.insert(target.name.clone(), credentials);
-        }
-        Ok(Self(all))
-    }
-
-    /// What signs towards `target`.
-    ///
-    /// # Errors
-    /// [`CredentialError`], also for a target that these were not prepared for.
-    pub async fn for_target(&self, target: &Target) -> Result<Arc<Credential>, CredentialError> {
-        match self.of(target) {
-            Some(credentials) => credentials.get().await,
-            None => Err(CredentialError::unknown_target()),
-        }
-    }
-
-    /// The credentials of one target, to refresh or invalidate them.
-    pub fn of(&self, target: &Target) -> Option<&TargetCredentials> {
-        self.0.get(&target.name)
-    }
-
-    /// All of them, by the name of the target.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &TargetCredentials)> {
-        self.0.iter().map(|(name, credentials)| (&**name, credentials))
-    }
-}
-
-impl TargetCredentials {
-    /// Prepares one source. `name` is the target's, for the log.
-    ///
-    /// # Errors
-    /// [`SourceError`] for keys or a CA file that cannot be read.
-    pub fn for_source(name: &str, source: &CredentialSource, clock: Clock) -> Result<Self, SourceError> {
-        Ok(match source {
-            CredentialSource::Static(keys) => Self::written(name, Written::Keys(keys.clone()), clock)?,
-            CredentialSource::AccessToken { token } => {
-                Self::written(name, Written::Token(token.clone()), clock)?
-            }
-            CredentialSource::AssumeRole { .. } | CredentialSource::AssumeRoleWithWebIdentity { .. } => {
-                let call = Arc::new(sts::Call::new(source, clock.clone())?);
-                let source: Source = Box::new(move || {
-                    let call = call.clone();
-                    Box::pin(async move { call.fetch().await })
-                });
-                Self::temporary(name, source, clock)
-            }
-        })
     }
 }
 

@@ -3,10 +3,14 @@
 //! What signs the call, key pair or identity token, is read anew for each call, so that whoever rotates it needs no
 //! reload. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
 
-use super::{AccessKey, Credential, Material, SourceError, check, sts_xml, written};
+use super::identity_token::TokenSource;
+use super::scope::CloudSession;
+use super::{
+    AccessKey, Credential, Fetching, Material, Resources, Source, SourceError, check, sts_xml, written,
+};
 use crate::{
     clock::Clock,
-    config::{CredentialSource, Endpoint, StaticKeys},
+    config::{AssumedRole, RoleProof, StaticKeys},
     fetch::{Fetched, Fetcher},
     secret::Secret,
 };
@@ -19,16 +23,13 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use form_urlencoded::Serializer;
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
+use serde_json::Map;
 
-/// A prepared call.
-pub(super) struct Call {
+/// A role at a security token service.
+pub(super) struct RoleSource {
     url: String,
     host: String,
-    role_arn: Box<str>,
-    session_name: Box<str>,
-    seconds: u64,
+    role: AssumedRole,
     proof: Proof,
     fetcher: Fetcher,
     clock: Clock,
@@ -41,103 +42,54 @@ enum Proof {
         region: Box<str>,
         external_id: Option<Box<str>>,
     },
-    Token(PathBuf),
+    Token(TokenSource),
 }
 
-/// Bytes of an identity token; STS takes 20,000 characters.
-const MAX_TOKEN: u64 = 20_000;
 /// The longest life that a credential may claim: the longest role session is 12 hours.
 const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 
-impl Call {
-    /// Prepares the call that `source` describes.
+impl RoleSource {
+    /// Prepares the calls for `role` on behalf of the target `name`.
     ///
     /// # Errors
     /// A CA file or keys that cannot be read.
-    pub(super) fn new(source: &CredentialSource, clock: Clock) -> Result<Self, SourceError> {
-        match source {
-            CredentialSource::AssumeRole {
-                role_arn,
-                sts_endpoint,
-                sts_region,
-                sts_ca,
+    pub(super) fn new(name: &str, role: &AssumedRole, resources: &Resources) -> Result<Self, SourceError> {
+        let proof = match &role.proof {
+            RoleProof::WebIdentity(token) => Proof::Token(TokenSource::new(name, token, resources)?),
+            RoleProof::Keys {
+                keys,
+                region,
                 external_id,
-                duration,
-                session_name,
-                source: keys,
             } => {
                 // Keys that are missing are better found at start than with the first request.
                 written::access_key(keys)?;
-                let proof = Proof::Signature {
+                Proof::Signature {
                     keys: keys.clone(),
-                    region: sts_region.clone(),
+                    region: region.clone(),
                     external_id: external_id.clone(),
-                };
-                Self::prepare(
-                    sts_endpoint,
-                    sts_ca.as_deref(),
-                    role_arn,
-                    session_name,
-                    duration.as_secs(),
-                    proof,
-                    clock,
-                )
+                }
             }
-            CredentialSource::AssumeRoleWithWebIdentity {
-                role_arn,
-                sts_endpoint,
-                sts_ca,
-                duration,
-                session_name,
-                token_file,
-            } => {
-                let proof = Proof::Token(token_file.clone());
-                Self::prepare(
-                    sts_endpoint,
-                    sts_ca.as_deref(),
-                    role_arn,
-                    session_name,
-                    duration.as_secs(),
-                    proof,
-                    clock,
-                )
-            }
-            CredentialSource::Static(_) | CredentialSource::AccessToken { .. } => {
-                Err(SourceError::Answer("what is written down has no token service"))
-            }
-        }
-    }
-
-    fn prepare(
-        endpoint: &Endpoint,
-        ca: Option<&Path>,
-        role_arn: &str,
-        session_name: &str,
-        seconds: u64,
-        proof: Proof,
-        clock: Clock,
-    ) -> Result<Self, SourceError> {
-        let fetcher = Fetcher::new(ca)?;
+            RoleProof::Ambient { .. } => return Err(SourceError::Answer("there is no such source")),
+        };
+        let endpoint = &role.sts_endpoint;
+        let fetcher = Fetcher::new(role.sts_ca.as_deref())?;
         let host = endpoint.authority();
         let scheme = if endpoint.tls { "https" } else { "http" };
         Ok(Self {
             url: format!("{scheme}://{host}/"),
             host,
-            role_arn: role_arn.into(),
-            session_name: session_name.into(),
-            seconds,
+            role: role.clone(),
             proof,
             fetcher: if endpoint.tls {
                 fetcher
             } else {
                 fetcher.allow_plain()
             },
-            clock,
+            clock: resources.clock.clone(),
         })
     }
 
-    /// Asks once.
-    pub(super) async fn fetch(&self) -> Result<Credential, SourceError> {
+    async fn ask(&self, session: &CloudSession) -> Result<Credential, SourceError> {
         let (action, answer, token) = match &self.proof {
             Proof::Signature {
                 keys,
@@ -154,8 +106,8 @@ impl Call {
                     None,
                 )
             }
-            Proof::Token(path) => {
-                let token = read_token(path).await?;
+            Proof::Token(source) => {
+                let token = source.token(session, Map::new()).await?;
                 let text = token.expose_str().unwrap_or_default();
                 let body = self.form("AssumeRoleWithWebIdentity", Some(("WebIdentityToken", text)));
                 let answer = self.fetcher.post_form(&self.url, body, &[]).await?;
@@ -169,9 +121,9 @@ impl Call {
         Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", "2011-06-15")
-            .append_pair("RoleArn", &self.role_arn)
-            .append_pair("RoleSessionName", &self.session_name)
-            .append_pair("DurationSeconds", &self.seconds.to_string())
+            .append_pair("RoleArn", &self.role.role_arn)
+            .append_pair("RoleSessionName", &self.role.session_name)
+            .append_pair("DurationSeconds", &self.role.duration.as_secs().to_string())
             .extend_pairs(extra)
             .finish()
     }
@@ -209,6 +161,12 @@ impl Call {
                 expires_at: Some(end),
             }),
         }
+    }
+}
+
+impl Source for RoleSource {
+    fn fetch<'a>(&'a self, session: &'a CloudSession) -> Fetching<'a> {
+        Box::pin(self.ask(session))
     }
 }
 
@@ -256,31 +214,6 @@ pub(crate) fn sign_call(
         added.push((name, value));
     }
     Ok(added)
-}
-
-/// Reads an identity token. Line ends around it belong to the file (2.1).
-async fn read_token(path: &Path) -> Result<Secret, SourceError> {
-    let unusable = |problem| SourceError::Token {
-        path: path.to_owned(),
-        problem,
-    };
-    let unreadable = |source| SourceError::TokenFile {
-        path: path.to_owned(),
-        source,
-    };
-    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
-    if size > MAX_TOKEN {
-        return Err(unusable("it is larger than 20,000 bytes"));
-    }
-    let bytes = Zeroizing::new(tokio::fs::read(path).await.map_err(unreadable)?);
-    let token = bytes.trim_ascii();
-    if token.is_empty() {
-        return Err(unusable("it is empty"));
-    }
-    if !token.iter().all(u8::is_ascii_graphic) {
-        return Err(unusable("there are characters in it that no token has"));
-    }
-    Ok(Secret::new(token))
 }
 
 /// What the service said, fit for a log.

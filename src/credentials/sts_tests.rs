@@ -1,7 +1,9 @@
 use super::*;
-use crate::config::SecretRef;
+use crate::config::{Attribution, Endpoint, IdentityToken, SecretRef};
+use crate::credentials::CredentialCache;
 use std::{
     io::Write as _,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -61,16 +63,39 @@ fn file(text: &str) -> tempfile::NamedTempFile {
     file
 }
 
-fn web_identity(endpoint: Endpoint, token: &Path) -> Call {
-    let source = CredentialSource::AssumeRoleWithWebIdentity {
+fn resources() -> Resources {
+    Resources {
+        clock: clock(),
+        cache: CredentialCache::new(),
+        issuer: None,
+    }
+}
+
+fn role(sts_endpoint: Endpoint, proof: RoleProof, seconds: u64) -> AssumedRole {
+    AssumedRole {
         role_arn: "arn:aws:iam::1:role/r".into(),
-        sts_endpoint: endpoint,
+        proof,
+        sts_endpoint,
         sts_ca: None,
-        duration: Duration::from_secs(3600),
+        duration: Duration::from_secs(seconds),
         session_name: "tidegate".into(),
-        token_file: token.to_owned(),
-    };
-    Call::new(&source, clock()).unwrap()
+        attribution: Attribution::Shared,
+        source_identity: false,
+        session_tags: false,
+        narrow: false,
+    }
+}
+
+fn nobodys() -> CloudSession {
+    CloudSession {
+        principal: None,
+        places: Vec::new(),
+    }
+}
+
+fn web_identity(endpoint: Endpoint, token: &Path) -> RoleSource {
+    let proof = RoleProof::WebIdentity(IdentityToken::File(token.to_owned()));
+    RoleSource::new("store", &role(endpoint, proof, 3600), &resources()).unwrap()
 }
 
 // 2.1
@@ -79,7 +104,10 @@ async fn a_web_identity_token_is_sent_trimmed_and_unsigned() {
     let xml = document("AssumeRoleWithWebIdentity", "2026-11-22T01:00:00Z");
     let (endpoint, requests) = service("200 OK", "text/xml", xml).await;
     let token = file(&format!("{TOKEN}\r\n"));
-    let credential = web_identity(endpoint, token.path()).fetch().await.unwrap();
+    let credential = web_identity(endpoint, token.path())
+        .ask(&nobodys())
+        .await
+        .unwrap();
     let key = credential.access_key().unwrap();
     assert_eq!(&*key.id, "ASIAEXAMPLE");
     assert_eq!(key.secret.expose(), b"se/cr+et=");
@@ -106,9 +134,9 @@ async fn the_token_is_read_for_each_call() {
     let (endpoint, requests) = service("200 OK", "text/xml; charset=utf-8", xml).await;
     let token = file("first.first.first");
     let call = web_identity(endpoint, token.path());
-    call.fetch().await.unwrap();
+    call.ask(&nobodys()).await.unwrap();
     std::fs::write(token.path(), "second.second.second\n").unwrap();
-    call.fetch().await.unwrap();
+    call.ask(&nobodys()).await.unwrap();
     let requests = requests.lock().unwrap();
     assert!(requests[0].ends_with("=first.first.first") && requests[1].ends_with("=second.second.second"));
 }
@@ -118,10 +146,12 @@ async fn what_is_no_token_is_not_sent() {
     let (endpoint, requests) = service("200 OK", "text/xml", String::new()).await;
     for text in [" \n", "a b", "caf\u{e9}", &"x".repeat(20_001)] {
         let token = file(text);
-        let outcome = web_identity(endpoint.clone(), token.path()).fetch().await;
+        let outcome = web_identity(endpoint.clone(), token.path()).ask(&nobodys()).await;
         assert!(matches!(outcome, Err(SourceError::Token { .. })), "{outcome:?}");
     }
-    let outcome = web_identity(endpoint, Path::new("/nowhere/token")).fetch().await;
+    let outcome = web_identity(endpoint, Path::new("/nowhere/token"))
+        .ask(&nobodys())
+        .await;
     assert!(
         matches!(outcome, Err(SourceError::TokenFile { .. })),
         "{outcome:?}"
@@ -136,21 +166,17 @@ async fn assume_role_is_signed() {
     let (endpoint, requests) = service("200 OK", "text/xml", xml).await;
     let (id, secret) = (file("AKIDSOURCE\n"), file("source-secret\n"));
     let host = endpoint.authority();
-    let source = CredentialSource::AssumeRole {
-        role_arn: "arn:aws:iam::1:role/r".into(),
-        sts_endpoint: endpoint,
-        sts_region: "eu-central-1".into(),
-        sts_ca: None,
-        external_id: Some("a&b".into()),
-        duration: Duration::from_secs(900),
-        session_name: "tidegate".into(),
-        source: StaticKeys {
+    let proof = RoleProof::Keys {
+        keys: StaticKeys {
             access_key_id: SecretRef::File(id.path().into()),
             secret_access_key: SecretRef::File(secret.path().into()),
             session_token: None,
         },
+        region: "eu-central-1".into(),
+        external_id: Some("a&b".into()),
     };
-    Call::new(&source, clock()).unwrap().fetch().await.unwrap();
+    let source = RoleSource::new("store", &role(endpoint, proof, 900), &resources()).unwrap();
+    source.ask(&nobodys()).await.unwrap();
     let requests = requests.lock().unwrap();
     let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
     assert!(body.ends_with("&DurationSeconds=900&ExternalId=a%26b"), "{body}");
@@ -237,7 +263,7 @@ async fn answers_that_are_not_strictly_credentials_are_refused() {
     let token = file(TOKEN);
     for (kind, body) in cases {
         let (endpoint, _) = service("200 OK", kind, body.clone()).await;
-        let outcome = web_identity(endpoint, token.path()).fetch().await;
+        let outcome = web_identity(endpoint, token.path()).ask(&nobodys()).await;
         let refused = matches!(outcome, Err(SourceError::Answer(_) | SourceError::Malformed(_)));
         assert!(refused, "{kind} {body}: {outcome:?}");
     }
@@ -254,7 +280,10 @@ async fn entities_comments_and_sections_are_read_as_text() {
     )
     .await;
     let token = file(TOKEN);
-    let credential = web_identity(endpoint, token.path()).fetch().await.unwrap();
+    let credential = web_identity(endpoint, token.path())
+        .ask(&nobodys())
+        .await
+        .unwrap();
     assert_eq!(credential.access_key().unwrap().secret.expose(), b"a/b&c");
 }
 
@@ -283,7 +312,10 @@ async fn a_refusal_is_told_without_the_token() {
     ];
     for (body, hint) in cases {
         let (endpoint, _) = service("403 Forbidden", "text/xml", body).await;
-        let error = web_identity(endpoint, token.path()).fetch().await.unwrap_err();
+        let error = web_identity(endpoint, token.path())
+            .ask(&nobodys())
+            .await
+            .unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(text.contains("403") && text.contains(hint), "{text}");
         assert!(
@@ -304,7 +336,7 @@ async fn a_redirect_is_a_refusal() {
     )
     .await;
     let token = file(TOKEN);
-    let outcome = web_identity(endpoint, token.path()).fetch().await;
+    let outcome = web_identity(endpoint, token.path()).ask(&nobodys()).await;
     assert!(matches!(outcome, Err(SourceError::Refused { .. })), "{outcome:?}");
     assert_eq!(requests.lock().unwrap().len(), 1);
 }
@@ -312,23 +344,20 @@ async fn a_redirect_is_a_refusal() {
 #[test]
 fn keys_that_are_missing_are_found_at_start() {
     let nowhere = || SecretRef::File("/nowhere/key".into());
-    let source = CredentialSource::AssumeRole {
-        role_arn: "arn:aws:iam::1:role/r".into(),
-        sts_endpoint: Endpoint {
-            tls: true,
-            host: "sts.example".into(),
-            port: 443,
-        },
-        sts_region: "eu-central-1".into(),
-        sts_ca: None,
-        external_id: None,
-        duration: Duration::from_secs(900),
-        session_name: "tidegate".into(),
-        source: StaticKeys {
+    let endpoint = Endpoint {
+        tls: true,
+        host: "sts.example".into(),
+        port: 443,
+    };
+    let proof = RoleProof::Keys {
+        keys: StaticKeys {
             access_key_id: nowhere(),
             secret_access_key: nowhere(),
             session_token: None,
         },
+        region: "eu-central-1".into(),
+        external_id: None,
     };
-    assert!(matches!(Call::new(&source, clock()), Err(SourceError::Secret(_))));
+    let refused = RoleSource::new("store", &role(endpoint, proof, 900), &resources());
+    assert!(matches!(refused, Err(SourceError::Secret(_))));
 }

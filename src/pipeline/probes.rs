@@ -14,6 +14,7 @@
 use super::{Caller, Pipeline, Way};
 use crate::audit::Trail;
 use crate::authz::{DenyReason, NotPermitted, Permit};
+use crate::credentials::Scope;
 use crate::dialect::s3::{
     documents, forward,
     response::{self, Addressee},
@@ -75,7 +76,8 @@ impl Pipeline {
         };
         let handles = caller.handles(generation, self.clock.now());
         let listed = async {
-            let credential = side.credentials.get().await?;
+            let scope = Scope::of(caller.principal, &permit);
+            let credential = side.credentials.get(scope).await?;
             let way = Way {
                 side,
                 profile: side.known.now().profile,

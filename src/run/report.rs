@@ -68,11 +68,12 @@ impl Reporter {
     pub(super) fn report(&mut self) -> bool {
         let generation = self.current.load_full();
         self.report_audit();
+        generation.credentials.tend();
         self.count_credentials(&generation);
         self.clocks.report(&generation, &self.metrics);
         let issuers = generation.verifier.readiness();
         // What is in use is whole, or it would not be in use.
-        for component in ["config", "sessions", "policies"] {
+        for component in ["config", "sessions", "issuer", "policies"] {
             self.set(component, Vec::new());
         }
         let drifts = self.compare_clocks(&generation);

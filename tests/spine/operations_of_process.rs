@@ -123,7 +123,7 @@ async fn an_issuer_or_a_credential_that_cannot_be_had_degrades_and_is_named() {
         let gone = "[[issuers]]\nname = \"gone\"\nissuer = \"https://127.0.0.1:1\"\naudiences = [\"a\"]\nkind = \"user\"\n\
                     ca = \"certs/ca.pem\"\n";
         let vault = "[targets.vault]\nkind = \"s3\"\nendpoint = \"http://127.0.0.1:1\"\nregion = \"us-east-1\"\n\
-                     [targets.vault.credentials]\nkind = \"assume-role-with-web-identity\"\n\
+                     [targets.vault.credentials]\nkind = \"aws-web-identity\"\n\
                      role_arn = \"arn:aws:iam::123456789012:role/r\"\nsts_endpoint = \"http://127.0.0.1:1\"\n\
                      token_file = \"secrets/nothing\"\n";
         text.replace("[targets.store]", &format!("{gone}[targets.store]"))

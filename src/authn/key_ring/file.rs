@@ -248,25 +248,18 @@ fn render_entry(entry: &Entry) -> Zeroizing<String> {
     ))
 }
 
-#[cfg(unix)]
 fn refuse_exposed(path: &Path, file: &File) -> Result<(), KeyRingError> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = file.metadata().map_err(|source| KeyRingError::Read {
+    let exposed = files::exposed(file).map_err(|source| KeyRingError::Read {
         path: path.to_owned(),
         source,
     })?;
-    match metadata.permissions().mode() & 0o7777 {
-        mode if mode & 0o077 == 0 => Ok(()),
-        mode => Err(KeyRingError::Exposed {
+    match exposed {
+        None => Ok(()),
+        Some(mode) => Err(KeyRingError::Exposed {
             path: path.to_owned(),
             mode,
         }),
     }
-}
-
-#[cfg(not(unix))]
-fn refuse_exposed(_: &Path, _: &File) -> Result<(), KeyRingError> {
-    Ok(())
 }
 
 fn cannot_write(path: &Path) -> impl Fn(io::Error) -> KeyRingError {

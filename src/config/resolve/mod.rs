@@ -1,8 +1,10 @@
 //! From what was written to what is meant. Goes on after a mistake, so that one run shows them all.
 
 mod bucket;
+mod credentials;
 mod issuer;
 mod login;
+mod own_issuer;
 mod role;
 mod target;
 
@@ -66,7 +68,8 @@ fn root(root: Section<'_>) -> Option<Config> {
     };
     let login = login::login(&root, server.as_ref(), sessions.as_ref(), &issuers);
     let roles = role::roles(&root);
-    let targets = target::targets(&root);
+    let issuer = own_issuer::own_issuer(&root, server.as_ref());
+    let targets = target::targets(&root, root.has("issuer"));
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
     root.finish();
     Some(Config {
@@ -77,6 +80,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         audit: audit?,
         limits: limits?,
         issuers,
+        issuer: issuer?,
         login: login?,
         roles,
         targets: targets

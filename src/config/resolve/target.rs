@@ -1,25 +1,24 @@
-//! Stores, and what signs towards them.
+//! Stores: `[targets.NAME]`.
 
 use super::super::raw::Section;
-use super::super::{
-    Addressing, Canary, CredentialSource, Endpoint, Profile, SecretRef, StaticKeys, Target, units,
-};
+use super::super::{Addressing, Canary, CredentialSource, Endpoint, Profile, Target, units};
+use super::credentials::{Surroundings, credentials};
 use super::{HOUR, MINUTE, SECOND};
 use crate::operation::BucketName;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-const ENDPOINT: &str =
+pub(super) const ENDPOINT: &str =
     "an `https` or `http` URL of scheme, host and port, such as \"https://127.0.0.1:9000\"";
 const CANARY: &str = "\"BUCKET/PREFIX\" as the target names it, such as \"acme-lake-prod/.tidegate-canary\"";
 /// Before the random part of a canary's key.
 const CANARY_PREFIX: &str = ".tidegate-canary";
-const REGION: &str = "a region, such as \"us-east-1\"";
+pub(super) const REGION: &str = "a region, such as \"us-east-1\"";
 
 /// Every `[targets.NAME]`; `None` for one that is wrong, so that buckets may refer to it all the same.
-pub(super) fn targets(root: &Section<'_>) -> BTreeMap<Box<str>, Option<Arc<Target>>> {
+///
+/// `has_issuer` is whether there is an `[issuer]`, whose tokens their credentials may come from.
+pub(super) fn targets(root: &Section<'_>, has_issuer: bool) -> BTreeMap<Box<str>, Option<Arc<Target>>> {
     let sections = root.named("targets", "tables `[targets.NAME]`");
     let read = sections.into_iter().map(|(name, section)| {
         let checked = units::name(name);
@@ -28,12 +27,12 @@ pub(super) fn targets(root: &Section<'_>) -> BTreeMap<Box<str>, Option<Arc<Targe
                 .site()
                 .problem(wrong, "a name of 1 to 32 of `a-z`, `0-9` and `-`");
         }
-        (name.into(), target(name, section).map(Arc::new))
+        (name.into(), target(name, section, has_issuer).map(Arc::new))
     });
     read.collect()
 }
 
-fn target(name: &str, section: Section<'_>) -> Option<Target> {
+fn target(name: &str, section: Section<'_>, has_issuer: bool) -> Option<Target> {
     let kind = section.required("kind", "\"s3\" or \"gcs-xml\"", |text| match text {
         "s3" => Ok(TargetKind::S3),
         "gcs-xml" => Ok(TargetKind::GcsXml),
@@ -58,13 +57,16 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
     };
     let connect_timeout = section.duration("connect_timeout", SECOND..=5 * MINUTE);
     let response_timeout = section.duration("response_timeout", SECOND..=HOUR);
+    let around = Surroundings {
+        target: assumed,
+        region: region.as_deref(),
+        has_issuer,
+    };
     let credentials = section
         .section("credentials", "a table `credentials` in the target")
-        .and_then(|s| credentials(s.private(), assumed, region.as_deref()));
-    if let (Some(endpoint), Some(CredentialSource::AccessToken { .. })) = (&endpoint, &credentials)
-        && !endpoint.tls
-        && !is_local(endpoint)
-    {
+        .and_then(|s| credentials(s.private(), &around));
+    let may_be_read = endpoint.as_ref().is_some_and(|e| !e.tls && !is_local(e));
+    if may_be_read && credentials.as_ref().is_some_and(bears_token) {
         // Whoever reads a signature has one request of ours; whoever reads a token has all of them.
         let site = section.site_of("endpoint");
         site.problem("an access token does not travel without TLS", "an `https` URL");
@@ -90,7 +92,7 @@ fn target(name: &str, section: Section<'_>) -> Option<Target> {
 
 /// What a target speaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum TargetKind {
+pub(super) enum TargetKind {
     S3,
     /// Google Cloud Storage, by its XML API.
     GcsXml,
@@ -157,204 +159,6 @@ fn project(text: &str) -> Result<Box<str>, &'static str> {
     }
 }
 
-fn credentials(section: Section<'_>, target: TargetKind, region: Option<&str>) -> Option<CredentialSource> {
-    let kinds = match target {
-        TargetKind::S3 => "\"static\", \"assume-role\" or \"assume-role-with-web-identity\"",
-        TargetKind::GcsXml => "\"access-token\" or \"static\"",
-    };
-    let source = match section.required("kind", kinds, |text| kind(text, target))? {
-        Kind::Static => {
-            let keys = static_keys(&section);
-            // The HMAC keys of Google have no session token.
-            let session_token = match target {
-                TargetKind::S3 => secret(&section, "session_token"),
-                TargetKind::GcsXml => None,
-            };
-            keys.map(|keys| {
-                CredentialSource::Static(StaticKeys {
-                    session_token,
-                    ..keys
-                })
-            })
-        }
-        Kind::AccessToken => {
-            required_secret(&section, "token").map(|token| CredentialSource::AccessToken { token })
-        }
-        Kind::AssumeRole => {
-            let sts_region = section.parsed("sts_region", REGION, self::region);
-            let sts_region = sts_region.or_else(|| region.map(Box::from));
-            let external_id = section.parsed("external_id", "2 to 1224 characters without spaces", |text| {
-                units::word(text, 1224)
-            });
-            let role = role(&section, sts_region.as_deref());
-            let source = static_keys(&section);
-            let session_token = secret(&section, "session_token");
-            let source = source.map(|keys| StaticKeys {
-                session_token,
-                ..keys
-            });
-            role.zip(source).and_then(|(role, source)| {
-                Some(CredentialSource::AssumeRole {
-                    role_arn: role.arn,
-                    sts_endpoint: role.sts_endpoint,
-                    sts_region: sts_region?,
-                    sts_ca: role.sts_ca,
-                    external_id,
-                    duration: role.duration,
-                    session_name: role.session_name,
-                    source,
-                })
-            })
-        }
-        Kind::WebIdentity => {
-            let role = role(&section, region);
-            let token_file = section.required_path("token_file");
-            role.zip(token_file)
-                .map(|(role, token_file)| CredentialSource::AssumeRoleWithWebIdentity {
-                    role_arn: role.arn,
-                    sts_endpoint: role.sts_endpoint,
-                    sts_ca: role.sts_ca,
-                    duration: role.duration,
-                    session_name: role.session_name,
-                    token_file,
-                })
-        }
-    };
-    section.finish();
-    source
-}
-
-enum Kind {
-    Static,
-    AssumeRole,
-    WebIdentity,
-    AccessToken,
-}
-
-fn kind(text: &str, target: TargetKind) -> Result<Kind, &'static str> {
-    match (text, target) {
-        ("static", _) => Ok(Kind::Static),
-        ("assume-role", TargetKind::S3) => Ok(Kind::AssumeRole),
-        ("assume-role-with-web-identity", TargetKind::S3) => Ok(Kind::WebIdentity),
-        ("access-token", TargetKind::GcsXml) => Ok(Kind::AccessToken),
-        ("assume-role" | "assume-role-with-web-identity", TargetKind::GcsXml) => {
-            Err("Google Cloud has no such role; only targets of kind \"s3\" have these credentials")
-        }
-        ("access-token", TargetKind::S3) => Err("only targets of kind \"gcs-xml\" take an access token"),
-        _ => Err("not a kind of credentials"),
-    }
-}
-
-struct Role {
-    arn: Box<str>,
-    sts_endpoint: Endpoint,
-    sts_ca: Option<PathBuf>,
-    duration: Duration,
-    session_name: Box<str>,
-}
-
-fn role(section: &Section<'_>, region: Option<&str>) -> Option<Role> {
-    let arn = section.required(
-        "role_arn",
-        "a role, such as \"arn:aws:iam::123456789012:role/tidegate\"",
-        |text| {
-            let parts = text.splitn(6, ':').filter(|_| text.starts_with("arn:")).count();
-            if parts == 6 {
-                units::word(text, 2048)
-            } else {
-                Err("not an ARN")
-            }
-        },
-    );
-    let sts_endpoint = section.parsed("sts_endpoint", ENDPOINT, units::endpoint);
-    let sts_endpoint = if section.has("sts_endpoint") {
-        sts_endpoint
-    } else {
-        region.map(regional_sts)
-    };
-    if let Some(endpoint) = &sts_endpoint {
-        in_clear(section, "sts_endpoint", endpoint);
-    }
-    let sts_ca = section.path("sts_ca");
-    let duration = section.duration("duration", 15 * MINUTE..=12 * HOUR);
-    let session_name = section.parsed(
-        "session_name",
-        "2 to 64 of letters, digits and `_+=,.@-`",
-        |text| {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b);
-            match (2..=64).contains(&text.len()) && text.bytes().all(allowed) {
-                true => Ok(Box::from(text)),
-                false => Err("not a session name"),
-            }
-        },
-    );
-    Some(Role {
-        arn: arn?,
-        sts_endpoint: sts_endpoint?,
-        sts_ca,
-        duration: duration.unwrap_or(HOUR),
-        session_name: session_name.unwrap_or_else(|| "tidegate".into()),
-    })
-}
-
-/// `https://sts.<region>.amazonaws.com`; China has a domain of its own.
-fn regional_sts(region: &str) -> Endpoint {
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    Endpoint {
-        tls: true,
-        host: format!("sts.{region}.{domain}").into(),
-        port: 443,
-    }
-}
-
-/// Without a session token, which not all of them may have.
-fn static_keys(section: &Section<'_>) -> Option<StaticKeys> {
-    let access_key_id = required_secret(section, "access_key_id");
-    let secret_access_key = required_secret(section, "secret_access_key");
-    Some(StaticKeys {
-        access_key_id: access_key_id?,
-        secret_access_key: secret_access_key?,
-        session_token: None,
-    })
-}
-
-fn required_secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
-    if !section.has(key) {
-        section.missing(key, SECRET);
-    }
-    secret(section, key)
-}
-
-const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
-
-/// A reference to a secret. What is no reference is a secret, as far as messages are concerned.
-pub(super) fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
-    let (site, text) = section.text(key, SECRET)?;
-    if let Some(name) = text.strip_prefix("env:") {
-        let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
-        if starts && name.bytes().all(inner) {
-            return Some(SecretRef::Env(name.into()));
-        }
-        let site = site.showing(Some("\"env:…\"".to_owned()));
-        site.problem("not the name of an environment variable", SECRET);
-    } else if let Some(path) = text.strip_prefix("file:") {
-        match units::path(path) {
-            Ok(path) => return Some(SecretRef::File(section.document().resolve(&path))),
-            Err(wrong) => site
-                .showing(Some("\"file:…\"".to_owned()))
-                .problem(format!("the path is {wrong}"), SECRET),
-        }
-    } else {
-        site.problem("a secret does not belong in this file", SECRET);
-    }
-    None
-}
-
 fn canary(text: &str) -> Result<Canary, String> {
     let (bucket, prefix) = text.split_once('/').unwrap_or((text, CANARY_PREFIX));
     let bucket = BucketName::parse(bucket).map_err(|wrong| wrong.to_string())?;
@@ -371,11 +175,22 @@ fn canary(text: &str) -> Result<Canary, String> {
     }
 }
 
-fn region(text: &str) -> Result<Box<str>, &'static str> {
+pub(super) fn region(text: &str) -> Result<Box<str>, &'static str> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     match (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         true => Ok(text.into()),
         false => Err("not a region"),
+    }
+}
+
+/// Whether what signs is sent along.
+fn bears_token(source: &CredentialSource) -> bool {
+    match source {
+        CredentialSource::AccessToken { .. }
+        | CredentialSource::WorkloadIdentity(_)
+        | CredentialSource::Metadata(_)
+        | CredentialSource::ServiceAccountFile(_) => true,
+        CredentialSource::Static(_) | CredentialSource::Role(_) => false,
     }
 }
 
@@ -392,7 +207,7 @@ fn is_amazon(endpoint: &Endpoint) -> bool {
     domains.iter().any(|domain| endpoint.host.ends_with(domain))
 }
 
-fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {
+pub(super) fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {
     if !endpoint.tls && !is_local(endpoint) {
         section
             .site_of(key)

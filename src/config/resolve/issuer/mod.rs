@@ -8,7 +8,7 @@ mod tests;
 
 use super::super::raw::{Scalar, Section, Site};
 use super::super::{ClaimPath, Issuer, Login, units};
-use super::{HOUR, MINUTE, target};
+use super::{HOUR, MINUTE, credentials};
 use crate::authn::PrincipalKind;
 use preset::Known;
 use std::collections::HashMap;
@@ -194,7 +194,7 @@ fn login(section: &Section<'_>) -> Option<Option<Login>> {
         "the client that is registered at the issuer",
         |text| units::word(text, 512),
     );
-    let client_secret = target::secret(&table, "client_secret");
+    let client_secret = credentials::secret(&table, "client_secret");
     let scopes = if table.has("scopes") {
         table.list("scopes", "scopes, such as \"openid\"", |text| {
             units::word(text, 256)

@@ -1,0 +1,113 @@
+//! The identity token by which a cloud knows us: Tidegate's own, or one that something else keeps in a file.
+
+use super::{Resources, SourceError, scope::CloudSession};
+use crate::config::IdentityToken;
+use crate::issuer::{Issuer, Token};
+use crate::secret::Secret;
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Where the token comes from.
+pub(super) enum TokenSource {
+    /// Read anew for each call.
+    File(Box<Path>),
+    /// Minted for each call.
+    Own {
+        issuer: Arc<Issuer>,
+        audience: Box<str>,
+        /// The subject of tokens that are in nobody's name.
+        target: Box<str>,
+    },
+}
+
+/// Bytes of an identity token; STS takes 20,000 characters.
+const MAX_TOKEN: u64 = 20_000;
+/// Bytes of a subject: Google takes no more in `google.subject`.
+const MAX_SUBJECT: usize = 127;
+
+impl TokenSource {
+    /// The source that the configuration of the target `name` describes.
+    ///
+    /// # Errors
+    /// [`SourceError::NoIssuer`] if it is Tidegate itself, and there is no issuer.
+    pub(super) fn new(name: &str, token: &IdentityToken, resources: &Resources) -> Result<Self, SourceError> {
+        match token {
+            IdentityToken::File(path) => Ok(Self::File(path.as_path().into())),
+            IdentityToken::Own { audience } => Ok(Self::Own {
+                issuer: resources.issuer.clone().ok_or(SourceError::NoIssuer)?,
+                audience: audience.clone(),
+                target: name.into(),
+            }),
+        }
+    }
+
+    /// A token for `session`. `claims` are a cloud's own; only a token of ours can have them.
+    ///
+    /// # Errors
+    /// [`SourceError`] for a file that cannot be read or holds no token, and for keys that cannot sign.
+    pub(super) async fn token(
+        &self,
+        session: &CloudSession,
+        claims: Map<String, Value>,
+    ) -> Result<Secret, SourceError> {
+        match self {
+            Self::File(path) => read_token(path).await,
+            Self::Own {
+                issuer,
+                audience,
+                target,
+            } => Ok(issuer.mint(&Token {
+                subject: &subject(session, target),
+                audience,
+                claims,
+            })?),
+        }
+    }
+}
+
+/// `sub`: the principal's id, or the target's name. A target's has a slash and no colon, a principal's has a colon
+/// before any slash: none is taken for the other.
+fn subject(session: &CloudSession, target: &str) -> String {
+    match &session.principal {
+        None => format!("target/{target}"),
+        Some(principal) if principal.id.len() <= MAX_SUBJECT => principal.id.to_string(),
+        Some(principal) => {
+            let hash = digest::digest(&digest::SHA256, principal.id.as_bytes());
+            let hash = HEXLOWER.encode(hash.as_ref().get(..16).unwrap_or_default());
+            let mut end = MAX_SUBJECT - hash.len() - 1;
+            while !principal.id.is_char_boundary(end) {
+                end -= 1;
+            }
+            format!("{}#{hash}", principal.id.get(..end).unwrap_or_default())
+        }
+    }
+}
+
+/// Reads an identity token. Line ends around it belong to the file (2.1).
+async fn read_token(path: &Path) -> Result<Secret, SourceError> {
+    let unusable = |problem| SourceError::Token {
+        path: path.to_owned(),
+        problem,
+    };
+    let unreadable = |source| SourceError::TokenFile {
+        path: path.to_owned(),
+        source,
+    };
+    let size = tokio::fs::metadata(path).await.map_err(unreadable)?.len();
+    if size > MAX_TOKEN {
+        return Err(unusable("it is larger than 20,000 bytes"));
+    }
+    let bytes = Zeroizing::new(tokio::fs::read(path).await.map_err(unreadable)?);
+    let token = bytes.trim_ascii();
+    if token.is_empty() {
+        return Err(unusable("it is empty"));
+    }
+    if !token.iter().all(u8::is_ascii_graphic) {
+        return Err(unusable("there are characters in it that no token has"));
+    }
+    Ok(Secret::new(token))
+}

@@ -1,0 +1,213 @@
+//! What signs towards one target.
+
+use super::cache::Key;
+use super::keeper::{Attempts, CredentialState, Keeper, Tally};
+use super::scope::{CloudSession, Scope};
+use super::written::Written;
+use super::{Credential, CredentialError, Resources, Source, SourceError, sts::RoleSource};
+use crate::config::{Attribution, CredentialSource, Target};
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// The credentials of one target, kept fresh. Clones share them.
+#[derive(Clone)]
+pub struct TargetCredentials(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// There is one for everything, in the configuration's own words.
+    Written(Keeper, Arc<Tally>),
+    /// Each scope has its own, as far as the source makes a difference.
+    Temporary(Arc<Temporary>),
+}
+
+struct Temporary {
+    name: Box<str>,
+    source: Arc<dyn Source>,
+    attribution: Attribution,
+    narrow: bool,
+    /// The part of the key that is the same for all scopes.
+    key: Key,
+    resources: Resources,
+    tally: Arc<Tally>,
+}
+
+impl TargetCredentials {
+    /// Prepares what the target says of its credentials. `files` tells one version of its files, such as private CAs,
+    /// from the next.
+    ///
+    /// # Errors
+    /// [`SourceError`] for keys or a CA file that cannot be read, and for a source that cannot be asked.
+    pub fn new(target: &Target, files: &[u8], resources: &Resources) -> Result<Self, SourceError> {
+        let tally = Arc::new(Tally::default());
+        let written = |written| {
+            let keeper = Keeper::written(&target.name, written, resources.clock.clone(), tally.clone())?;
+            Ok(Self(Kind::Written(keeper, tally.clone())))
+        };
+        let (source, attribution, narrow): (Arc<dyn Source>, _, _) = match &target.credentials {
+            CredentialSource::Static(keys) => return written(Written::Keys(keys.clone())),
+            CredentialSource::AccessToken { token } => return written(Written::Token(token.clone())),
+            CredentialSource::Role(role) => (
+                Arc::new(RoleSource::new(&target.name, role, resources)?),
+                role.attribution,
+                role.narrow,
+            ),
+            CredentialSource::WorkloadIdentity(_)
+            | CredentialSource::Metadata(_)
+            | CredentialSource::ServiceAccountFile(_) => {
+                return Err(SourceError::Answer("there is no such source"));
+            }
+        };
+        // INVARIANT: every input is in the key. `Debug` of the source names all its fields, also those of tomorrow;
+        // secrets are not among them but by reference.
+        let key = Key::default()
+            .and(target.name.as_bytes())
+            .and(format!("{:?}", target.credentials).as_bytes())
+            .and(target.region.as_bytes())
+            .and(
+                resources
+                    .issuer
+                    .as_ref()
+                    .map_or("", |issuer| issuer.url())
+                    .as_bytes(),
+            )
+            .and(files);
+        Ok(Self(Kind::Temporary(Arc::new(Temporary {
+            name: target.name.clone(),
+            source,
+            attribution,
+            narrow,
+            key,
+            resources: resources.clone(),
+            tally,
+        }))))
+    }
+
+    /// A credential for `scope` that is good for at least another minute.
+    ///
+    /// # Errors
+    /// [`CredentialError::Unavailable`] if there is none and none can be had now.
+    pub async fn get(&self, scope: Scope<'_>) -> Result<Arc<Credential>, CredentialError> {
+        match &self.0 {
+            Kind::Written(keeper, _) => keeper.get().await,
+            Kind::Temporary(temporary) => temporary.keeper(scope).get().await,
+        }
+    }
+
+    /// Says that the target called `used`, which was had for `scope`, expired or unknown. Gives whether
+    /// [`TargetCredentials::get`] will now give another one; not so if the current one was fetched seconds ago,
+    /// because then it is not the credential's fault.
+    pub fn invalidate(&self, scope: Scope<'_>, used: &Credential) -> bool {
+        match &self.0 {
+            Kind::Written(keeper, _) => keeper.invalidate(used),
+            Kind::Temporary(temporary) => {
+                let key = temporary.key_of(&temporary.session(scope));
+                let keeper = temporary.resources.cache.find(&key);
+                keeper.is_none_or(|keeper| keeper.invalidate(used))
+            }
+        }
+    }
+
+    /// Reads static keys or a token again, after they were rotated; gives whether they changed. If they cannot be
+    /// read the old ones stay. Temporary credentials look after themselves.
+    ///
+    /// # Errors
+    /// [`SourceError`] says which reference cannot be read.
+    pub fn refresh(&self) -> Result<bool, SourceError> {
+        match &self.0 {
+            Kind::Written(keeper, _) => keeper.refresh(),
+            Kind::Temporary(_) => Ok(false),
+        }
+    }
+
+    /// How the credentials are: the worst of them, and of equally bad ones that which ends first.
+    pub fn state(&self) -> CredentialState {
+        match &self.0 {
+            Kind::Written(keeper, _) => keeper.state(),
+            Kind::Temporary(temporary) => temporary.state(),
+        }
+    }
+
+    /// The attempts since this was last asked.
+    pub fn take_attempts(&self) -> Attempts {
+        match &self.0 {
+            Kind::Written(_, tally) => tally.take(),
+            Kind::Temporary(temporary) => temporary.tally.take(),
+        }
+    }
+}
+
+impl Temporary {
+    fn session(&self, scope: Scope<'_>) -> CloudSession {
+        scope.session(self.attribution, self.narrow)
+    }
+
+    /// The key of what is asked for with `session`.
+    fn key_of(&self, session: &CloudSession) -> Key {
+        let mut key = self.key.clone();
+        if let Some(principal) = &session.principal {
+            key = key
+                .and(principal.id.as_bytes())
+                .and(principal.kind.name().as_bytes())
+                .and(principal.issuer.as_bytes());
+        }
+        for place in &session.places {
+            key = key
+                .and(place.bucket.as_str().as_bytes())
+                .and(place.prefix.as_str().as_bytes());
+        }
+        // INVARIANT: how many there were of each, so that no place is taken for a principal.
+        key.and(&[u8::from(session.principal.is_some())])
+    }
+
+    fn keeper(&self, scope: Scope<'_>) -> Keeper {
+        let session = self.session(scope);
+        self.resources.cache.keeper(self.key_of(&session), || {
+            Keeper::temporary(
+                &self.name,
+                Arc::clone(&self.source),
+                session,
+                self.resources.clock.clone(),
+                Arc::clone(&self.tally),
+            )
+        })
+    }
+
+    fn state(&self) -> CredentialState {
+        let keepers = self.resources.cache.beginning_with(&self.key);
+        let states = keepers.iter().map(Keeper::state);
+        states.reduce(worse).unwrap_or(CredentialState::Unused)
+    }
+}
+
+fn worse(one: CredentialState, other: CredentialState) -> CredentialState {
+    let rank = |state: &CredentialState| match state {
+        CredentialState::Unused => 0,
+        CredentialState::Ready { .. } => 1,
+        CredentialState::Stale { .. } => 2,
+        CredentialState::Unavailable { .. } => 3,
+    };
+    let end = |state: &CredentialState| match state {
+        CredentialState::Ready { expires_at } | CredentialState::Stale { expires_at, .. } => *expires_at,
+        CredentialState::Unused | CredentialState::Unavailable { .. } => None,
+    };
+    let ends_first = |at: Option<Timestamp>| at.unwrap_or(Timestamp::MAX);
+    match (
+        rank(&one).cmp(&rank(&other)),
+        ends_first(end(&one)) <= ends_first(end(&other)),
+    ) {
+        (std::cmp::Ordering::Greater, _) | (std::cmp::Ordering::Equal, true) => one,
+        (std::cmp::Ordering::Less, _) | (std::cmp::Ordering::Equal, false) => other,
+    }
+}
+
+impl fmt::Debug for TargetCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("TargetCredentials");
+        if let Kind::Temporary(temporary) = &self.0 {
+            out.field("target", &temporary.name);
+        }
+        out.finish_non_exhaustive()
+    }
+}
