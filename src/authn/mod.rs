@@ -2,6 +2,7 @@
 //!
 //! The only place a [`Principal`] is made. Knows neither buckets nor policies; the caller's credentials end here.
 
+mod attribution;
 mod bearer;
 mod browser;
 mod chunk_signing;
@@ -23,6 +24,7 @@ mod sigv4;
 mod sigv4_tests;
 mod token_cache;
 
+pub use attribution::attribution_name;
 pub use bearer::BearerFlaw;
 pub(crate) use bearer::bearer_message;
 pub(crate) use browser::{form_token, is_form_token, open_state, seal_state};
