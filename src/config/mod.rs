@@ -17,6 +17,8 @@ mod secret_ref;
 mod units;
 
 #[cfg(test)]
+mod credential_tests;
+#[cfg(test)]
 mod door_tests;
 #[cfg(test)]
 mod gcs_tests;

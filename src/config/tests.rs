@@ -346,7 +346,7 @@ fn mistakes_of_the_sections_are_located() {
         &[
             "tidegate.toml: admin: missing; expected a table `[admin]`",
             "tidegate.toml:8: adnim: not a known key (did you mean `admin`?); expected one of `admin`, `audit`, \
-             `buckets`, `issuers`, `limits`, `login`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
+             `buckets`, `issuer`, `issuers`, `limits`, `login`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
         ],
     );
     check(
@@ -504,7 +504,8 @@ fn mistakes_of_targets_are_located() {
     let key = "targets.store.credentials";
     let expected = [
         format!(
-            "tidegate.toml:32: {key}.token_file: missing; expected a path, relative to the folder of this file"
+            "tidegate.toml:32: {key}: there is no `[issuer]`, so Tidegate has no token of its own; \
+             expected `token_file`, or a table `[issuer]`"
         ),
         format!(
             "tidegate.toml:34: {key}.role_arn = \"tidegate\": not an ARN; \

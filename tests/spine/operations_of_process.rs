@@ -98,6 +98,7 @@ const EVERY_COMPONENT: [&str; 7] = [
     "audit",
     "certificate",
     "config",
+    "issuer",
     "issuers",
     "policies",
     "sessions",
