@@ -94,7 +94,7 @@ async fn degraded_by(world: &World, name: &str, reason: &str) {
     admin_when(world, "/readyz", is).await;
 }
 
-const EVERY_COMPONENT: [&str; 7] = [
+const EVERY_COMPONENT: [&str; 8] = [
     "audit",
     "certificate",
     "config",
