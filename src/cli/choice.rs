@@ -70,6 +70,33 @@ pub struct Fresh {
     pub no_cache: bool,
 }
 
+/// Keys of a gateway: what every command that gives some out can be told.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Wanted {
+    /// Which gateway.
+    #[command(flatten)]
+    pub place: Place,
+    /// Whose identity.
+    #[command(flatten)]
+    pub who: Who,
+    /// As what.
+    #[command(flatten)]
+    pub session: Session,
+    /// How fresh.
+    #[command(flatten)]
+    pub fresh: Fresh,
+}
+
+impl Wanted {
+    /// The caller's side of the gateway.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub(super) fn client(&self) -> Result<Client, ClientError> {
+        client(&self.place.choice(&self.who, &self.session))
+    }
+}
+
 impl Place {
     /// What is said here and in the others, in one.
     pub(super) fn choice(&self, who: &Who, session: &Session) -> Choice {
@@ -202,7 +229,7 @@ mod tests {
             panic!("no exec")
         };
         assert_eq!(exec.command, ["aws", "s3", "ls", "--json"]);
-        assert!(!exec.place.json && exec.fresh.window == Duration::from_secs(900));
+        assert!(!exec.wanted.place.json && exec.wanted.fresh.window == Duration::from_secs(900));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Standard output is the document or nothing. Standard error becomes the SDK's own error text, so it has no secret in it and
 //! ends in the command that helps.
 
-use super::choice::{self, Fresh, Place, Session, Who};
+use super::choice::{self, Wanted};
 use crate::client::Keys;
 use serde_json::json;
 use std::io::Write;
@@ -13,18 +13,9 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Which gateway.
+    /// Which keys.
     #[command(flatten)]
-    pub place: Place,
-    /// Whose identity.
-    #[command(flatten)]
-    pub who: Who,
-    /// As what.
-    #[command(flatten)]
-    pub session: Session,
-    /// How fresh.
-    #[command(flatten)]
-    pub fresh: Fresh,
+    pub wanted: Wanted,
 }
 
 const EXAMPLES: &str = "\
@@ -55,8 +46,8 @@ Exit codes: 0 printed, 1 failed or denied, 2 the command was not understood, 3 n
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
     // The document of this command is JSON anyhow, and an error is no document: SDKs read standard error.
     choice::run(false, async || {
-        let client = choice::client(&args.place.choice(&args.who, &args.session))?;
-        let keys = client.keys(args.fresh.renewal(&client)).await?;
+        let client = args.wanted.client()?;
+        let keys = client.keys(args.wanted.fresh.renewal(&client)).await?;
         writeln!(out, "{}", document(&keys))?;
         Ok(0)
     })

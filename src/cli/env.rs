@@ -1,6 +1,6 @@
 //! `tidegate env`: keys as variables of a shell.
 
-use super::choice::{self, Fresh, Place, Session, Who};
+use super::choice::{self, Wanted};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,18 +12,9 @@ pub struct Args {
     /// The shell
     #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::Sh)]
     pub shell: Shell,
-    /// Which gateway.
+    /// Which keys.
     #[command(flatten)]
-    pub place: Place,
-    /// Whose identity.
-    #[command(flatten)]
-    pub who: Who,
-    /// As what.
-    #[command(flatten)]
-    pub session: Session,
-    /// How fresh.
-    #[command(flatten)]
-    pub fresh: Fresh,
+    pub wanted: Wanted,
 }
 
 /// In whose words.
@@ -52,11 +43,11 @@ Exit codes: 0 printed, 1 failed or denied, 2 the command was not understood, 3 n
 
 /// Prints variables.
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
-    choice::run(args.place.json, async || {
-        let client = choice::client(&args.place.choice(&args.who, &args.session))?;
-        let keys = client.keys(args.fresh.renewal(&client)).await?;
+    choice::run(args.wanted.place.json, async || {
+        let client = args.wanted.client()?;
+        let keys = client.keys(args.wanted.fresh.renewal(&client)).await?;
         let variables = client.variables().of_keys(&keys);
-        if args.place.json {
+        if args.wanted.place.json {
             let document: serde_json::Map<_, _> = variables
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.into()))

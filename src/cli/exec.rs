@@ -3,7 +3,7 @@
 //! The program takes this one's place: signals, terminal and exit code are its own. With `--serve` this one stays, as the
 //! door at which the program asks for keys as often as it needs them, and passes signals and the exit code on.
 
-use super::choice::{self, Fresh, Place, Session, Who};
+use super::choice::{self, Wanted};
 use crate::client::{Client, ClientError, Door};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, IsTerminal};
@@ -19,18 +19,9 @@ pub struct Args {
     /// For what runs longer than keys live: stay, and renew them
     #[arg(long)]
     pub serve: bool,
-    /// Which gateway.
+    /// Which keys.
     #[command(flatten)]
-    pub place: Place,
-    /// Whose identity.
-    #[command(flatten)]
-    pub who: Who,
-    /// As what.
-    #[command(flatten)]
-    pub session: Session,
-    /// How fresh.
-    #[command(flatten)]
-    pub fresh: Fresh,
+    pub wanted: Wanted,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
@@ -53,9 +44,9 @@ Exit codes: that of the program; 1, 2 or 3 (not logged in) if it was not started
 /// Runs it.
 pub fn run(args: &Args) -> ExitCode {
     choice::run(false, async || {
-        let client = choice::client(&args.place.choice(&args.who, &args.session))?;
+        let client = args.wanted.client()?;
         // Before it starts, also with `--serve`: a program that fails in its middle is worse.
-        let renewal = args.fresh.renewal(&client);
+        let renewal = args.wanted.fresh.renewal(&client);
         let keys = client.keys(renewal).await?;
         if !args.serve {
             return Err(take_place(&args.command, &client.variables().of_keys(&keys)));

@@ -1,6 +1,6 @@
 //! `tidegate serve-credentials`: container credentials on this machine, for programs that know no `credential_process`.
 
-use super::choice::{self, Fresh, Place, Session, Who};
+use super::choice::{self, Wanted};
 use super::env::Shell;
 use crate::client::{Client, ClientError, Door};
 use serde_json::json;
@@ -25,18 +25,9 @@ pub struct Args {
     /// The shell in whose words the variables are printed
     #[arg(long, value_enum, value_name = "SHELL", default_value_t = Shell::Sh)]
     pub shell: Shell,
-    /// Which gateway.
+    /// Which keys.
     #[command(flatten)]
-    pub place: Place,
-    /// Whose identity.
-    #[command(flatten)]
-    pub who: Who,
-    /// As what.
-    #[command(flatten)]
-    pub session: Session,
-    /// How fresh.
-    #[command(flatten)]
-    pub fresh: Fresh,
+    pub wanted: Wanted,
 }
 
 const EXAMPLES: &str = "\
@@ -51,11 +42,11 @@ Exit codes: 0 ended as told, 1 failed or denied, 2 the command was not understoo
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(args: &Args, out: &mut dyn Write) -> ExitCode {
-    choice::run(args.place.json, async || {
-        let client = choice::client(&args.place.choice(&args.who, &args.session))?;
+    choice::run(args.wanted.place.json, async || {
+        let client = args.wanted.client()?;
         // A door behind which there is nothing is better not opened.
-        client.keys(args.fresh.renewal(&client)).await?;
-        let door = Door::open(args.port, args.fresh.renewal(&client)).await?;
+        client.keys(args.wanted.fresh.renewal(&client)).await?;
+        let door = Door::open(args.port, args.wanted.fresh.renewal(&client)).await?;
         announce(args, &client, &door, out)?;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -87,7 +78,7 @@ fn announce(args: &Args, client: &Client, door: &Door, out: &mut dyn Write) -> R
         );
         variables.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN", None));
     }
-    if args.place.json {
+    if args.wanted.place.json {
         let document: serde_json::Map<_, _> = variables
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
