@@ -4,7 +4,7 @@
 //! order. [`Pipeline::serve`] owns the request id, the audit record and the rendering of errors;
 //! [`Pipeline::proxy`] is a straight line.
 
-use crate::audit::{Arrival, AuditLog, TargetInfo, Trail};
+use crate::audit::{Arrival, AuditLog, TargetIds, TargetInfo, Trail};
 use crate::authn::{Authenticated, AuthnError, Claim, Handles, Principal, Service, SignatureForm};
 use crate::authz::{Circumstances, Permit};
 use crate::body::Body;
@@ -26,7 +26,7 @@ use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
 use crate::login::{Route, isolate};
 use crate::operation::Operation;
-use crate::signing::OutgoingPayload;
+use crate::signing::{OutgoingPayload, Stamp};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response};
@@ -321,17 +321,22 @@ impl Pipeline {
         let sent = outgoing.sum.clone();
         // Re-sign: the caller's signature stops here, the target's begins.
         let asked = self.clock.now();
+        let stamp = Stamp {
+            request_id: trail.request_id(),
+            attribution: trail.attribution(),
+        };
         let signed = side
             .signer
-            .sign(permit, outgoing, way.profile, credential, asked)?;
+            .sign(permit, outgoing, way.profile, credential, stamp, asked)?;
         trail.target(target_info(&side.target, credential));
+        trail.sending();
         // Stream: bodies flow both ways, unbuffered.
         let answer = side.upstream.send(signed).await?;
         let (status, headers) = (answer.head.status, &answer.head.headers);
         if let Some(date) = header_text(headers, "date") {
             side.drift.saw_date(date, asked, self.clock.now());
         }
-        trail.answered(status.as_u16(), header_text(headers, request_id_of(side)));
+        trail.answered(status.as_u16(), TargetIds::of(side.target.profile, headers));
         if let Some(sent) = sent.as_deref().and_then(OnceLock::get)
             && status.is_success()
             && gcs_xml::Hashes::of(headers)
@@ -464,14 +469,6 @@ fn identified(mut response: Response<Body>, request_id: &str) -> Response<Body> 
         response.headers_mut().insert("x-amz-request-id", id);
     }
     response
-}
-
-/// The header by which the target's operators find a request of theirs.
-fn request_id_of(side: &TargetSide) -> &'static str {
-    match side.target.profile {
-        Profile::Aws | Profile::Plain => "x-amz-request-id",
-        Profile::Gcs => gcs_xml::REQUEST_ID,
-    }
 }
 
 fn target_info(target: &Target, credential: &Credential) -> TargetInfo {

@@ -19,7 +19,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use record::{AuthMethod, Decision, Effect, EndReason, Kind, Reason, TargetInfo};
+pub use record::{AuthMethod, Decision, Effect, EndReason, Kind, Reason, TargetIds, TargetInfo};
 pub use trail::{Arrival, Ended, Trail};
 
 use crate::clock::Clock;

@@ -3,6 +3,9 @@
 //! The fields are few and typed on purpose: a header, a query or a body has no place to go.
 
 use super::redact::OneLine;
+use crate::config::Profile;
+use crate::dialect::gcs_xml;
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -192,12 +195,36 @@ pub struct TargetInfo {
     pub endpoint: Box<str>,
     /// Its region.
     pub region: Box<str>,
-    /// Its answer, if there is one yet.
-    pub status: Option<u16>,
-    /// Its own id of the request.
-    pub request_id: Option<Box<str>>,
     /// When the credential that signed ends.
     pub cred_expires: Option<Timestamp>,
+    /// Which version of a secret signed, where secrets have versions.
+    pub credential_version: Option<Box<str>>,
+}
+
+/// The names that a target gave to a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetIds<'a> {
+    /// What its operators find it by, and what its log has.
+    pub request_id: Option<&'a str>,
+    /// What AWS asks for besides, when it is asked for help.
+    pub extended_id: Option<&'a str>,
+}
+
+impl<'a> TargetIds<'a> {
+    /// Those in the answer of a target of this kind.
+    pub fn of(profile: Profile, headers: &'a HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        match profile {
+            Profile::Aws | Profile::Plain => Self {
+                request_id: text("x-amz-request-id"),
+                extended_id: text("x-amz-id-2"),
+            },
+            Profile::Gcs => Self {
+                request_id: text(gcs_xml::REQUEST_ID),
+                extended_id: None,
+            },
+        }
+    }
 }
 
 /// One line.
@@ -380,12 +407,33 @@ pub(super) struct Target {
     pub(super) name: Box<str>,
     pub(super) endpoint: Box<str>,
     pub(super) region: Box<str>,
+    /// The last request and its answer.
+    #[serde(flatten)]
+    pub(super) last: Exchange,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
+    pub(super) cred_expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) credential_version: Option<Box<str>>,
+    /// By which name the target's log knows the principal, where it is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) attribution: Option<Box<str>>,
+    /// The requests before the last one: tried with another credential, probes, and those of a canary.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) earlier: Vec<Exchange>,
+    /// How many requests there were, if not all of them are listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) requests: Option<usize>,
+}
+
+/// One request to a target and its answer. Without a status there was none.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(super) struct Exchange {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) request_id: Option<Box<str>>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "seconds")]
-    pub(super) cred_expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) extended_id: Option<Box<str>>,
 }
 
 impl Record {

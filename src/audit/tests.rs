@@ -196,7 +196,12 @@ async fn a_served_request_leaves_one_complete_record() {
             region: "us-east-1".into(),
             ..TargetInfo::default()
         });
-        trail.answered(206, Some("UPSTREAM1"));
+        trail.sending();
+        let ids = TargetIds {
+            request_id: Some("UPSTREAM1"),
+            extended_id: Some("extended+/="),
+        };
+        trail.answered(206, ids);
         read(trail.follow(response(206, full("0123456789")))).await;
     })
     .await;
@@ -234,10 +239,53 @@ async fn a_served_request_leaves_one_complete_record() {
         },
         "target": {
             "name": "store", "endpoint": "127.0.0.1:9000", "region": "us-east-1", "status": 206,
-            "request_id": "UPSTREAM1",
+            "request_id": "UPSTREAM1", "extended_id": "extended+/=", "attribution": "okta=ana@acme.com",
         },
     });
     assert_eq!(record, expected);
+}
+
+#[tokio::test]
+async fn every_request_to_the_target_is_listed_with_its_ids() {
+    let target = || TargetInfo {
+        name: "store".into(),
+        credential_version: Some("7".into()),
+        ..TargetInfo::default()
+    };
+    let ids = |id: &'static str| TargetIds {
+        request_id: Some(id),
+        extended_id: None,
+    };
+    let once_more = record(async |mut trail: Trail| {
+        trail.target(target());
+        trail.sending();
+        trail.answered(403, ids("A"));
+        trail.target(target());
+        trail.sending();
+        trail.target(target());
+        trail.sending();
+        trail.answered(200, ids("C"));
+        trail.close(200);
+    })
+    .await;
+    assert_eq!(
+        once_more["target"],
+        serde_json::json!({
+            "name": "store", "endpoint": "", "region": "", "status": 200, "request_id": "C", "credential_version": "7",
+            "earlier": [{ "status": 403, "request_id": "A" }, {}],
+        })
+    );
+    let many = record(async |mut trail: Trail| {
+        trail.target(target());
+        for _ in 0..100 {
+            trail.sending();
+            trail.answered(200, ids("A"));
+        }
+        trail.close(200);
+    })
+    .await;
+    assert_eq!(many["target"]["earlier"].as_array().unwrap().len(), 64, "bounded");
+    assert_eq!(many["target"]["requests"], 100, "and it says so");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! The trail of one request: every stage adds what it found, and it ends in exactly one record.
 
 use super::record::{
-    Actor, ApiCall, AuthMethod, Client, Decided, Decision, Effect, EndReason, Kind, Reason, Record, Request,
-    Resource, Response, Target, TargetInfo, Version,
+    Actor, ApiCall, AuthMethod, Client, Decided, Decision, Effect, EndReason, Exchange, Kind, Reason, Record,
+    Request, Resource, Response, Target, TargetIds, TargetInfo, Version,
 };
 use super::redact::{clip, is_access_key_id, scrub};
 use crate::authn::oidc::Identity;
-use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm};
+use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm, attribution_name};
 use crate::operation::{Detail, Operation, PayloadMode};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -73,6 +73,10 @@ struct Open {
     record: Record,
     begun: Instant,
     sent: Option<Instant>,
+    /// Requests to the target.
+    requests: usize,
+    /// The name of the principal in the target's log.
+    attribution: Option<Box<str>>,
     decided: bool,
     /// When the listener resets it.
     deadline: Option<Instant>,
@@ -90,6 +94,12 @@ const TEXT: usize = 2304;
 const GROUPS: usize = 32;
 /// Policies that are listed.
 const POLICIES: usize = 32;
+/// Requests to a target that are listed beside the last one. A canary makes about fifty.
+const REQUESTS: usize = 64;
+/// Characters of a target's own ids.
+const ID: usize = 256;
+/// Who asks when nobody called.
+const OWN: &str = "tidegate";
 /// Tags that are listed; S3 takes ten.
 const TAGS: usize = 16;
 
@@ -148,6 +158,8 @@ impl Trail {
             record,
             begun: Instant::now(),
             sent: None,
+            requests: 0,
+            attribution: None,
             decided: false,
             deadline: None,
             bytes_in: Arc::new(AtomicU64::new(0)),
@@ -221,6 +233,7 @@ impl Trail {
         );
         self.edit(|open| {
             let actor = &mut open.record.actor;
+            open.attribution = Some(attribution_name(principal.id()));
             actor.service_key = principal.has_service_key();
             actor.role = principal.role().map(text);
             actor.tags = principal
@@ -373,7 +386,8 @@ impl Trail {
         self.kind(Kind::Canary);
         self.call("s3", operation, false);
         self.edit(|open| {
-            open.record.actor.id = Some("tidegate".into());
+            open.record.actor.id = Some(OWN.into());
+            open.attribution = Some(OWN.into());
             open.settle(Reason::Own);
         });
     }
@@ -396,30 +410,65 @@ impl Trail {
         });
     }
 
-    /// Where it goes. The time to its answer counts from here.
+    /// Where it goes.
     pub fn target(&mut self, target: TargetInfo) {
         self.edit(|open| {
-            open.sent.get_or_insert_with(Instant::now);
+            let before = open.record.target.take();
+            let (last, earlier, requests) = match before {
+                Some(before) => (before.last, before.earlier, before.requests),
+                None => Default::default(),
+            };
             open.record.target = Some(Target {
                 name: text(&target.name),
                 endpoint: text(&target.endpoint),
                 region: text(&target.region),
-                status: target.status,
-                request_id: target.request_id.as_deref().map(|id| clip(id, 128).into()),
+                last,
                 cred_expires: target.cred_expires,
+                credential_version: target.credential_version.as_deref().map(|v| clip(v, ID).into()),
+                attribution: open.attribution.clone(),
+                earlier,
+                requests,
             });
         });
     }
 
-    /// What the target answered: its status, and its own id of the request.
-    pub fn answered(&mut self, status: u16, request_id: Option<&str>) {
+    /// That a request is sent there. The time to the first answer counts from the first one.
+    pub fn sending(&mut self) {
+        self.edit(|open| {
+            open.sent.get_or_insert_with(Instant::now);
+            open.requests += 1;
+            let (requests, Some(target)) = (open.requests, &mut open.record.target) else {
+                return;
+            };
+            if requests > 1 {
+                let before = std::mem::take(&mut target.last);
+                if target.earlier.len() < REQUESTS {
+                    target.earlier.push(before);
+                } else {
+                    target.requests = Some(requests);
+                }
+            }
+        });
+    }
+
+    /// What the target answered: its status, and its own names of the request.
+    pub fn answered(&mut self, status: u16, ids: TargetIds<'_>) {
         self.edit(|open| {
             open.record.upstream_ttfb_ms = open.sent.map(|sent| whole_millis(sent.elapsed()));
             if let Some(target) = &mut open.record.target {
-                target.status = Some(status);
-                target.request_id = request_id.map(|id| clip(id, 128).into());
+                target.last = Exchange {
+                    status: Some(status),
+                    request_id: ids.request_id.map(|id| clip(id, ID).into()),
+                    extended_id: ids.extended_id.map(|id| clip(id, ID).into()),
+                };
             }
         });
+    }
+
+    /// By which name a target's log is told of the principal.
+    pub fn attribution(&self) -> &str {
+        let open = self.0.as_ref();
+        open.and_then(|open| open.attribution.as_deref()).unwrap_or(OWN)
     }
 
     /// Counts the bytes of the request's body; whoever relays it adds to it.

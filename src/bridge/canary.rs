@@ -6,6 +6,7 @@
 //! there are versions. Knows no caller and takes nothing from one.
 
 use super::{CanaryError, Conditions, Finding, Trailers};
+use crate::audit::Trail;
 use crate::body;
 use crate::clock::Clock;
 use crate::config::{Canary as Place, Config, Target};
@@ -20,6 +21,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
 
 /// For everything, and then for the deletions. A target that takes longer is tried again later.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,19 +63,24 @@ pub(crate) struct Line<'a> {
 }
 
 /// Finds out what the target understands, and deletes what was stored for that. Once `stop` is cancelled it only
-/// deletes.
+/// deletes. Every request goes into the record of `trail`, if there is one, and carries its id.
 ///
 /// # Errors
 /// [`CanaryError`] if it could not be found out; what was stored is deleted then, too, as far as that is possible.
 pub(crate) async fn run(
     line: Line<'_>,
     place: &Place,
+    trail: Option<&mut Trail>,
     stop: &CancellationToken,
 ) -> Result<Finding, CanaryError> {
     let mut canary = Canary {
         place,
-        id: crate::audit::new_id(line.clock).to_string(),
+        id: match &trail {
+            Some(trail) => trail.request_id(),
+            None => crate::audit::new_id(line.clock),
+        },
         line,
+        trail,
         count: 0,
         stored: Vec::new(),
         doubtful: None,
@@ -100,7 +107,8 @@ pub(crate) async fn run(
 pub(super) struct Canary<'a> {
     pub(super) line: Line<'a>,
     pub(super) place: &'a Place,
-    pub(super) id: String,
+    pub(super) id: Ulid,
+    pub(super) trail: Option<&'a mut Trail>,
     pub(super) count: usize,
     /// What is there, or may be.
     pub(super) stored: Vec<Stored>,

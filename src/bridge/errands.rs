@@ -2,10 +2,12 @@
 
 use super::CanaryError;
 use super::canary::{Canary, Stored, nothing};
+use crate::audit::{TargetIds, Trail};
 use crate::body::{Body, BodyError};
+use crate::config::Profile;
 use crate::credentials::Scope;
 use crate::dialect::s3::documents;
-use crate::signing::{OutgoingPayload, OwnRequest};
+use crate::signing::{OutgoingPayload, OwnRequest, Stamp};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
@@ -81,7 +83,7 @@ impl Canary<'_> {
         }
     }
 
-    async fn delete(&self, key: &str, version: Option<&str>) -> bool {
+    async fn delete(&mut self, key: &str, version: Option<&str>) -> bool {
         let told = self.send("DELETE", key, version, None, nothing()).await;
         let gone = |told: Result<Told, CanaryError>| told.is_ok_and(|t| t.is_success() || t.status == 404);
         // Who may not delete versions can at least keep it from being listed.
@@ -89,7 +91,7 @@ impl Canary<'_> {
     }
 
     async fn send(
-        &self,
+        &mut self,
         method: &'static str,
         key: &str,
         version: Option<&str>,
@@ -106,10 +108,21 @@ impl Canary<'_> {
             condition,
             payload,
         };
+        let stamp = Stamp {
+            request_id: self.id,
+            attribution: self.trail.as_deref().map_or("tidegate", Trail::attribution),
+        };
         let signed = line
             .signer
-            .sign_own(line.target, request, &credential, line.clock.now())?;
+            .sign_own(line.target, request, &credential, stamp, line.clock.now())?;
+        if let Some(trail) = self.trail.as_deref_mut() {
+            trail.sending();
+        }
         let answer = line.upstream.send(signed).await?;
+        if let Some(trail) = self.trail.as_deref_mut() {
+            let ids = TargetIds::of(Profile::Plain, &answer.head.headers);
+            trail.answered(answer.head.status.as_u16(), ids);
+        }
         let status = answer.head.status.as_u16();
         let version = answer.head.headers.get("x-amz-version-id");
         let version = version.and_then(|version| version.to_str().ok());

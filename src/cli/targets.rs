@@ -52,7 +52,7 @@ async fn of_target(target: &Arc<Target>, config: &Config) -> Examined {
     ) {
         (Err(problem), _) => Err(problem),
         (_, Err(error)) => Err(with_causes(&error)),
-        (Ok(side), Ok(at)) => canary::run(side.line(&clock), &at, &CancellationToken::new())
+        (Ok(side), Ok(at)) => canary::run(side.line(&clock), &at, None, &CancellationToken::new())
             .await
             .map_err(|error| with_causes(&error)),
     };

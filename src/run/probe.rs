@@ -148,7 +148,7 @@ impl Prober {
             region: side.target.region.clone(),
             ..crate::audit::TargetInfo::default()
         });
-        let outcome = canary::run(side.line(&self.clock), place, end).await;
+        let outcome = canary::run(side.line(&self.clock), place, Some(&mut trail), end).await;
         match &outcome {
             Ok(_) => trail.close(200),
             Err(error) => {

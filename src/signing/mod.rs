@@ -7,8 +7,11 @@
 mod own;
 mod request;
 mod signature;
+mod stamp;
 
 pub(crate) use own::OwnRequest;
+pub use stamp::Stamp;
+pub(crate) use stamp::{GOOGLE_REQUEST, TOKEN as STAMP_TOKEN};
 
 use crate::authz::Permit;
 use crate::body::Body;
@@ -85,7 +88,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Builds the target's request, in the dialect that `profile` names, and signs it.
+    /// Builds the target's request, in the dialect that `profile` names, stamps it and signs it.
     ///
     /// # Errors
     /// [`SigningError`]; nothing has been sent then.
@@ -95,10 +98,12 @@ impl Signer {
         payload: OutgoingPayload,
         profile: Profile,
         credential: &Arc<Credential>,
+        stamp: Stamp<'_>,
         now: Timestamp,
     ) -> Result<SignedRequest, SigningError> {
         let hash = payload.hash.header()?;
         let (mut request, target) = request::build(permit, payload, profile)?;
+        stamp.put(profile, request.headers_mut())?;
         let scheme = match (profile, &credential.material) {
             (Profile::Aws | Profile::Plain, _) => &signature::AWS4,
             (Profile::Gcs, Material::AccessKey(_)) => &signature::GOOG4,
@@ -131,7 +136,13 @@ pub(crate) fn unsigned(
     payload: OutgoingPayload,
     profile: Profile,
 ) -> Result<http::Request<Body>, SigningError> {
-    request::build(permit, payload, profile).map(|(request, _)| request)
+    let (mut request, _) = request::build(permit, payload, profile)?;
+    let stamp = Stamp {
+        request_id: ulid::Ulid::nil(),
+        attribution: "test",
+    };
+    stamp.put(profile, request.headers_mut())?;
+    Ok(request)
 }
 
 impl PayloadHash {

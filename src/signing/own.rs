@@ -3,12 +3,12 @@
 //! INVARIANT: nothing in them comes from a caller. They need no permit because nobody asked for them, and they reach
 //! only the keys that the operator's configuration sets aside for them.
 
-use super::{OutgoingPayload, PayloadHash, SignedRequest, Signer, SigningError, request, signature};
-use crate::config::{Addressing, Target};
+use super::{OutgoingPayload, PayloadHash, SignedRequest, Signer, SigningError, Stamp, signature};
+use crate::config::{Addressing, Profile, Target};
 use crate::credentials::Credential;
 use crate::dialect::s3::uri;
 use crate::operation::BucketName;
-use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{CONTENT_LENGTH, HOST};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -34,10 +34,13 @@ impl Signer {
         target: &Arc<Target>,
         own: OwnRequest<'_>,
         credential: &Arc<Credential>,
+        stamp: Stamp<'_>,
         now: Timestamp,
     ) -> Result<SignedRequest, SigningError> {
         let hash = own.payload.hash.header()?;
         let mut request = build(target, own)?;
+        // Only targets that speak S3 are tried.
+        stamp.put(Profile::Plain, request.headers_mut())?;
         let scheme = &signature::AWS4;
         signature::sign(
             scheme,
@@ -69,8 +72,7 @@ fn build(target: &Target, own: OwnRequest<'_>) -> Result<http::Request<crate::bo
     let mut request = http::Request::builder()
         .method(own.method)
         .uri(path)
-        .header(HOST, host)
-        .header(USER_AGENT, request::PRODUCT);
+        .header(HOST, host);
     if own.payload.hash == PayloadHash::UnsignedTrailer {
         request = request.header("content-encoding", "aws-chunked");
     }

@@ -7,11 +7,9 @@ use crate::config::{Addressing, Bucket, Profile, Target};
 use crate::dialect::gcs_xml;
 use crate::dialect::s3::uri;
 use crate::operation::{Api, Handling, Operation};
-use http::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Builder;
 use std::{borrow::Cow, sync::Arc};
-
-pub(super) const PRODUCT: &str = concat!("tidegate/", env!("CARGO_PKG_VERSION"));
 
 /// Builds the unsigned request in origin form.
 pub(super) fn build(
@@ -39,7 +37,6 @@ pub(super) fn build(
         Profile::Gcs => google(request, permit, bucket)?,
     };
     // The payload's own headers speak last: framing is ours to say.
-    request = request.header(USER_AGENT, PRODUCT);
     for (name, value) in &payload.headers {
         request = request.header(*name, value);
     }

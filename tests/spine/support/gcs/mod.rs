@@ -242,10 +242,19 @@ impl State {
             });
         }
         for name in head.headers.keys().map(header::HeaderName::as_str) {
-            let known = KNOWN.contains(&name) || name.starts_with("x-goog-meta-");
+            let known = KNOWN.contains(&name)
+                || name.starts_with("x-goog-meta-")
+                || name.starts_with("x-goog-custom-audit-");
             if name.starts_with("x-goog-") && !known {
                 return Err(Fault(400, "InvalidArgument", "There is no such header."));
             }
+        }
+        let custom = |name: &header::HeaderName| name.as_str().starts_with("x-goog-custom-audit-");
+        let audited: Vec<_> = head.headers.iter().filter(|(name, _)| custom(name)).collect();
+        let too_long =
+            |(name, value): &(&header::HeaderName, &_)| name.as_str().len() > 64 || header_len(value) > 1200;
+        if audited.len() > 4 || audited.iter().any(too_long) {
+            return Err(Fault(400, "InvalidArgument", "Too much custom audit information."));
         }
         let chunked = header("content-encoding").is_some_and(|coding| coding.contains("aws-chunked"));
         let streaming = header("x-goog-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING"));
@@ -282,6 +291,10 @@ const KNOWN: [&str; 19] = [
     "x-goog-project-id",
     "x-goog-storage-class",
 ];
+
+fn header_len(value: &header::HeaderValue) -> usize {
+    value.to_str().map_or(usize::MAX, str::len)
+}
 
 fn decoded(text: &str) -> String {
     // A path has no `+` for a space.
