@@ -19,6 +19,7 @@ mod login;
 pub mod net;
 pub mod operation;
 mod pipeline;
+pub mod reconcile;
 pub mod session_policy;
 pub mod signing;
 pub mod sts;

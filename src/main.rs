@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             &mut io::stderr(),
         )),
         Command::Policy(args) => cli::exit_code(cli::policy::run(&args, &mut io::stdout())),
+        Command::Audit(args) => cli::audit::run(&args, &Clock::system(), &mut io::stdout()),
         Command::Login(args) => cli::login::run(&args, &mut io::stdout()),
         Command::Logout(args) => cli::logout::run(&args, &mut io::stdout()),
         Command::Whoami(args) => cli::whoami::run(&args, &mut io::stdout()),

@@ -61,7 +61,7 @@ pub(super) fn is_access_key_id(text: &str) -> bool {
 /// JSON on one line, in which nothing moves a cursor, reverses a line or hides (AUD-04).
 ///
 /// serde_json escapes C0, quotes and backslashes; this adds what terminals and viewers obey besides.
-pub(super) struct OneLine;
+pub(crate) struct OneLine;
 
 impl Formatter for OneLine {
     fn write_string_fragment<W: ?Sized + io::Write>(

@@ -3,6 +3,7 @@
 //! Messages for people go to standard error, results to standard output. Exit codes: 0 it worked, 1 it did not,
 //! 2 the command was not understood, 3 nobody is logged in. Knows no rules of its own: what is right is decided by the rooms it calls.
 
+pub mod audit;
 pub mod check;
 mod choice;
 pub mod credential_process;
@@ -62,6 +63,8 @@ pub enum Command {
     Sessions(sessions::Args),
     /// Work with policies
     Policy(policy::Args),
+    /// Compare the audit log with the logs of clouds
+    Audit(audit::Args),
     /// Log in at a gateway
     Login(login::Args),
     /// Forget a login

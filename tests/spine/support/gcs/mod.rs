@@ -254,7 +254,11 @@ impl State {
         let too_long =
             |(name, value): &(&header::HeaderName, &_)| name.as_str().len() > 64 || header_len(value) > 1200;
         if audited.len() > 4 || audited.iter().any(too_long) {
-            return Err(Fault(400, "InvalidArgument", "Too much custom audit information."));
+            return Err(Fault(
+                400,
+                "InvalidArgument",
+                "Too much custom audit information.",
+            ));
         }
         let chunked = header("content-encoding").is_some_and(|coding| coding.contains("aws-chunked"));
         let streaming = header("x-goog-content-sha256").is_some_and(|hash| hash.starts_with("STREAMING"));
