@@ -277,7 +277,35 @@ impl Join<'_> {
     }
 }
 
-/// Whether an entry can be what a record asked for: its place, while it was under way.
+/// What a request does, as far as the words of providers tell it alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Reads,
+    Writes,
+    Deletes,
+}
+
+impl Deed {
+    /// Of `GetObject`, `REST.GET.OBJECT` or `storage.objects.get`.
+    fn of(operation: &str) -> Self {
+        let word = match operation.split_once('.') {
+            Some(("storage", rest)) => rest.rsplit('.').next(),
+            Some((_, rest)) => rest.split('.').next(),
+            None => Some(operation),
+        };
+        let word = word.unwrap_or_default().to_ascii_lowercase();
+        let begins = |words: &[&str]| words.iter().any(|verb| word.starts_with(verb));
+        if begins(&["delete", "abort"]) || operation.contains("MULTI_OBJECT_DELETE") {
+            Self::Deletes
+        } else if begins(&["get", "head", "list", "select", "options"]) {
+            Self::Reads
+        } else {
+            Self::Writes
+        }
+    }
+}
+
+/// Whether an entry can be what a record asked for: its deed and its place, while it was under way.
 fn is_plausible(entry: &Theirs<'_>, record: &Ours) -> bool {
     let span = Span {
         from: record.at,
@@ -294,5 +322,15 @@ fn is_plausible(entry: &Theirs<'_>, record: &Ours) -> bool {
             bucket == entry.bucket && same
         })
     };
-    span.padded(SKEW).contains(entry.at) && (is(&record.place, record.many) || is(&record.source, false))
+    let theirs = Deed::of(entry.operation);
+    let fits = match (record.operation.as_deref().map(Deed::of), record.class) {
+        // A canary does everything.
+        (_, None) => true,
+        (None, Some(_)) => false,
+        // Taking a setting away is a change to Google.
+        (Some(ours), Some(Class::Manage)) => (ours == Deed::Reads) == (theirs == Deed::Reads),
+        (Some(ours), Some(Class::Read | Class::Write)) => ours == theirs,
+    };
+    let copied = theirs == Deed::Reads && is(&record.source, false);
+    span.padded(SKEW).contains(entry.at) && ((fits && is(&record.place, record.many)) || copied)
 }

@@ -304,6 +304,9 @@ impl Seen {
     }
 }
 
+/// Makes an entry of the fields of one; `None` for one that is about something else.
+type ReadsEntry = fn(&pick::Slots) -> Result<Option<Entry<'_>>, &'static str>;
+
 /// Both logs on their way into rows.
 struct Gathering<'a> {
     question: &'a Question,
@@ -395,26 +398,25 @@ impl Gathering<'_> {
     }
 
     fn entries_of(&mut self, mut input: Input, file: &Path, troubles: &mut Troubles) -> io::Result<()> {
-        let (schema, read): (_, fn(&pick::Slots) -> Result<Option<Entry<'_>>, &'static str>) =
-            match self.question.provider {
-                Provider::CloudTrail => (&cloudtrail::SCHEMA, cloudtrail::entry),
-                Provider::Gcp => (&gcp::SCHEMA, gcp::entry),
-                Provider::S3AccessLogs => {
-                    return input.lines(file, troubles, |line, number, troubles| {
-                        let place = format_args!("line {number}");
-                        match std::str::from_utf8(line)
-                            .map_err(|_| "not UTF-8")
-                            .and_then(access_log::entry)
-                        {
-                            Ok(entry) => self.entry(Some(&entry)),
-                            Err(why) => {
-                                troubles.note(file, place, why);
-                                Ok(())
-                            }
+        let (schema, read): (_, ReadsEntry) = match self.question.provider {
+            Provider::CloudTrail => (&cloudtrail::SCHEMA, cloudtrail::entry),
+            Provider::Gcp => (&gcp::SCHEMA, gcp::entry),
+            Provider::S3AccessLogs => {
+                return input.lines(file, troubles, |line, number, troubles| {
+                    let place = format_args!("line {number}");
+                    match std::str::from_utf8(line)
+                        .map_err(|_| "not UTF-8")
+                        .and_then(access_log::entry)
+                    {
+                        Ok(entry) => self.entry(Some(&entry)),
+                        Err(why) => {
+                            troubles.note(file, place, why);
+                            Ok(())
                         }
-                    });
-                }
-            };
+                    }
+                });
+            }
+        };
         let mut each = |slots: &pick::Slots| match read(slots) {
             Ok(entry) => self.entry(entry.as_ref()).map(|()| Taken::Yes),
             Err(why) => Ok(Taken::Malformed(why)),

@@ -827,6 +827,23 @@ fn a_stamp_at_google_is_good_for_its_own_request_alone() {
         "forged-stamp acme-gcs lake2/z",
     );
 
+    let delete = logged(
+        "10:00:00",
+        "storage.objects.delete",
+        "acme-gcs/lake/x",
+        "z",
+        Some(1),
+    );
+    check(delete, "forged-stamp acme-gcs lake/x");
+    let overwrite = logged(
+        "10:01:00",
+        "storage.objects.create",
+        "acme-gcs/lake/x",
+        "z",
+        Some(2),
+    );
+    check(overwrite, "forged-stamp acme-gcs lake/x");
+
     let mut case = google();
     case.record(5, "10:04:00", "PutObject", "gcs/lost", "upload-5");
     case.run().is(Outcome::Findings, &["unlogged gcs lost"]);
