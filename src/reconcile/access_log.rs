@@ -128,3 +128,46 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     }
     String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn fields_are_told_apart() {
+        let check =
+            |line: &str, fields: &[&str]| assert_eq!(Fields(line).collect::<Vec<_>>(), fields, "{line}");
+        check("a [b c] \"d e\" - \"\" f", &["a", "b c", "d e", "-", "", "f"]);
+        check("\"a \\\"b\" c\"", &["a \\\"b", "c\""]);
+        check("a  b ", &["a", "b"]);
+        check("a [never closed", &["a"]);
+        check("a \"never closed", &["a"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn keys_are_decoded_once() {
+        let check = |text: &str, key: &str| assert_eq!(decoded(text), key, "{text}");
+        check("raw/a", "raw/a");
+        check("raw/a+b%2Bc%252F", "raw/a b+c%2F");
+        check("%c3%a4", "ä");
+        check("%ff", "%ff");
+        check("%zz%4", "%zz%4");
+        check("ä+%", "ä %");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_it_fail(line in "\\PC*|[a-z0-9./:%+ \\[\\]\"-]{0,200}", cut in 0_usize..400) {
+            let real = "o b [22/Nov/2026:10:00:00 +0000] 192.0.2.3 r ID REST.GET.OBJECT k \"GET / HTTP/1.1\" 200 - 1 - 7 - \"-\" \"a\"";
+            let cut = real.floor_char_boundary(cut.min(real.len()));
+            let mixed = format!("{}{line}{}", &real[..cut], &real[cut..]);
+            for line in [&line, &mixed] {
+                if let Ok(entry) = entry(line) {
+                    prop_assert_eq!(entry.buckets.len(), 1);
+                }
+            }
+        }
+    }
+}

@@ -267,6 +267,7 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     static SCHEMA: Schema = Schema {
         entry: &Node::Map(&[("id", Node::Text(0)), ("in", Node::Map(&[("x", Node::Text(1))]))]),
@@ -383,6 +384,21 @@ mod tests {
                 (error.to_string().as_str(), count, troubles.count),
                 ("the disk is full", 1, 0)
             );
+        }
+    }
+
+    proptest! {
+        // Whatever is done to a log, it is read as far as it goes, and never in silence.
+        #[test]
+        fn an_edited_log_is_read_or_said_to_be_broken(at in 0_usize..60, byte: u8, document: bool) {
+            let mut log = match document {
+                true => br#"{"Records":[{"id":"a"},{"id":"b"},{"id":"c"}]}"#.to_vec(),
+                false => b"{\"id\":\"a\"}\n{\"id\":\"b\"}\n{\"id\":\"c\"}\n".to_vec(),
+            };
+            let at = at % log.len();
+            log[at] = byte;
+            let (ids, troubles) = entries(&log);
+            prop_assert!(ids.len() >= 3 || !troubles.is_empty(), "{:?}", String::from_utf8_lossy(&log));
         }
     }
 }
