@@ -26,14 +26,18 @@ fn event(seen: &Seen, n: usize) -> Value {
     })
 }
 
-/// The log so far, as it is delivered: an hour later there is somebody else's entry.
+/// The log so far, as it is delivered: an hour earlier and an hour later there are entries of somebody else's.
 fn log(world: &World, entries: &[Value]) {
-    let later = now() + jiff::SignedDuration::from_hours(1);
-    let other = json!({
-        "eventTime": format!("{later:.0}"), "eventSource": "s3.amazonaws.com", "eventName": "GetObject", "eventID": "other",
-        "requestParameters": { "bucketName": "somebody-elses", "key": "x" }, "requestID": "OTHER", "readOnly": true,
-    });
-    let records: Vec<&Value> = entries.iter().chain([&other]).collect();
+    let other = |hours: i64| {
+        let at = now() + jiff::SignedDuration::from_hours(hours);
+        json!({
+            "eventTime": format!("{at:.0}"), "eventSource": "s3.amazonaws.com", "eventName": "GetObject",
+            "eventID": format!("other{hours}"), "requestID": format!("OTHER{hours}"), "readOnly": true,
+            "requestParameters": { "bucketName": "somebody-elses", "key": "x" },
+        })
+    };
+    let others = [other(-1), other(1)];
+    let records: Vec<&Value> = entries.iter().chain(&others).collect();
     std::fs::write(
         world.path("trail.json"),
         json!({ "Records": records }).to_string(),
