@@ -440,12 +440,14 @@ impl Gathering<'_> {
         if before || self.question.to.is_some_and(|to| entry.at >= to) {
             self.seen.entries_outside += 1;
             // Still the entry of a record at the edge.
-            return match entry
-                .request_id
-                .filter(|_| self.question.provider.has_request_ids())
-            {
-                Some(id) => self.mention(hash(&[id]), entry),
-                None => Ok(()),
+            return match (
+                self.question.provider.has_request_ids(),
+                entry.request_id,
+                entry.stamp,
+            ) {
+                (true, Some(id), _) => self.mention(Space::Request, hash(&[id]), entry),
+                (false, _, Some(stamp)) => self.mention(Space::Stamp, stamp.to_bytes(), entry),
+                (true, None, _) | (false, _, None) => Ok(()),
             };
         }
         self.seen
@@ -479,9 +481,9 @@ impl Gathering<'_> {
     }
 
     /// An entry that only shows that a request was logged.
-    fn mention(&mut self, key: [u8; 16], entry: &Entry<'_>) -> io::Result<()> {
+    fn mention(&mut self, space: Space, key: [u8; 16], entry: &Entry<'_>) -> io::Result<()> {
         self.packer.0.clear();
-        self.write(Space::Request, key, entry)
+        self.write(space, key, entry)
     }
 
     fn write(&mut self, space: Space, key: [u8; 16], entry: &Entry<'_>) -> io::Result<()> {
