@@ -12,7 +12,7 @@ use crate::bridge::{Known, canary::Line};
 use crate::clock::Clock;
 use crate::config::{Config, Target};
 use crate::credentials::{CredentialCache, Resources, TargetCredentials};
-use crate::doors::limit::DoorLimit;
+use crate::doors::{limit::DoorLimit, published::GENEROSITY};
 use crate::drift::Observed;
 use crate::error::with_causes;
 use crate::issuer::{Issuer, IssuerError, SigningKeys};
@@ -50,6 +50,8 @@ pub(crate) struct Generation {
     pub(crate) sts: Sts<Arc<Verifier>>,
     /// How often one address may ask for sessions. Outlives a reload that does not change it.
     pub(crate) door_limit: Arc<DoorLimit>,
+    /// How often one address may read what clouds read of Tidegate as an issuer.
+    pub(crate) published_limit: Arc<DoorLimit>,
     pub(crate) verifier: Arc<Verifier>,
     /// Where browsers log in, if they do.
     pub(crate) login: Option<Login>,
@@ -199,10 +201,15 @@ impl Generation {
         let revocations = Arc::new(revocations);
         let verifier = Arc::new(verifier);
         let per_minute = config.limits.door_requests_per_minute;
-        let door_limit = previous
-            .map(|previous| Arc::clone(&previous.door_limit))
-            .filter(|limit| limit.per_minute() == per_minute)
-            .unwrap_or_else(|| Arc::new(DoorLimit::new(per_minute)));
+        let limit = |before: Option<&Arc<DoorLimit>>, per_minute| {
+            let same = before.filter(|limit| limit.per_minute() == per_minute);
+            same.map_or_else(|| Arc::new(DoorLimit::new(per_minute)), Arc::clone)
+        };
+        let door_limit = limit(previous.map(|previous| &previous.door_limit), per_minute);
+        let published_limit = limit(
+            previous.map(|previous| &previous.published_limit),
+            per_minute.saturating_mul(GENEROSITY),
+        );
         let before = previous.and_then(|previous| previous.login.as_ref());
         let login = Login::new(&config, &key_ring, &verifier, clock, before);
         Ok(Self {
@@ -222,6 +229,7 @@ impl Generation {
                 Arc::clone(&verifier),
             ),
             door_limit,
+            published_limit,
             key_ring,
             service_keys,
             revocations,

@@ -41,6 +41,7 @@ mod forms;
 mod handles;
 mod login;
 mod probes;
+mod published;
 mod sts;
 
 /// Only a defect leads here: whatever needs no target was answered before.
@@ -151,6 +152,9 @@ impl Pipeline {
                 return Ok(Box::pin(page).await);
             }
             return Box::pin(self.knock(generation, connection, head, body, trail)).await;
+        }
+        if let Some(document) = published::asked(generation, &head) {
+            return Ok(self.publish(generation, connection, &head, document, trail));
         }
         if is_form(&head, domains) {
             return Box::pin(self.post_object(generation, connection, head, body, trail)).await;

@@ -17,7 +17,7 @@ pub(crate) enum DoorError {
     #[error("there is no such door")]
     NoSuchDoor,
     #[error("this door takes `{allow}` only")]
-    Method { door: Door, allow: &'static str },
+    Method { door: Option<Door>, allow: &'static str },
     #[error("too many requests from one address")]
     Busy(#[source] Busy),
     #[error("the body cannot be read")]

@@ -15,6 +15,7 @@ mod error;
 pub(crate) mod exchange;
 pub(crate) mod introspection;
 pub(crate) mod limit;
+pub(crate) mod published;
 #[cfg(test)]
 mod tests;
 pub(crate) mod whoami;
@@ -61,7 +62,7 @@ impl Door {
         match found.ok_or(DoorError::NoSuchDoor)? {
             door if door.allow() == method.as_str() => Ok(door),
             door => Err(DoorError::Method {
-                door,
+                door: Some(door),
                 allow: door.allow(),
             }),
         }

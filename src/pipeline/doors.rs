@@ -35,7 +35,8 @@ impl Pipeline {
         trail.kind(Kind::Auth);
         let found = Door::find(head.uri.path(), &head.method);
         let door = match &found {
-            Ok(door) | Err(DoorError::Method { door, .. }) => Some(*door),
+            Ok(door) => Some(*door),
+            Err(DoorError::Method { door, .. }) => *door,
             Err(_) => None,
         };
         if let Some(door) = door {

@@ -40,6 +40,7 @@ mod narrowing;
 mod objects;
 mod operations;
 mod operations_of_process;
+mod own_issuer;
 mod payloads;
 mod prefixes;
 mod presigned;

@@ -199,8 +199,12 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
 /// Whether a request is for one of the doors below `/_tidegate/`. In the host name of a bucket that is a key.
 pub(crate) fn is_door(head: &Parts, domains: &[Box<str>]) -> bool {
     let below = |path: &str| path == "/_tidegate" || path.starts_with("/_tidegate/");
-    let service = || authority(head).is_ok_and(|authority| address::is_service_host(&authority, domains));
-    below(head.uri.path()) && service()
+    below(head.uri.path()) && is_service(head, domains)
+}
+
+/// Whether a request came to one of the host names that are served, and not to that of a bucket.
+pub(crate) fn is_service(head: &Parts, domains: &[Box<str>]) -> bool {
+    authority(head).is_ok_and(|authority| address::is_service_host(&authority, domains))
 }
 
 /// The claim of an STS request, whose signature covers the hash of the body.

@@ -1,6 +1,6 @@
 //! The configuration of the process under test.
 
-use super::world::{AUDIENCE, Settings};
+use super::world::{AUDIENCE, ISSUER_KEYS, Settings};
 use std::net::SocketAddr;
 
 /// Two buckets at one target, one issuer, ports that the kernel chooses.
@@ -32,6 +32,10 @@ access_key_id = "env:STORE_ACCESS_KEY_ID"
 secret_access_key = "env:STORE_SECRET_ACCESS_KEY"
 "#
     );
+    let own_issuer = settings
+        .own_issuer
+        .map(|url| format!("[issuer]\nurl = \"{url}\"\nkeys = \"{ISSUER_KEYS}\""));
+    let own_issuer = own_issuer.unwrap_or_default();
     let store = settings.target_table.as_ref().unwrap_or(&store);
     let audit_file = settings.audit_file.unwrap_or("audit/audit.jsonl");
     format!(
@@ -65,6 +69,7 @@ bucket = "acme-lake-prod"
 [buckets.other]
 target = "store"
 bucket = "acme-other"
+{own_issuer}
 {more}
 "#
     )

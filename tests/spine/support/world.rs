@@ -13,8 +13,11 @@ use tempfile::TempDir;
 use tidegate::dev::{
     CertificateAuthority, IdentityProvider, RunningProvider, SampleIdentity, Store, StoreKeys,
 };
+use tidegate::issuer::SigningKeys;
 
 pub const AUDIENCE: &str = "https://s3.tidegate.test";
+/// Where the keys of [`Settings::own_issuer`] are.
+pub const ISSUER_KEYS: &str = "secrets/issuer-keys.toml";
 pub const STORE_SECRET: &str = "store-secret-that-nobody-else-has";
 
 /// What a test wants to be different.
@@ -44,6 +47,8 @@ pub struct Settings {
     pub audit_file: Option<&'static str>,
     /// The identity provider is gone before anybody asks for its keys.
     pub without_provider: bool,
+    /// Tidegate as an issuer towards clouds, with this URL and keys of its own.
+    pub own_issuer: Option<&'static str>,
 }
 
 /// A running Tidegate, its store and its identity provider.
@@ -149,6 +154,9 @@ impl World {
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        if settings.own_issuer.is_some() {
+            SigningKeys::create(&root.join(ISSUER_KEYS), now()).unwrap();
+        }
         let (child, data, admin) = spawn(root, "tidegate").await;
         Self {
             dir,
