@@ -1,6 +1,7 @@
 //! What signs towards targets: where it comes from, and in whose name it is asked for.
 
 use super::{Endpoint, SecretRef, StaticKeys};
+use crate::session_policy::Dialect;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -189,6 +190,17 @@ impl CredentialSource {
             Self::Metadata(_) => "google-metadata",
             Self::ServiceAccountFile(_) => "google-service-account-file",
         }
+    }
+}
+
+impl AssumedRole {
+    /// How a session policy is written for whoever gives the role.
+    pub(crate) fn dialect(&self) -> Dialect {
+        let is_amazon = match &self.proof {
+            RoleProof::WebIdentity(_) | RoleProof::Ambient { .. } => true,
+            RoleProof::Keys { .. } => false,
+        };
+        Dialect::of_role(&self.role_arn, is_amazon)
     }
 }
 

@@ -11,11 +11,14 @@
 
 mod condition;
 mod document;
+mod narrowing;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
 pub use document::SessionPolicyError;
+pub(crate) use narrowing::Dialect;
+pub use narrowing::NarrowingError;
 
 use crate::operation::{Action, BucketName};
 use condition::Condition;

@@ -2,6 +2,7 @@
 
 use super::super::raw::Section;
 use super::super::{Bucket, ChecksumRule, Profile, Server, Target};
+use super::narrowing::Narrowed;
 use crate::operation::{BucketName, KeyPrefix};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub(super) fn buckets(
             .warning("there are no buckets: callers can do nothing but log in");
     }
     let mut stored = Stored::new();
+    let mut narrowed = Narrowed::default();
     let mut buckets = BTreeMap::new();
     for (name, section) in sections {
         let site = section.site();
@@ -80,6 +82,7 @@ pub(super) fn buckets(
         let Some(bucket) = bucket(section, name, parsed, targets) else {
             continue;
         };
+        narrowed.check(&bucket, &site);
         if let Some(warning) = shared(&mut stored, &bucket) {
             site.warning(warning);
         }

@@ -101,7 +101,13 @@ fn ambient(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRo
     let proof = region
         .clone()
         .map(|region| RoleProof::Ambient { region, external_id });
-    role(section, region.as_deref(), proof).map(|role| named(section, role))
+    let role = role(section, region.as_deref(), proof).map(|role| named(section, role))?;
+    if role.duration > HOUR {
+        section.site_of("duration").warning(
+            "if the machine's own credentials are a role's, a role that it assumes lasts an hour at most, and STS refuses more",
+        );
+    }
+    Some(role)
 }
 
 fn with_keys(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRole> {

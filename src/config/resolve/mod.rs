@@ -4,6 +4,7 @@ mod bucket;
 mod credentials;
 mod issuer;
 mod login;
+mod narrowing;
 mod own_issuer;
 mod role;
 mod target;
