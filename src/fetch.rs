@@ -243,6 +243,20 @@ impl Fetcher {
         self.call(Method::POST, url, Bytes::from(body), headers).await
     }
 
+    /// Sends what somebody else put together. `headers` are added as they are.
+    ///
+    /// # Errors
+    /// As [`Fetcher::get`].
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        body: Bytes,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<Fetched, FetchError> {
+        self.call(method, url, body, headers).await
+    }
+
     async fn call(
         &self,
         method: Method,

@@ -38,11 +38,37 @@ pub fn attribution_name(principal_id: &str) -> Box<str> {
             _ => '_',
         })
         .collect();
-    let hash = digest(&SHA256, principal_id.as_bytes());
-    let hash = hash.as_ref().get(..HASH_BYTES).unwrap_or_default();
     name.push('-');
-    name.push_str(&BASE32_NOPAD.encode(hash).to_ascii_lowercase());
+    name.push_str(&hash_of(principal_id));
     name.into()
+}
+
+/// What is said of a principal in a session tag of AWS: 1 to 256 characters of `A-Z a-z 0-9 _ . : / = + - @`, which all
+/// principal ids and issuers of the usual kind are made of.
+///
+/// Any other text becomes its beginning, with `_` for what is not allowed, `-` and the hash. AWS takes letters of all
+/// scripts and spaces too; but what looks or compares alike there need not be the same text.
+///
+/// INVARIANT: two texts have the same value only if their hashes are the same.
+pub fn tag_value(text: &str) -> Box<str> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/=+-@".contains(c);
+    if (1..=LONGEST_TAG).contains(&text.len()) && text.chars().all(allowed) && !ends_like_a_hash(text) {
+        return text.into();
+    }
+    let kept = text.chars().take(LONGEST_TAG - HASH - 1);
+    let mut value: String = kept.map(|c| if allowed(c) { c } else { '_' }).collect();
+    value.push('-');
+    value.push_str(&hash_of(text));
+    value.into()
+}
+
+/// Characters of a session tag's value.
+const LONGEST_TAG: usize = 256;
+
+fn hash_of(text: &str) -> String {
+    let hash = digest(&SHA256, text.as_bytes());
+    let hash = hash.as_ref().get(..HASH_BYTES).unwrap_or_default();
+    BASE32_NOPAD.encode(hash).to_ascii_lowercase()
 }
 
 /// Whether replacing its colons makes a name that nothing else has.
@@ -124,7 +150,42 @@ mod tests {
         ]
     }
 
+    // CRD-10
+    #[test]
+    fn a_tag_says_what_its_characters_allow_and_hashes_the_rest() {
+        let check = |text: &str, value: &str| assert_eq!(&*tag_value(text), value, "{text:?}");
+        check("google:ana@acme.example", "google:ana@acme.example");
+        check(
+            "https://acme.okta.com/oauth2/default",
+            "https://acme.okta.com/oauth2/default",
+        );
+        for text in [
+            "",
+            "a b",
+            "i:\"*?${aws:username}",
+            "i:josé",
+            "i:a,b",
+            "i:\u{1f30a}",
+            &"x".repeat(257),
+        ] {
+            let value = tag_value(text);
+            assert!(
+                (2..=256).contains(&value.len()) && ends_like_a_hash(&value),
+                "{value}"
+            );
+            assert_ne!(tag_value(&value), value, "what looks hashed is hashed");
+        }
+        assert_eq!(tag_value(&"x".repeat(256)).len(), 256);
+    }
+
     proptest! {
+        // CRD-10
+        #[test]
+        fn no_two_texts_have_the_same_tag(one in ids(), other in ids()) {
+            prop_assume!(one != other);
+            prop_assert_ne!(tag_value(&one), tag_value(&other));
+        }
+
         // CRD-10
         #[test]
         fn no_two_ids_have_the_same_name(one in ids(), other in ids()) {

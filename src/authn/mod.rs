@@ -24,7 +24,7 @@ mod sigv4;
 mod sigv4_tests;
 mod token_cache;
 
-pub use attribution::attribution_name;
+pub use attribution::{attribution_name, tag_value};
 pub use bearer::BearerFlaw;
 pub(crate) use bearer::bearer_message;
 pub(crate) use browser::{form_token, is_form_token, open_state, seal_state};

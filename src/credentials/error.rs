@@ -1,5 +1,7 @@
 //! Why there is no credential: in the words of the source for the operator, and for the pipeline.
 
+use crate::clock::Drift;
+use crate::session_policy::NarrowingError;
 use crate::{config::SecretRefError, fetch::FetchError, issuer::IssuerError};
 use http::StatusCode;
 use std::{path::PathBuf, time::Duration};
@@ -56,6 +58,21 @@ pub enum SourceError {
     /// Tidegate's own token could not be made.
     #[error("no identity token of Tidegate's own can be made")]
     Issuer(#[from] IssuerError),
+    /// The machine has no credentials of its own, or they cannot be had.
+    #[error("this machine has no AWS credentials that could sign the call: {0}")]
+    Ambient(String),
+    /// No session policy can be made.
+    #[error("the session cannot be narrowed")]
+    Narrowing(#[from] NarrowingError),
+    /// It failed, and the clocks may be why.
+    #[error("the clock of whoever was asked is {drift} of this machine's, and one of the two is wrong")]
+    Drifting {
+        /// Theirs minus ours.
+        drift: Drift,
+        /// What failed.
+        #[source]
+        source: Box<SourceError>,
+    },
     /// The call of the security token service could not be signed.
     #[error("the call of the security token service could not be signed")]
     Signature,

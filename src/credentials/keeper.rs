@@ -115,6 +115,8 @@ type Landing = Option<Result<Arc<Credential>, Duration>>;
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// A credential younger than this is not fetched again because a target calls it expired.
 const YOUNGEST: SignedDuration = SignedDuration::from_secs(5);
+/// How long it is remembered that a source failed: for whom it is, and to ask it ever more seldom.
+const MEMORY: SignedDuration = SignedDuration::from_secs(60);
 /// Bounds of the pause after failures.
 const SHORTEST_REST: f64 = 1.0;
 const LONGEST_REST: f64 = 5.0;
@@ -205,7 +207,21 @@ impl Keeper {
         if was_used && usable.as_ref().is_some_and(|(_, is_due)| *is_due) {
             self.0.launch_if_idle(&mut state, now);
         }
-        usable.is_some() || state.flight.is_some() || state.rest(now).is_some()
+        let failed_lately = state.rest_until.is_some_and(|until| {
+            // Also of a clock that was set back.
+            now.duration_since(until).abs() < MEMORY
+        });
+        usable.is_some() || state.flight.is_some() || failed_lately
+    }
+
+    /// Whether somebody needs it, as far as can be seen: it will be renewed, or was wanted and could not be had.
+    pub(super) fn is_in_use(&self) -> bool {
+        let state = self.0.state();
+        let now = self.0.clock.now();
+        match &state.current {
+            Some(entry) => entry.was_used || entry.refresh_at.is_none_or(|at| now < at),
+            None => state.cause.is_some() || state.flight.is_some(),
+        }
     }
 
     /// Says that the target called `used` expired or unknown. Gives whether [`Keeper::get`] will now give another one;
@@ -270,6 +286,11 @@ impl Keeper {
             (None, Some(cause)) => CredentialState::Unavailable { cause: cause.clone() },
             (None, None) => CredentialState::Unused,
         }
+    }
+
+    /// Why the last attempt failed, if it did.
+    pub(super) fn cause(&self) -> Option<String> {
+        self.0.state().cause.clone()
     }
 
     /// How long the credential at hand is still good; `None` if there is none or it has no end.

@@ -5,10 +5,13 @@
 //! the background, and while it is down the old credential serves on. An expired one never signs. Knows nothing of
 //! requests.
 
+mod ambient;
 mod cache;
 mod error;
 mod identity_token;
 mod keeper;
+mod refusal;
+mod role_session;
 mod scope;
 mod sts;
 mod sts_xml;
@@ -21,7 +24,7 @@ pub use keeper::{Attempts, CredentialState};
 pub use scope::Scope;
 pub(crate) use sts::sign_call;
 pub(crate) use sts_xml::{error as sts_error, web_identity_token};
-pub use target::TargetCredentials;
+pub use target::{Sessions, TargetCredentials};
 
 use crate::{clock::Clock, issuer::Issuer, secret::Secret};
 use jiff::Timestamp;

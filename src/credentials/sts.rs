@@ -1,9 +1,12 @@
 //! Calls of a security token service: AssumeRole and AssumeRoleWithWebIdentity.
 //!
 //! What signs the call, key pair or identity token, is read anew for each call, so that whoever rotates it needs no
-//! reload. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
+//! reload; only the machine's own credentials are kept while they last. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
 
+use super::ambient::Ambient;
 use super::identity_token::TokenSource;
+use super::refusal::{drifting, refusal};
+use super::role_session::RoleSession;
 use super::scope::CloudSession;
 use super::{
     AccessKey, Credential, Fetching, Material, Resources, Source, SourceError, check, sts_xml, written,
@@ -23,7 +26,6 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use form_urlencoded::Serializer;
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Map;
 
 /// A role at a security token service.
 pub(super) struct RoleSource {
@@ -38,11 +40,26 @@ pub(super) struct RoleSource {
 /// What shows that the role is ours to assume.
 enum Proof {
     Signature {
-        keys: StaticKeys,
+        signer: Signer,
         region: Box<str>,
         external_id: Option<Box<str>>,
     },
     Token(TokenSource),
+}
+
+/// What signs a call.
+enum Signer {
+    Keys(StaticKeys),
+    Ambient(Ambient),
+}
+
+impl Signer {
+    async fn key(&self) -> Result<AccessKey, SourceError> {
+        match self {
+            Self::Keys(keys) => written::access_key(keys),
+            Self::Ambient(ambient) => ambient.key().await,
+        }
+    }
 }
 
 /// The longest life that a credential may claim: the longest role session is 12 hours.
@@ -64,12 +81,16 @@ impl RoleSource {
                 // Keys that are missing are better found at start than with the first request.
                 written::access_key(keys)?;
                 Proof::Signature {
-                    keys: keys.clone(),
+                    signer: Signer::Keys(keys.clone()),
                     region: region.clone(),
                     external_id: external_id.clone(),
                 }
             }
-            RoleProof::Ambient { .. } => return Err(SourceError::Answer("there is no such source")),
+            RoleProof::Ambient { region, external_id } => Proof::Signature {
+                signer: Signer::Ambient(Ambient::new(region, resources)?),
+                region: region.clone(),
+                external_id: external_id.clone(),
+            },
         };
         let endpoint = &role.sts_endpoint;
         let fetcher = Fetcher::new(role.sts_ca.as_deref())?;
@@ -90,41 +111,51 @@ impl RoleSource {
     }
 
     async fn ask(&self, session: &CloudSession) -> Result<Credential, SourceError> {
+        let wanted = RoleSession::of(&self.role, session)?;
+        let asked = self.clock.now();
         let (action, answer, token) = match &self.proof {
             Proof::Signature {
-                keys,
+                signer,
                 region,
                 external_id,
             } => {
-                let extra = external_id.as_deref().map(|id| ("ExternalId", id));
-                let body = self.form("AssumeRole", extra);
-                let keys = written::access_key(keys)?;
-                let headers = sign_call(&keys, region, &self.url, &self.host, &body, self.clock.now())?;
+                const ACTION: &str = "AssumeRole";
+                let key = signer.key().await?;
+                let mut more = wanted.parameters();
+                more.extend(external_id.as_deref().map(|id| ("ExternalId".to_owned(), id)));
+                let body = self.form(ACTION, &wanted, &more);
+                let headers = sign_call(&key, region, &self.url, &self.host, &body, self.clock.now())?;
                 (
-                    "AssumeRole",
+                    ACTION,
                     self.fetcher.post_form(&self.url, body, &headers).await?,
                     None,
                 )
             }
             Proof::Token(source) => {
-                let token = source.token(session, Map::new()).await?;
+                const ACTION: &str = "AssumeRoleWithWebIdentity";
+                let token = source.token(session, wanted.claims()).await?;
                 let text = token.expose_str().unwrap_or_default();
-                let body = self.form("AssumeRoleWithWebIdentity", Some(("WebIdentityToken", text)));
-                let answer = self.fetcher.post_form(&self.url, body, &[]).await?;
-                ("AssumeRoleWithWebIdentity", answer, Some(token))
+                let body = self.form(ACTION, &wanted, &[("WebIdentityToken".to_owned(), text)]);
+                (
+                    ACTION,
+                    self.fetcher.post_form(&self.url, body, &[]).await?,
+                    Some(token),
+                )
             }
         };
-        self.read(action, &answer, token.as_ref())
+        let read = self.read(action, &answer, token.as_ref());
+        read.map_err(|error| drifting(error, &answer, asked, self.clock.now()))
     }
 
-    fn form(&self, action: &str, extra: Option<(&str, &str)>) -> String {
+    fn form(&self, action: &str, wanted: &RoleSession, more: &[(String, &str)]) -> String {
         Serializer::new(String::new())
             .append_pair("Action", action)
             .append_pair("Version", "2011-06-15")
             .append_pair("RoleArn", &self.role.role_arn)
-            .append_pair("RoleSessionName", &self.role.session_name)
+            .append_pair("RoleSessionName", &wanted.name)
             .append_pair("DurationSeconds", &self.role.duration.as_secs().to_string())
-            .extend_pairs(extra)
+            .extend_pairs(wanted.policy.iter().map(|policy| ("Policy", policy)))
+            .extend_pairs(more)
             .finish()
     }
 
@@ -214,50 +245,6 @@ pub(crate) fn sign_call(
         added.push((name, value));
     }
     Ok(added)
-}
-
-/// What the service said, fit for a log.
-fn refusal(status: StatusCode, text: &str, token: Option<&Secret>) -> SourceError {
-    let (code, message) =
-        sts_xml::error(text).unwrap_or_else(|| ("none".to_owned(), "no message".to_owned()));
-    let hint = match code.as_str() {
-        "InvalidIdentityToken" | "IDPRejectedClaim" => "check issuer, audience and signature of the token",
-        "ExpiredToken" | "ExpiredTokenException" => {
-            "whatever keeps the credential of this call fresh has stopped"
-        }
-        "AccessDenied" => "the trust policy of the role must allow this caller",
-        "RegionDisabledException" => "the region is not enabled for the account",
-        "IDPCommunicationError" => {
-            "the service could not fetch the keys of the token's issuer, it will be asked again"
-        }
-        "ValidationError" => "check role, session name and duration",
-        "InvalidClientTokenId" | "SignatureDoesNotMatch" => "check the keys that sign this call",
-        _ => "it will be asked again",
-    };
-    SourceError::Refused {
-        status,
-        code: printable(&code, token, 64),
-        message: printable(&message, token, 256),
-        hint,
-    }
-}
-
-/// Cuts `text`, replaces what is not printable and any part of the token.
-fn printable(text: &str, token: Option<&Secret>, longest: usize) -> String {
-    let mut text = text.to_owned();
-    for part in token
-        .and_then(Secret::expose_str)
-        .into_iter()
-        .flat_map(|token| token.split('.'))
-    {
-        if part.len() >= 8 {
-            text = text.replace(part, "[redacted]");
-        }
-    }
-    text.chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
-        .take(longest)
-        .collect()
 }
 
 #[cfg(test)]

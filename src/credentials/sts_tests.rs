@@ -300,7 +300,7 @@ async fn a_refusal_is_told_without_the_token() {
     let cases = [
         (
             error("InvalidIdentityToken", "No OpenIDConnect provider"),
-            "issuer, audience",
+            "identity provider in the role's account",
         ),
         (
             error("AccessDenied", &format!("not with {TOKEN}")),

@@ -123,9 +123,18 @@ impl TargetCredentials {
 
     /// How the credentials are: the worst of them, and of equally bad ones that which ends first.
     pub fn state(&self) -> CredentialState {
+        self.sessions().worst
+    }
+
+    /// How all the credentials are that are in use.
+    pub fn sessions(&self) -> Sessions {
         match &self.0 {
-            Kind::Written(keeper, _) => keeper.state(),
-            Kind::Temporary(temporary) => temporary.state(),
+            Kind::Written(keeper, _) => Sessions::of([keeper.state()]),
+            Kind::Temporary(temporary) => {
+                let keepers = temporary.resources.cache.beginning_with(&temporary.key);
+                let in_use = keepers.iter().filter(|keeper| keeper.is_in_use());
+                Sessions::of(in_use.map(Keeper::state))
+            }
         }
     }
 
@@ -173,11 +182,63 @@ impl Temporary {
             )
         })
     }
+}
 
-    fn state(&self) -> CredentialState {
-        let keepers = self.resources.cache.beginning_with(&self.key);
-        let states = keepers.iter().map(Keeper::state);
-        states.reduce(worse).unwrap_or(CredentialState::Unused)
+/// How the credentials of one target are. There are several where each principal has its own, and then the trouble of
+/// one of them is not that of the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// Those that serve and can be renewed.
+    pub ready: usize,
+    /// Those that serve, and could not be renewed.
+    pub stale: usize,
+    /// Those that were wanted and could not be had.
+    pub unavailable: usize,
+    /// The worst of them, and of equally bad ones that which ends first.
+    pub worst: CredentialState,
+    /// When the first of those that serve ends.
+    pub ends: Option<Timestamp>,
+}
+
+impl Sessions {
+    fn of(states: impl IntoIterator<Item = CredentialState>) -> Self {
+        let mut all = Self {
+            ready: 0,
+            stale: 0,
+            unavailable: 0,
+            worst: CredentialState::Unused,
+            ends: None,
+        };
+        for state in states {
+            let end = match &state {
+                CredentialState::Unused => None,
+                CredentialState::Ready { expires_at } => {
+                    all.ready += 1;
+                    *expires_at
+                }
+                CredentialState::Stale { expires_at, .. } => {
+                    all.stale += 1;
+                    *expires_at
+                }
+                CredentialState::Unavailable { .. } => {
+                    all.unavailable += 1;
+                    None
+                }
+            };
+            all.ends = all.ends.into_iter().chain(end).min();
+            all.worst = worse(all.worst, state);
+        }
+        all
+    }
+
+    /// All of them.
+    pub fn count(&self) -> usize {
+        self.ready + self.stale + self.unavailable
+    }
+
+    /// Whether so many have trouble that it is hardly theirs: more than half.
+    pub fn is_general(&self) -> bool {
+        (self.stale + self.unavailable) * 2 > self.count()
     }
 }
 

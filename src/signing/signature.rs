@@ -20,7 +20,7 @@ use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use jiff::{Timestamp, tz::TimeZone};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use zeroize::Zeroizing;
 
 /// The names that tell one kind of signature from the other.
@@ -71,8 +71,9 @@ pub(super) struct Keys(Mutex<Option<Arc<Derived>>>);
 
 /// A signing key and what it was derived from.
 struct Derived {
-    // INVARIANT: compared by identity. A credential that was replaced never lends its key to the next one.
-    credential: Arc<Credential>,
+    // INVARIANT: compared by identity. A credential that was replaced never lends its key to the next one: while this
+    // points to its place, nothing else is put there. It does not keep the secret itself.
+    credential: Weak<Credential>,
     date: Box<str>,
     region: Box<str>,
     key: Zeroizing<Vec<u8>>,
@@ -89,7 +90,7 @@ impl Keys {
     ) -> Result<Arc<Derived>, SigningError> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(derived) = last.as_ref().filter(|derived| {
-            Arc::ptr_eq(&derived.credential, credential)
+            std::ptr::eq(derived.credential.as_ptr(), Arc::as_ptr(credential))
                 && *derived.date == *date
                 && *derived.region == *region
         }) {
@@ -97,7 +98,7 @@ impl Keys {
         }
         let secret = &credential.access_key().ok_or(SigningError::Credential)?.secret;
         let derived = Arc::new(Derived {
-            credential: Arc::clone(credential),
+            credential: Arc::downgrade(credential),
             date: date.into(),
             region: region.into(),
             key: scheme.derive(secret, date, region),

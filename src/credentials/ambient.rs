@@ -1,0 +1,196 @@
+//! The machine's own AWS credentials: what signs AssumeRole where no key is in the configuration.
+//!
+//! Environment, profile, web identity of a pod, container, instance: found by `aws-config`, in the order that Amazon's SDKs
+//! share. It asks the network through our own client, which follows nothing and is bounded, so that no second TLS
+//! stack comes with it. Profiles that need a browser (SSO) are an error here; those with a `credential_process` work.
+//!
+//! Spec: <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+
+use super::cache::Key;
+use super::keeper::{Keeper, Tally};
+use super::scope::CloudSession;
+use super::{AccessKey, Credential, Fetching, Material, Resources, Source, SourceError, check, refusal};
+use crate::clock::Clock;
+use crate::error::with_causes;
+use crate::fetch::{FetchError, Fetched, Fetcher};
+use crate::secret::Secret;
+use aws_config::Region;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The machine's credentials, kept fresh like all others and shared by all targets that need them.
+pub(super) struct Ambient(Keeper);
+
+/// Keys of which nobody says how long they last are looked up again after this.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+
+impl Ambient {
+    /// Prepares to look for them. `region` is for profiles that assume a role.
+    ///
+    /// # Errors
+    /// [`SourceError::Fetch`] if nothing can be asked by HTTPS.
+    pub(super) fn new(region: &str, resources: &Resources) -> Result<Self, SourceError> {
+        let chain = Chain {
+            region: region.to_owned(),
+            http: Http(Fetcher::new(None)?.allow_plain()),
+            clock: resources.clock.clone(),
+        };
+        // No target has an empty name, so that none of their keys begins like this one.
+        let key = Key::default().and(b"").and(b"ambient").and(region.as_bytes());
+        let clock = resources.clock.clone();
+        let nobodys = CloudSession {
+            principal: None,
+            places: Vec::new(),
+        };
+        let keeper = resources.cache.keeper(key, || {
+            Keeper::temporary(
+                "ambient",
+                Arc::new(chain),
+                nobodys,
+                clock,
+                Arc::<Tally>::default(),
+            )
+        });
+        Ok(Self(keeper))
+    }
+
+    /// The key of now.
+    ///
+    /// # Errors
+    /// [`SourceError::Ambient`] if the machine has none.
+    pub(super) async fn key(&self) -> Result<AccessKey, SourceError> {
+        let found = self.0.get().await.ok();
+        let key = found.and_then(|credential| credential.access_key().cloned());
+        key.ok_or_else(|| SourceError::Ambient(self.0.cause().unwrap_or_default()))
+    }
+}
+
+struct Chain {
+    region: String,
+    http: Http,
+    clock: Clock,
+}
+
+impl Chain {
+    async fn find(&self) -> Result<Credential, SourceError> {
+        // Made anew each time: files and variables are read when they are needed.
+        let config = ProviderConfig::without_region()
+            .with_region(Some(Region::new(self.region.clone())))
+            .with_http_client(self.http.clone());
+        let chain = DefaultCredentialsChain::builder()
+            .region(Region::new(self.region.clone()))
+            .configure(config)
+            .build()
+            .await;
+        let found = chain.provide_credentials().await;
+        let found = found
+            .map_err(|error| SourceError::Ambient(refusal::printable(&with_causes(&error), None, 512)))?;
+        let ends = found.expiry().and_then(|end| Timestamp::try_from(end).ok());
+        let key = check(AccessKey {
+            id: found.access_key_id().into(),
+            secret: Secret::new(found.secret_access_key()),
+            session_token: found.session_token().map(Secret::new),
+        })?;
+        Ok(Credential {
+            material: Material::AccessKey(key),
+            expires_at: ends.or_else(|| self.clock.now().checked_add(LOOK_AGAIN).ok()),
+        })
+    }
+}
+
+impl Source for Chain {
+    fn fetch<'a>(&'a self, _: &'a CloudSession) -> Fetching<'a> {
+        Box::pin(self.find())
+    }
+}
+
+/// Our HTTP client in the words of Amazon's libraries.
+#[derive(Clone)]
+struct Http(Fetcher);
+
+impl HttpClient for Http {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        let asked = [settings.connect_timeout(), settings.read_timeout()];
+        let timeout: Duration = asked.into_iter().flatten().sum();
+        SharedHttpConnector::new(match timeout {
+            Duration::ZERO => self.clone(),
+            timeout => Self(self.0.clone().with_timeout(timeout)),
+        })
+    }
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let fetcher = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let (method, headers, body) = parts(&request)
+                .ok_or_else(|| ConnectorError::user("the request cannot be sent as it is".into()))?;
+            let answer = fetcher.send(method, request.uri(), body, &headers).await;
+            response(answer.map_err(connector_error)?)
+                .ok_or_else(|| ConnectorError::other("the answer cannot be passed on".into(), None))
+        })
+    }
+}
+
+fn parts(request: &HttpRequest) -> Option<(Method, Vec<(HeaderName, HeaderValue)>, Bytes)> {
+    let method = request.method().parse().ok()?;
+    let mut headers = Vec::new();
+    for (name, value) in request.headers() {
+        // Ours to say.
+        if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("host") {
+            continue;
+        }
+        let mut value = HeaderValue::from_str(value).ok()?;
+        value.set_sensitive(true);
+        headers.push((HeaderName::from_bytes(name.as_bytes()).ok()?, value));
+    }
+    Some((method, headers, Bytes::copy_from_slice(request.body().bytes()?)))
+}
+
+fn response(answer: Fetched) -> Option<HttpResponse> {
+    let mut response = HttpResponse::new(
+        answer.status.as_u16().try_into().ok()?,
+        SdkBody::from(answer.body),
+    );
+    for (name, value) in &answer.headers {
+        let value = value.to_str().ok()?.to_owned();
+        response
+            .headers_mut()
+            .try_append(name.as_str().to_owned(), value)
+            .ok()?;
+    }
+    Some(response)
+}
+
+fn connector_error(error: FetchError) -> ConnectorError {
+    match error {
+        FetchError::Timeout { .. } => ConnectorError::timeout(error.into()),
+        FetchError::Connect { .. } | FetchError::Tls { .. } | FetchError::Http { .. } => {
+            ConnectorError::io(error.into())
+        }
+        FetchError::Ca { .. }
+        | FetchError::NoRoots
+        | FetchError::Url(_)
+        | FetchError::Private { .. }
+        | FetchError::TooLarge { .. } => ConnectorError::user(error.into()),
+    }
+}
+
+impl std::fmt::Debug for Http {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Http")
+    }
+}
