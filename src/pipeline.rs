@@ -16,7 +16,7 @@ use crate::dialect::s3::{
     self, Draft,
     error::S3Error,
     form::is_form,
-    forward::{self, IncomingPayload},
+    forward::IncomingPayload,
     payload::CallerBody,
     response::{self, Addressee},
 };
@@ -28,6 +28,7 @@ use crate::login::{Route, isolate};
 use crate::operation::Operation;
 use crate::signing::{OutgoingPayload, Stamp};
 use crate::telemetry::Metrics;
+use again::SecondTime;
 use arc_swap::ArcSwap;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
+mod again;
 mod answers;
 mod doors;
 mod forms;
@@ -296,15 +298,21 @@ impl Pipeline {
             profile: bridge.profile,
             to,
         };
+        let (outgoing, second_time) = SecondTime::keep(permit, outgoing);
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
         let Err(Error::Target(refusal)) = &answer else {
             return answer;
         };
+        if let (Some("RequestTimeTooSkewed" | "RequestExpired"), Some(drift)) =
+            (refusal.code.as_deref(), side.drift.last())
+        {
+            tracing::warn!(store = %side.target.name, %drift, "the target refuses by the clock: its own is this far from ours");
+        }
         if !refusal.blames_credential || !side.credentials.invalidate(scope, &credential) {
             return answer;
         }
-        // CRD-03: once, and only what has no body: nothing of the caller's was consumed by the first attempt.
-        let Some(outgoing) = forward::bodyless(permit.operation()) else {
+        // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
+        let Some(outgoing) = second_time.payload(permit, bridge.profile) else {
             return answer;
         };
         tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");

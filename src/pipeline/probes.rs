@@ -71,7 +71,11 @@ impl Pipeline {
         let side = permit
             .bucket()
             .and_then(|bucket| generation.targets.get(&bucket.target.name));
-        let (Some(side), Some(outgoing)) = (side, forward::bodyless(permit.operation())) else {
+        let (Some(side), Some(bucket)) = (side, permit.bucket()) else {
+            return false;
+        };
+        let profile = side.known.now().profile;
+        let Some(outgoing) = forward::anew(permit.operation(), bucket, profile) else {
             return false;
         };
         let handles = caller.handles(generation, self.clock.now());
@@ -80,7 +84,7 @@ impl Pipeline {
             let credential = side.credentials.get(scope).await?;
             let way = Way {
                 side,
-                profile: side.known.now().profile,
+                profile,
                 // No listing says where it is.
                 to: Addressee {
                     url: "",

@@ -204,25 +204,22 @@ fn without_checksums(parts: &[CompletedPart]) -> Vec<CompletedPart> {
     bare.collect()
 }
 
-/// The payload of a call that has none, as often as it is wanted; `None` for all others.
-pub(crate) fn bodyless(operation: &Operation) -> Option<OutgoingPayload> {
+/// The payload of a call that has no object bytes, as often as it is wanted; `None` for all others.
+pub(crate) fn anew(operation: &Operation, bucket: &Bucket, profile: Profile) -> Option<OutgoingPayload> {
     match operation.api().row().body {
         BodyRule::Empty => Some(nothing(operation)),
-        BodyRule::Object | BodyRule::Form | BodyRule::Document { .. } => None,
+        BodyRule::Document { .. } => document(operation, bucket, profile).ok(),
+        BodyRule::Object | BodyRule::Form => None,
     }
 }
 
-/// The payload of a call that has no object bytes; `None` for the others. For tests of what is sent.
+/// As [`anew`], in the profile of the bucket. For tests of what is sent.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn without_caller(
     operation: &Operation,
     bucket: &crate::config::Bucket,
 ) -> Option<OutgoingPayload> {
-    match operation.api().row().body {
-        BodyRule::Empty => Some(nothing(operation)),
-        BodyRule::Document { .. } => document(operation, bucket, bucket.target.profile).ok(),
-        BodyRule::Object | BodyRule::Form => None,
-    }
+    anew(operation, bucket, bucket.target.profile)
 }
 
 fn nothing(operation: &Operation) -> OutgoingPayload {
