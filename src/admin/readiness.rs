@@ -10,6 +10,8 @@ use std::{
 pub enum State {
     /// All is well.
     Ok,
+    /// All is well with it, and there is something to know that is nobody's alarm.
+    Noted(String),
     /// It works, but somebody should look. Requests are still wanted.
     Degraded(String),
     /// It does not work. Requests should go elsewhere.
@@ -99,6 +101,7 @@ impl Readiness {
 fn describe(state: &State) -> serde_json::Value {
     match state {
         State::Ok => serde_json::json!({ "status": "ok" }),
+        State::Noted(reason) => serde_json::json!({ "status": "ok", "reason": reason }),
         State::Degraded(reason) => serde_json::json!({ "status": "degraded", "reason": reason }),
         State::Failed(reason) => serde_json::json!({ "status": "failed", "reason": reason }),
     }
@@ -145,6 +148,16 @@ mod tests {
         assert_eq!(report["components"]["audit"]["status"], "failed");
         readiness.remove("audit");
         check(&readiness, true, "degraded");
+    }
+
+    #[test]
+    fn what_is_merely_noted_is_no_degradation() {
+        let readiness = Readiness::expecting(&[]);
+        readiness.set("targets", State::Noted("1 of 14 sessions".into()));
+        check(&readiness, true, "ready");
+        let report: serde_json::Value = serde_json::from_str(&readiness.report().1).unwrap();
+        assert_eq!(report["components"]["targets"]["status"], "ok");
+        assert_eq!(report["components"]["targets"]["reason"], "1 of 14 sessions");
     }
 
     #[test]

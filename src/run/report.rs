@@ -7,7 +7,7 @@ use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
 use crate::authn::oidc::{IssuerState, LEEWAY};
 use crate::clock::Drift;
-use crate::credentials::CredentialState;
+use crate::credentials::{CredentialState, Sessions};
 use crate::generation::{Generation, Problem};
 use crate::telemetry::{Metrics, Outcome, Party};
 use arc_swap::ArcSwap;
@@ -26,6 +26,8 @@ pub(super) struct Reporter {
     counted: Counters,
     /// Targets whose credential's end is among the metrics.
     expiring: BTreeSet<Box<str>>,
+    /// Targets whose credentials are counted among the metrics.
+    holding: BTreeSet<Box<str>>,
     /// Issuers whose clock is among the metrics.
     timed: BTreeSet<Box<str>>,
     clocks: Clocks,
@@ -48,6 +50,7 @@ impl Reporter {
             readiness,
             counted: Counters::default(),
             expiring: BTreeSet::new(),
+            holding: BTreeSet::new(),
             timed: BTreeSet::new(),
             clocks,
             refused: BTreeMap::new(),
@@ -69,7 +72,11 @@ impl Reporter {
         let generation = self.current.load_full();
         self.report_audit();
         generation.credentials.tend();
-        self.count_credentials(&generation);
+        let sessions = generation.targets.iter();
+        let sessions: Vec<_> = sessions
+            .map(|(name, side)| (&**name, side.credentials.sessions()))
+            .collect();
+        self.count_credentials(&generation, &sessions);
         self.clocks.report(&generation, &self.metrics);
         let issuers = generation.verifier.readiness();
         // What is in use is whole, or it would not be in use.
@@ -79,14 +86,12 @@ impl Reporter {
         let drifts = self.compare_clocks(&generation);
         let found = issuers.iter().filter_map(of_issuer);
         self.set("issuers", found.chain(drifts).collect());
-        let targets = generation.targets.iter();
-        let states = targets.map(|(name, side)| (name, side.credentials.state()));
-        self.set(
-            "targets",
-            states
-                .filter_map(|(name, state)| of_credential((name, state)))
-                .collect(),
-        );
+        let troubled = sessions
+            .iter()
+            .filter_map(|(name, sessions)| of_sessions(name, sessions));
+        let (general, theirs): (Vec<_>, Vec<_>) = troubled.partition(|(is_general, _)| *is_general);
+        let reasons = |found: Vec<(bool, String)>| found.into_iter().map(|(_, reason)| reason).collect();
+        self.set_with_notes("targets", reasons(general), reasons(theirs));
         issuers
             .iter()
             .any(|(_, state)| matches!(state, IssuerState::NeverFetched | IssuerState::Unavailable { .. }))
@@ -94,12 +99,20 @@ impl Reporter {
 
     /// Degraded by a refused reload or by what is found now: what was loaded before still serves.
     fn set(&self, component: &'static str, found: Vec<String>) {
+        self.set_with_notes(component, found, Vec::new());
+    }
+
+    /// The same, with what is worth a word and no alarm.
+    fn set_with_notes(&self, component: &'static str, found: Vec<String>, notes: Vec<String>) {
         let mut reasons: Vec<_> = self.refused.get(component).cloned().into_iter().collect();
         reasons.extend(found);
-        let state = if reasons.is_empty() {
-            State::Ok
-        } else {
-            State::Degraded(reasons.join("; "))
+        let is_degraded = !reasons.is_empty();
+        reasons.extend(notes);
+        let text = reasons.join("; ");
+        let state = match (is_degraded, reasons.is_empty()) {
+            (true, _) => State::Degraded(text),
+            (false, false) => State::Noted(text),
+            (false, true) => State::Ok,
         };
         self.readiness.set(component, state);
     }
@@ -135,8 +148,7 @@ impl Reporter {
         drifts.iter().filter_map(of_clock).collect()
     }
 
-    fn count_credentials(&mut self, generation: &Generation) {
-        let mut expiring = BTreeSet::new();
+    fn count_credentials(&mut self, generation: &Generation, sessions: &[(&str, Sessions)]) {
         for (name, side) in &generation.targets {
             let attempts = side.credentials.take_attempts();
             for (result, count) in [
@@ -145,22 +157,24 @@ impl Reporter {
             ] {
                 self.metrics.credential_refreshes(name, result, count);
             }
-            match side.credentials.state() {
-                CredentialState::Ready {
-                    expires_at: Some(at), ..
-                }
-                | CredentialState::Stale {
-                    expires_at: Some(at), ..
-                } => {
-                    self.metrics.credential_expires(name, at);
-                    expiring.insert(name.clone());
-                }
-                CredentialState::Ready { expires_at: None }
-                | CredentialState::Stale { expires_at: None, .. }
-                | CredentialState::Unused
-                | CredentialState::Unavailable { .. } => {}
+        }
+        let mut expiring = BTreeSet::new();
+        for (name, all) in sessions {
+            for (state, count) in counted(all) {
+                self.metrics.credential_sessions(name, state, count);
+            }
+            if let Some(at) = all.ends {
+                self.metrics.credential_expires(name, at);
+                expiring.insert(Box::from(*name));
             }
         }
+        let holding: BTreeSet<Box<str>> = generation.targets.keys().cloned().collect();
+        for gone in self.holding.difference(&holding) {
+            for state in STATES {
+                self.metrics.forget_sessions(gone, state);
+            }
+        }
+        self.holding = holding;
         for gone in self.expiring.difference(&expiring) {
             self.metrics.forget_expiry(gone);
         }
@@ -186,7 +200,41 @@ fn of_clock((name, drift): &(Box<str>, Drift)) -> Option<String> {
     })
 }
 
-fn of_credential((name, state): (&str, CredentialState)) -> Option<String> {
+/// How credentials are, as metrics say it.
+const STATES: [&str; 3] = ["ready", "stale", "unavailable"];
+
+fn counted(sessions: &Sessions) -> impl Iterator<Item = (&'static str, usize)> {
+    let counts = [sessions.ready, sessions.stale, sessions.unavailable];
+    STATES.into_iter().zip(counts)
+}
+
+/// What the operator should know of the credentials of a target, and whether it is more than some callers' trouble.
+fn of_sessions(name: &str, sessions: &Sessions) -> Option<(bool, String)> {
+    let count = sessions.count();
+    let cause = match &sessions.worst {
+        CredentialState::Stale { cause, .. } | CredentialState::Unavailable { cause } => cause,
+        CredentialState::Unused | CredentialState::Ready { .. } => return None,
+    };
+    if count == 1 {
+        return of_credential(name, &sessions.worst).map(|reason| (true, reason));
+    }
+    let mut said = Vec::new();
+    if sessions.unavailable > 0 {
+        said.push(format!(
+            "{} of {count} sessions at target `{name}` have no credential, their callers get 503",
+            sessions.unavailable
+        ));
+    }
+    if sessions.stale > 0 {
+        said.push(format!(
+            "{} of {count} sessions at target `{name}` cannot be renewed",
+            sessions.stale
+        ));
+    }
+    Some((sessions.is_general(), format!("{}: {cause}", said.join(", "))))
+}
+
+fn of_credential(name: &str, state: &CredentialState) -> Option<String> {
     match state {
         CredentialState::Unused | CredentialState::Ready { .. } => None,
         CredentialState::Stale {

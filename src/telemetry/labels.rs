@@ -120,6 +120,12 @@ pub(super) struct TargetOutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SessionsLabels {
+    pub(super) target: Box<str>,
+    pub(super) state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct StsLabels {
     pub(super) action: &'static str,
     pub(super) code: &'static str,

@@ -6,7 +6,7 @@
 
 use super::labels::{
     Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome, OutcomeLabel, Party,
-    RequestLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
+    RequestLabels, SessionsLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
 use crate::clock::Drift;
 use http::StatusCode;
@@ -44,6 +44,7 @@ struct Inner {
     audit_pending: Gauge,
     credential_refreshes: Family<TargetOutcomeLabels, Counter>,
     credential_expires: Family<TargetLabel, Gauge>,
+    credential_sessions: Family<SessionsLabels, Gauge>,
     service_key_expiry: Family<IdLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
@@ -122,7 +123,12 @@ impl Metrics {
             credential_expires: register(
                 into,
                 "credential_expires_seconds",
-                "When the credential in use expires, in seconds since 1970",
+                "When the credential in use expires, in seconds since 1970; of several, the first one",
+            ),
+            credential_sessions: register(
+                into,
+                "credential_sessions",
+                "Credentials of a target that are in use, by how they are",
             ),
             service_key_expiry: register(
                 into,
@@ -240,6 +246,24 @@ impl Metrics {
         });
     }
 
+    /// So many credentials of this configured target are in use and in this state: `ready`, `stale` or `unavailable`.
+    pub fn credential_sessions(&self, target: &str, state: &'static str, count: usize) {
+        let labels = SessionsLabels {
+            target: target.into(),
+            state,
+        };
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.credential_sessions.get_or_create(&labels).set(count);
+    }
+
+    /// This target is no longer configured.
+    pub fn forget_sessions(&self, target: &str, state: &'static str) {
+        self.0.credential_sessions.remove(&SessionsLabels {
+            target: target.into(),
+            state,
+        });
+    }
+
     /// These service keys work and expire then. Their ids stand in a file of the operator's.
     pub fn service_keys<'a>(&self, keys: impl Iterator<Item = (&'a str, Timestamp)>) {
         self.0.service_key_expiry.clear();
@@ -351,6 +375,7 @@ mod tests {
         metrics.audit_pending(4);
         metrics.credential_refreshes("store", Outcome::Ok, 1);
         metrics.credential_expires("store", Timestamp::from_second(1_800_000_000).unwrap());
+        metrics.credential_sessions("store", "unavailable", 2);
         metrics.sts_request("AssumeRoleWithWebIdentity", "ok");
         metrics.cedar_error();
         let allowed =
@@ -391,6 +416,10 @@ mod tests {
         check(
             &metrics,
             r#"tidegate_credential_expires_seconds{target="store"} 1800000000"#,
+        );
+        check(
+            &metrics,
+            r#"tidegate_credential_sessions{target="store",state="unavailable"} 2"#,
         );
         check(
             &metrics,
