@@ -11,6 +11,8 @@
 )]
 
 mod audit;
+mod aws;
+mod aws_refusals;
 mod bad_input;
 mod bearer;
 mod bridge;

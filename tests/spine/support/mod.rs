@@ -1,5 +1,6 @@
 //! The built binary with a real store and a real identity provider behind it, all on loopback.
 
+pub mod amazon;
 pub mod browser;
 pub mod calls;
 pub mod chunked;

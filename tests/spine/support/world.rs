@@ -49,6 +49,8 @@ pub struct Settings {
     pub without_provider: bool,
     /// Tidegate as an issuer towards clouds, with this URL and keys of its own.
     pub own_issuer: Option<&'static str>,
+    /// More variables for the process.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A running Tidegate, its store and its identity provider.
@@ -157,7 +159,7 @@ impl World {
         if settings.own_issuer.is_some() {
             SigningKeys::create(&root.join(ISSUER_KEYS), now()).unwrap();
         }
-        let (child, data, admin) = spawn(root, "tidegate").await;
+        let (child, data, admin) = spawn(root, "tidegate", &settings.environment).await;
         Self {
             dir,
             store,
@@ -180,7 +182,11 @@ impl World {
         let identity = SampleIdentity::ALL
             .into_iter()
             .find(|i| i.subject == subject)
-            .expect("a sample identity");
+            .unwrap_or_else(|| SampleIdentity {
+                subject: subject.to_owned().leak(),
+                groups: &[],
+                about: "somebody",
+            });
         self.provider
             .token(
                 &self.issuer,
@@ -267,7 +273,7 @@ impl World {
         std::fs::write(self.path("replica.toml"), config).unwrap();
         let ring = self.path("secrets/replica-keys.toml");
         std::fs::copy(self.path("secrets/session-keys.toml"), &ring).unwrap();
-        let (child, data, _) = spawn(self.dir.path(), "replica").await;
+        let (child, data, _) = spawn(self.dir.path(), "replica", &[]).await;
         Replica {
             ring,
             client: Client::new(data, self.authority.certificate_pem()),
@@ -349,13 +355,18 @@ pub fn binary() -> &'static str {
 }
 
 /// Starts a process with the configuration of this name, and a log of the same.
-async fn spawn(root: &Path, name: &str) -> (Child, SocketAddr, SocketAddr) {
+async fn spawn(
+    root: &Path,
+    name: &str,
+    environment: &[(&'static str, String)],
+) -> (Child, SocketAddr, SocketAddr) {
     let log = std::fs::File::create(root.join(format!("{name}.log"))).unwrap();
     let mut child = Command::new(binary())
         .args(["serve", "--config"])
         .arg(root.join(format!("{name}.toml")))
         .env("STORE_ACCESS_KEY_ID", "STOREKEY")
         .env("STORE_SECRET_ACCESS_KEY", STORE_SECRET)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
