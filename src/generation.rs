@@ -218,6 +218,7 @@ impl Generation {
                 &policies,
                 &key_ring,
                 &verifier,
+                &issuer,
                 [service_keys.digest(), revocations.digest()],
             ),
             number: previous.map_or(1, |previous| previous.number + 1),
@@ -376,6 +377,15 @@ impl Renewed {
         }
     }
 
+    fn key_ids(&self) -> Vec<Box<str>> {
+        let ids = |keys: &SigningKeys| keys.ids().map(Box::from).collect();
+        match self {
+            Self::None => Vec::new(),
+            Self::New(issuer) => ids(&issuer.keys()),
+            Self::Same(_, keys) => ids(keys),
+        }
+    }
+
     fn apply(self) -> Option<Arc<Issuer>> {
         match self {
             Self::None => None,
@@ -440,21 +450,24 @@ fn digest_of(target: &Target) -> [u8; 32] {
 }
 
 /// `sha256:` and 16 hex digits over the configuration file, the policies, the ids of the session keys, the key sets of
-/// issuers that are files, the service keys and the revocations.
+/// issuers that are files, the service keys, the revocations and the ids of Tidegate's own signing keys.
 fn identify(
     config: &Config,
     policies: &Policies,
     key_ring: &KeyRing,
     verifier: &Verifier,
+    issuer: &Renewed,
     files: [&[u8; 32]; 2],
 ) -> Box<str> {
     let mut all = digest::Context::new(&digest::SHA256);
     let policies = policies.generation_id().as_bytes();
+    let signing = issuer.key_ids();
     for part in [&config.digest[..], policies]
         .into_iter()
         .chain(files.map(|digest| &digest[..]))
         .chain(key_ring.ids().map(str::as_bytes))
         .chain(verifier.key_files().iter().map(|digest| &digest[..]))
+        .chain(signing.iter().map(|id| id.as_bytes()))
     {
         // Length first, so that no two lists of parts give the same bytes.
         all.update(&(part.len() as u64).to_be_bytes());

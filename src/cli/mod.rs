@@ -12,6 +12,7 @@ pub mod dev;
 pub mod env;
 pub mod exec;
 mod finding;
+pub mod issuer;
 pub mod keys;
 pub mod login;
 pub mod logout;
@@ -57,6 +58,8 @@ pub enum Command {
     Check(check::Args),
     /// Make and rotate the keys that seal sessions
     Keys(keys::Args),
+    /// Make, rotate and show the keys by which clouds know Tidegate
+    Issuer(issuer::Args),
     /// Make, list, rotate and revoke the keys of tools that cannot refresh a session
     ServiceKeys(service_keys::Args),
     /// End sessions before their time

@@ -10,7 +10,7 @@ use crate::authz::{self, Policies};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::generation;
-use crate::issuer::Issuer;
+use crate::issuer::{Concern, Issuer};
 use crate::listener;
 use std::error::Error;
 use std::path::Path;
@@ -34,14 +34,22 @@ pub(super) fn key_ring(config: &Config) -> Vec<Finding> {
         .collect()
 }
 
-/// Tidegate's own issuer can sign now.
+/// Tidegate's own issuer can sign now, and what is hardly meant about its keys.
 pub(super) fn issuer(config: &Config) -> Vec<Finding> {
-    let settings = config.issuer.as_ref();
-    let found = settings.and_then(|settings| Issuer::load(settings, &Clock::system()).err());
-    found
-        .map(|error| Finding::error("issuer.keys", describe(&error)))
-        .into_iter()
-        .collect()
+    let Some(settings) = &config.issuer else {
+        return Vec::new();
+    };
+    let clock = Clock::system();
+    match Issuer::load(settings, &clock) {
+        Err(error) => vec![Finding::error("issuer.keys", describe(&error))],
+        Ok(issuer) => {
+            let concerns = issuer.keys().concerns(clock.now(), settings.serves);
+            let place = settings.keys.display();
+            let warning =
+                |concern: &Concern| Finding::warning(&place, concern.to_string()).expected(concern.remedy());
+            concerns.iter().map(warning).collect()
+        }
+    }
 }
 
 /// Every policy can be loaded.

@@ -49,6 +49,21 @@ pub enum IssuerError {
     /// All keys are of the future.
     #[error("no key in `{0}` may sign yet: check the clock of this machine, or wait")]
     NothingSigns(PathBuf),
+    /// A key that is to go is not there.
+    #[error("there is no key `{id}` in `{path}`; there are {}", known.join(", "))]
+    NoSuchKey {
+        /// Which file.
+        path: PathBuf,
+        /// What was said.
+        id: Box<str>,
+        /// What there is.
+        known: Vec<Box<str>>,
+    },
+    /// Without the keys that are to go, nothing can be signed.
+    #[error(
+        "no key of `{0}` would be left that signs now: `tidegate issuer rotate --now --drop ID` puts a new one in its place"
+    )]
+    NothingWouldSign(PathBuf),
     /// No random bytes, or no signature.
     #[error("the cryptographic library failed")]
     Crypto,

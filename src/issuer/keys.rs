@@ -56,12 +56,25 @@ pub enum Standing {
     Gone,
 }
 
+/// A key, as far as anybody may know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed<'a> {
+    /// `kid`.
+    pub id: &'a str,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From when on it signs, until the next one does.
+    pub signs_from: Timestamp,
+    /// What it does.
+    pub standing: Standing,
+}
+
 /// What became of the keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotated {
     /// The new key, and when it begins to sign.
     pub added: (Box<str>, Timestamp),
-    /// Keys that were not published any more and are gone from the file.
+    /// Keys that are gone from the file: those that were not published any more, and those that were to go.
     pub dropped: Vec<Box<str>>,
 }
 
@@ -110,31 +123,80 @@ impl SigningKeys {
     /// # Errors
     /// [`IssuerError`] if the present keys cannot be read or the new ones not be written; the file is then as it was.
     pub fn rotate(path: &Path, now: Timestamp, signs_after: Duration) -> Result<Rotated, IssuerError> {
-        // Before anything is made beside it: a file that is not there is no file to rotate.
-        Self::read(path)?;
-        // Of two rotations at once, one would lose the other's key.
-        let replacement = Replacement::begin(path, PRIVATE)?;
-        let mut keys = Self::read(replacement.target())?;
-        let standing = keys.standing(now);
-        let gone: Vec<Box<str>> = standing
-            .iter()
-            .filter(|(_, _, standing)| *standing == Standing::Gone)
-            .map(|(id, _, _)| (*id).into())
-            .collect();
-        keys.keys.retain(|key| !gone.contains(&key.id));
+        Self::rotate_out(path, now, signs_after, &[])
+    }
+
+    /// As [`SigningKeys::rotate`], and takes the keys `drops` out at once: nobody can verify any more what they signed.
+    ///
+    /// # Errors
+    /// As for [`SigningKeys::rotate`]; [`IssuerError::NoSuchKey`], and [`IssuerError::NothingWouldSign`] if no key were
+    /// left that signs now.
+    pub fn rotate_out(
+        path: &Path,
+        now: Timestamp,
+        signs_after: Duration,
+        drops: &[Box<str>],
+    ) -> Result<Rotated, IssuerError> {
         let signs_from = SignedDuration::try_from(signs_after)
             .ok()
             .and_then(|after| now.checked_add(after).ok())
             .ok_or(IssuerError::Crypto)?;
         let key = SigningKey::generate(now, signs_from)?;
         let added = (key.id.clone(), key.signs_from);
-        keys.keys.push(key);
-        keys.keys.sort_by_key(|key| (key.signs_from, key.created));
-        replacement.finish(keys.render().as_bytes())?;
-        Ok(Rotated { added, dropped: gone })
+        let dropped = Self::change(path, now, Some(key), drops)?;
+        Ok(Rotated { added, dropped })
     }
 
-    fn read(path: &Path) -> Result<Self, IssuerError> {
+    /// Takes the keys `drops` out at once, and those that are not published any more. Gives all that are gone.
+    ///
+    /// # Errors
+    /// As for [`SigningKeys::rotate_out`].
+    pub fn drop_keys(path: &Path, now: Timestamp, drops: &[Box<str>]) -> Result<Vec<Box<str>>, IssuerError> {
+        Self::change(path, now, None, drops)
+    }
+
+    fn change(
+        path: &Path,
+        now: Timestamp,
+        adds: Option<SigningKey>,
+        drops: &[Box<str>],
+    ) -> Result<Vec<Box<str>>, IssuerError> {
+        // Before anything is made beside it: a file that is not there is no file to change.
+        Self::read(path)?;
+        // Of two changes at once, one would lose the other's key.
+        let replacement = Replacement::begin(path, PRIVATE)?;
+        let mut keys = Self::read(replacement.target())?;
+        if let Some(unknown) = drops
+            .iter()
+            .find(|id| !keys.keys.iter().any(|key| key.id == **id))
+        {
+            return Err(IssuerError::NoSuchKey {
+                path: path.to_owned(),
+                id: unknown.clone(),
+                known: keys.keys.iter().map(|key| key.id.clone()).collect(),
+            });
+        }
+        let listed = keys.listed(now);
+        let gone: Vec<Box<str>> = listed
+            .iter()
+            .filter(|key| key.standing == Standing::Gone || drops.iter().any(|id| **id == *key.id))
+            .map(|key| key.id.into())
+            .collect();
+        keys.keys.retain(|key| !gone.contains(&key.id));
+        keys.keys.extend(adds);
+        keys.keys.sort_by_key(|key| (key.signs_from, key.created));
+        if keys.signing(now).is_none() {
+            return Err(IssuerError::NothingWouldSign(path.to_owned()));
+        }
+        replacement.finish(keys.render().as_bytes())?;
+        Ok(gone)
+    }
+
+    /// Reads the keys, whether one of them may sign yet or not.
+    ///
+    /// # Errors
+    /// As for [`SigningKeys::load`].
+    pub fn read(path: &Path) -> Result<Self, IssuerError> {
         let failed = |source| IssuerError::Read {
             path: path.to_owned(),
             source,
@@ -194,8 +256,18 @@ impl SigningKeys {
         self.keys.iter().rev().find(|key| key.signs_from <= now)
     }
 
-    /// Every key with its id, when it was made, and what it does at `now`; the oldest first.
-    pub fn standing(&self, now: Timestamp) -> Vec<(&str, Timestamp, Standing)> {
+    /// The ids of all keys, in the order in which they begin to sign.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| &*key.id)
+    }
+
+    /// Whether a key may sign at `now`. Once one may, this ends only if the clock is set back.
+    pub fn can_sign(&self, now: Timestamp) -> bool {
+        self.signing(now).is_some()
+    }
+
+    /// Every key and what it does at `now`; in the order in which they begin to sign.
+    pub fn listed(&self, now: Timestamp) -> Vec<Listed<'_>> {
         let next = self.keys.iter().skip(1).map(|next| Some(next.signs_from));
         let each = self.keys.iter().zip(next.chain([None]));
         each.map(|(key, superseded)| {
@@ -207,7 +279,12 @@ impl SigningKeys {
                 Some(from) if from <= now => Standing::Superseded(kept_until(from)),
                 Some(_) | None => Standing::Signing,
             };
-            (&*key.id, key.created, standing)
+            Listed {
+                id: &key.id,
+                created: key.created,
+                signs_from: key.signs_from,
+                standing,
+            }
         })
         .collect()
     }
@@ -216,10 +293,9 @@ impl SigningKeys {
     ///
     /// Spec: RFC 7517. Google takes no other members than these.
     pub fn jwks(&self, now: Timestamp) -> String {
-        let standing = self.standing(now);
-        let published = self.keys.iter().zip(standing);
+        let published = self.keys.iter().zip(self.listed(now));
         let keys: Vec<_> = published
-            .filter(|(_, (_, _, standing))| *standing != Standing::Gone)
+            .filter(|(_, listed)| listed.standing != Standing::Gone)
             .map(|(key, _)| {
                 let public = key.pair.public_key();
                 json!({
@@ -245,6 +321,18 @@ impl SigningKeys {
             text.push_str(&entry);
         }
         text
+    }
+}
+
+impl Standing {
+    /// In one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Announced(_) => "announced",
+            Self::Signing => "signing",
+            Self::Superseded(_) => "superseded",
+            Self::Gone => "gone",
+        }
     }
 }
 

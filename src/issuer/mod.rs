@@ -7,14 +7,16 @@
 //!
 //! Spec: <https://openid.net/specs/openid-connect-discovery-1_0.html>, RFC 7517, RFC 7519
 
+mod concerns;
 mod documents;
 mod error;
 mod keys;
 #[cfg(test)]
 mod tests;
 
+pub use concerns::{Concern, PUBLISHED_BEFORE_USE};
 pub use error::{IssuerError, KeysFlaw};
-pub use keys::{Rotated, SigningKeys, Standing};
+pub use keys::{Listed, Rotated, SigningKeys, Standing};
 
 use crate::clock::Clock;
 use crate::config::OwnIssuer;

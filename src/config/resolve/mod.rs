@@ -69,7 +69,7 @@ fn root(root: Section<'_>) -> Option<Config> {
     };
     let login = login::login(&root, server.as_ref(), sessions.as_ref(), &issuers);
     let roles = role::roles(&root);
-    let issuer = own_issuer::own_issuer(&root, server.as_ref());
+    let issuer = own_issuer::own_issuer(&root, server.as_ref(), &issuers);
     let targets = target::targets(&root, root.has("issuer"));
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
     root.finish();

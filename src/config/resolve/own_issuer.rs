@@ -1,12 +1,17 @@
 //! Tidegate as an issuer towards clouds: `[issuer]`, not to be taken for `[[issuers]]`.
 
 use super::super::raw::Section;
-use super::super::{OwnIssuer, Server, units};
+use super::super::{Issuer, OwnIssuer, Server, units};
+use std::sync::Arc;
 
 const URL: &str = "an `https` URL without a query, such as \"https://s3.acme.example\"";
 
 /// `Some(None)` without the table; `None` if something is wrong with it, which is reported then.
-pub(super) fn own_issuer(root: &Section<'_>, server: Option<&Server>) -> Option<Option<OwnIssuer>> {
+pub(super) fn own_issuer(
+    root: &Section<'_>,
+    server: Option<&Server>,
+    trusted: &[Arc<Issuer>],
+) -> Option<Option<OwnIssuer>> {
     if !root.has("issuer") {
         return Some(None);
     }
@@ -14,6 +19,22 @@ pub(super) fn own_issuer(root: &Section<'_>, server: Option<&Server>) -> Option<
     let url = section.required("url", URL, issuer_url);
     let keys = section.required_path("keys");
     let mut serves = false;
+    // Its tokens are for clouds. Whoever had one would be somebody here.
+    let twin = url.as_deref().and_then(|url| {
+        let same = |theirs: &str| is_same_place(theirs, url);
+        trusted.iter().find(|issuer| issuer.accepted().any(same))
+    });
+    if let Some(twin) = twin {
+        section.site_of("url").problem(
+            format!(
+                "also accepted as `[[issuers]]` `{}`: what Tidegate tells clouds must not open its own doors",
+                twin.name
+            ),
+            "another URL, or no such table of `[[issuers]]`",
+        );
+        section.finish();
+        return None;
+    }
     if let (Some(url), Some(server)) = (&url, server) {
         let place = url.trim_start_matches("https://");
         let (host, path) = place.split_once('/').map_or((place, None), |(h, p)| (h, Some(p)));
@@ -40,6 +61,17 @@ pub(super) fn own_issuer(root: &Section<'_>, server: Option<&Server>) -> Option<
         keys: keys?,
         serves,
     }))
+}
+
+/// As generously as the most generous reader of URLs.
+fn is_same_place(one: &str, other: &str) -> bool {
+    let plain = |url: &str| {
+        let url = url.trim_end_matches('/').to_ascii_lowercase();
+        let place = url.strip_prefix("https://").unwrap_or(&url);
+        let (host, path) = place.split_once('/').unwrap_or((place, ""));
+        format!("{}/{path}", host.strip_suffix(":443").unwrap_or(host))
+    };
+    plain(one) == plain(other)
 }
 
 fn issuer_url(text: &str) -> Result<Box<str>, &'static str> {
