@@ -31,6 +31,15 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Anything that `principal` does, wherever, for tests of this room.
+    #[cfg(test)]
+    pub(super) fn for_test(principal: &'a Principal, bucket: Option<&'a Bucket>) -> Self {
+        Self {
+            principal: Some(principal),
+            buckets: [bucket, None],
+        }
+    }
+
     /// What a source that attributes and narrows in this way makes of it.
     pub(super) fn session(&self, attribution: Attribution, narrow: bool) -> CloudSession {
         let principal = self

@@ -272,3 +272,7 @@ impl fmt::Debug for TargetCredentials {
         out.finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[path = "target_tests.rs"]
+mod tests;
