@@ -158,3 +158,59 @@ fn what_clouds_would_not_take_is_no_issuer() {
         "it is published elsewhere"
     );
 }
+
+const NARROW: &str =
+    "kind = \"aws-web-identity\"\nrole_arn = \"arn:aws:iam::111122223333:role/tidegate\"\nnarrow = true";
+
+// CRD-05
+#[test]
+fn folders_whose_policy_would_be_too_long_or_a_pattern_are_found_at_load() {
+    let folder =
+        |name: &str, prefix: &str| format!("[buckets.{name}]\ntarget = \"store\"\nprefix = \"{prefix}\"\n");
+    let long = format!("{}/", "x".repeat(500));
+    assert!(resolved("s3", NARROW, &format!("{}{ISSUER}", folder("one", &long))).is_ok());
+    let two = format!("{}{}{ISSUER}", folder("one", &long), folder("two", &long));
+    refused(
+        "s3",
+        NARROW,
+        &two,
+        "buckets.two: a copy between it and `one` cannot be narrowed: the session policy would have",
+    );
+    let longer = format!("{}/", "*".repeat(511));
+    refused(
+        "s3",
+        NARROW,
+        &format!("{}{ISSUER}", folder("one", &longer)),
+        "of which 2048 are allowed",
+    );
+    let star = format!("{}{ISSUER}", folder("one", "a*/"));
+    assert!(
+        resolved("s3", NARROW, &star).is_ok(),
+        "Amazon has an escape for it"
+    );
+    let keys = "kind = \"sts-assume-role\"\nrole_arn = \"arn:minio:iam:::role/r\"\naccess_key_id = \"env:A\"\n\
+                secret_access_key = \"env:B\"\nsts_endpoint = \"https://minio.test\"\nnarrow = true";
+    refused(
+        "s3",
+        keys,
+        &star,
+        "`*` in a folder's name is a pattern in a session policy",
+    );
+    let wide = NARROW.replace("true", "false");
+    assert!(resolved("s3", &wide, &two).is_ok(), "nobody asked for it");
+}
+
+#[test]
+fn a_role_for_a_role_that_lasts_long_is_warned_about() {
+    let warnings = |duration: &str| {
+        let lines = format!("kind = \"aws-assume-role\"\n{ARN}\nduration = \"{duration}\"");
+        resolved("s3", &lines, "")
+            .unwrap()
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<String>()
+    };
+    assert!(!warnings("1h").contains("an hour at most"));
+    assert!(warnings("2h").contains("a role that it assumes lasts an hour at most"));
+}

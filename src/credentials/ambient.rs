@@ -9,7 +9,10 @@
 use super::cache::Key;
 use super::keeper::{Keeper, Tally};
 use super::scope::CloudSession;
-use super::{AccessKey, Credential, Fetching, Material, Resources, Source, SourceError, check, refusal};
+use super::{
+    AccessKey, Credential, CredentialCache, Fetching, Material, Resources, Source, SourceError, check,
+    refusal,
+};
 use crate::clock::Clock;
 use crate::error::with_causes;
 use crate::fetch::{FetchError, Fetched, Fetcher};
@@ -32,7 +35,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The machine's credentials, kept fresh like all others and shared by all targets that need them.
-pub(super) struct Ambient(Keeper);
+pub(super) struct Ambient {
+    chain: Arc<Chain>,
+    cache: CredentialCache,
+    key: Key,
+}
 
 /// Keys of which nobody says how long they last are looked up again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
@@ -43,28 +50,16 @@ impl Ambient {
     /// # Errors
     /// [`SourceError::Fetch`] if nothing can be asked by HTTPS.
     pub(super) fn new(region: &str, resources: &Resources) -> Result<Self, SourceError> {
-        let chain = Chain {
-            region: region.to_owned(),
-            http: Http(Fetcher::new(None)?.allow_plain()),
-            clock: resources.clock.clone(),
-        };
-        // No target has an empty name, so that none of their keys begins like this one.
-        let key = Key::default().and(b"").and(b"ambient").and(region.as_bytes());
-        let clock = resources.clock.clone();
-        let nobodys = CloudSession {
-            principal: None,
-            places: Vec::new(),
-        };
-        let keeper = resources.cache.keeper(key, || {
-            Keeper::temporary(
-                "ambient",
-                Arc::new(chain),
-                nobodys,
-                clock,
-                Arc::<Tally>::default(),
-            )
-        });
-        Ok(Self(keeper))
+        Ok(Self {
+            chain: Arc::new(Chain {
+                region: region.to_owned(),
+                http: Http(Fetcher::new(None)?.allow_plain()),
+                clock: resources.clock.clone(),
+            }),
+            cache: resources.cache.clone(),
+            // No target has an empty name, so that none of their keys begins like this one.
+            key: Key::default().and(b"").and(b"ambient").and(region.as_bytes()),
+        })
     }
 
     /// The key of now.
@@ -72,9 +67,17 @@ impl Ambient {
     /// # Errors
     /// [`SourceError::Ambient`] if the machine has none.
     pub(super) async fn key(&self) -> Result<AccessKey, SourceError> {
-        let found = self.0.get().await.ok();
+        let keeper = self.cache.keeper(self.key.clone(), || {
+            let nobodys = CloudSession {
+                principal: None,
+                places: Vec::new(),
+            };
+            let (chain, clock) = (self.chain.clone(), self.chain.clock.clone());
+            Keeper::temporary("ambient", chain, nobodys, clock, Arc::<Tally>::default())
+        });
+        let found = keeper.get().await.ok();
         let key = found.and_then(|credential| credential.access_key().cloned());
-        key.ok_or_else(|| SourceError::Ambient(self.0.cause().unwrap_or_default()))
+        key.ok_or_else(|| SourceError::Ambient(keeper.cause().unwrap_or_default()))
     }
 }
 
@@ -145,7 +148,9 @@ impl HttpConnector for Http {
     }
 }
 
-fn parts(request: &HttpRequest) -> Option<(Method, Vec<(HeaderName, HeaderValue)>, Bytes)> {
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+fn parts(request: &HttpRequest) -> Option<(Method, Headers, Bytes)> {
     let method = request.method().parse().ok()?;
     let mut headers = Vec::new();
     for (name, value) in request.headers() {

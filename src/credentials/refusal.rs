@@ -42,7 +42,8 @@ pub(super) fn drifting(
 fn hint(status: StatusCode, code: &str, message: &str) -> &'static str {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
     match code {
-        "InvalidIdentityToken" if says("verification key") => {
+        // Amazon says it with a code of its own, others with what their client of HTTP said.
+        "InvalidIdentityToken" | "AccessDenied" if says("verification key") || says("jwks") => {
             "the service could not fetch the keys of the token's issuer: its discovery document and key set must be reachable \
              from there, with a certificate of a public CA"
         }

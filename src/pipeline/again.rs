@@ -177,7 +177,9 @@ mod tests {
             "nothing more for the first request"
         );
         assert!(!lent.is_end_stream(), "and no end");
-        assert_eq!(back.collect().await.unwrap().to_bytes(), "all");
+        let mut back = back;
+        assert_eq!(back.frame().await.unwrap().unwrap().into_data().unwrap(), "all");
+        assert!(back.frame().await.is_none());
     }
 
     // CRD-03, FLW-07

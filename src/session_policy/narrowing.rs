@@ -42,8 +42,9 @@ const LISTS: [&str; 3] = [
     "s3:ListBucketVersions",
     "s3:ListBucketMultipartUploads",
 ];
-/// What is read and written of a bucket as a whole. Nothing of an object is among it, as the resource is a bucket.
-const OF_BUCKETS: [&str; 3] = ["s3:Get*", "s3:Put*", "s3:Delete*"];
+/// What is read of a bucket as a whole by way of a folder; its settings are not changed that way. Nothing of an object is
+/// among it, as the resource is a bucket.
+const OF_BUCKETS: &str = "s3:Get*";
 
 impl Dialect {
     /// That of whoever gives the role.
@@ -197,10 +198,7 @@ mod tests {
         ];
         assert_eq!(statements[0]["Resource"], json!(objects));
         assert_eq!(statements[1]["Resource"], json!(["arn:aws:s3:::acme-lake"]));
-        assert_eq!(
-            statements[1]["Action"],
-            json!(["s3:Get*", "s3:Put*", "s3:Delete*"])
-        );
+        assert_eq!(statements[1]["Action"], "s3:Get*");
         assert_eq!(statements[2]["Condition"]["StringLike"]["s3:prefix"], "teams/a/*");
         assert_eq!(statements.len(), 4);
     }
