@@ -51,10 +51,11 @@ class Store:
         directory: Path,
         buckets: list[str],
         iam_config: dict | None = None,
+        name: str = "store",
     ) -> None:
         directory.mkdir(parents=True)
         self.key = StoreKey()
-        self._certificate = authority.issue("store", host_names(buckets))
+        self._certificate = authority.issue(name, host_names(buckets))
         self._authority = authority
         self._directory = directory
         self._server, self._ports = self._start(weed, self._write_configuration(iam_config))

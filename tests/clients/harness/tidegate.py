@@ -20,7 +20,7 @@ START_SECONDS = 30
 POLICIES = Path(__file__).parents[1] / "policies"
 CONFIGURATION = """\
 [server]
-listen  = "127.0.0.1:0"
+listen  = "127.0.0.1:{port}"
 domains = ["localhost", "s3.tidegate.test"]
 [server.tls]
 certificate = "{certificate}"
@@ -73,6 +73,10 @@ class Served:
     configuration: str
     buckets: list[str]
     environment: dict[str, str] = field(repr=False)
+    # Where it listens, if somebody has to know before it is started.
+    port: int = 0
+    # Whether it has keys of its own as an issuer, in `secrets/issuer-keys.toml`.
+    is_issuer: bool = False
 
 
 def served_store(store: Store, authority: CertificateAuthority) -> Served:
@@ -120,6 +124,8 @@ class Tidegate:
         configuration = directory / "tidegate.toml"
         configuration.write_text(_configuration(authority, provider, served))
         _make_session_keys(binary, directory)
+        if served.is_issuer:
+            _make(binary, "issuer", directory / "secrets" / "issuer-keys.toml")
         self._server = Server(
             [binary, "serve", "--config", str(configuration)],
             directory / "tidegate.log",
@@ -147,6 +153,11 @@ class Tidegate:
         command = [self._binary, *arguments, "--config", str(self._directory / "tidegate.toml")]
         done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=START_SECONDS)
         return done.stdout
+
+    def readiness(self) -> dict:
+        """What `/readyz` says."""
+        with urllib.request.urlopen(f"{self._admin}/readyz", timeout=START_SECONDS) as response:
+            return json.load(response)
 
     def metric(self, name: str) -> float | None:
         """A metric's value; `name` with its labels as they are written."""
@@ -190,13 +201,17 @@ def _configuration(authority: CertificateAuthority, provider: IdentityProvider, 
         issuer=provider.issuer,
         audience=AUDIENCE,
         ca=authority.bundle,
+        port=served.port,
     )
     return top + served.configuration
 
 
 def _make_session_keys(binary: str, directory: Path) -> None:
-    key_ring = directory / "secrets" / "session-keys.toml"
-    subprocess.run([binary, "keys", "new", str(key_ring)], check=True, timeout=START_SECONDS)
+    _make(binary, "keys", directory / "secrets" / "session-keys.toml")
+
+
+def _make(binary: str, what: str, path: Path) -> None:
+    subprocess.run([binary, what, "new", str(path)], check=True, timeout=START_SECONDS)
 
 
 def _is_ready(url: str) -> bool:
