@@ -132,3 +132,15 @@ fn an_access_token_is_a_reference_and_travels_with_tls() {
     let local = gcs(&format!("endpoint = \"http://127.0.0.1:4443\"\n{TOKEN}"));
     assert_eq!(load_target(&local).unwrap().warnings, []);
 }
+
+#[test]
+fn per_principal_takes_a_token_that_names_the_principal() {
+    let lines = "kind = \"gcs-xml\"\n[targets.store.credentials]\nkind = \"google-workload-identity\"\n\
+                 audience = \"//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q\"\n\
+                 token_file = \"token\"\nattribution = \"per-principal\"";
+    let errors = load_target(lines).unwrap_err().to_string();
+    assert!(
+        errors.contains("attribution = \"per-principal\": the token of a file is the same for everybody"),
+        "{errors}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use crate::clock::Drift;
 use crate::session_policy::NarrowingError;
+use super::google::GoogleError;
 use crate::{config::SecretRefError, fetch::FetchError, issuer::IssuerError};
 use http::StatusCode;
 use std::{path::PathBuf, time::Duration};
@@ -91,6 +92,9 @@ pub enum SourceError {
         /// What to look at.
         hint: &'static str,
     },
+    /// Google gave no token.
+    #[error(transparent)]
+    Google(#[from] GoogleError),
     /// What it answered is not a usable credential.
     #[error("the answer of the security token service is not usable: {0}")]
     Answer(&'static str),

@@ -19,8 +19,8 @@ pub(super) enum TokenSource {
     Own {
         issuer: Arc<Issuer>,
         audience: Box<str>,
-        /// The subject of tokens that are in nobody's name.
-        target: Box<str>,
+        /// Of tokens that are in nobody's name.
+        subject: Box<str>,
     },
 }
 
@@ -35,12 +35,25 @@ impl TokenSource {
     /// # Errors
     /// [`SourceError::NoIssuer`] if it is Tidegate itself, and there is no issuer.
     pub(super) fn new(name: &str, token: &IdentityToken, resources: &Resources) -> Result<Self, SourceError> {
+        Self::of_subject(of_target(name), token, resources)
+    }
+
+    /// The same for whatever else asks a cloud on Tidegate's own account. `subject` is of tokens that are in nobody's
+    /// name, and begins with what it is for and a slash.
+    ///
+    /// # Errors
+    /// As [`TokenSource::new`].
+    pub(super) fn of_subject(
+        subject: Box<str>,
+        token: &IdentityToken,
+        resources: &Resources,
+    ) -> Result<Self, SourceError> {
         match token {
             IdentityToken::File(path) => Ok(Self::File(path.as_path().into())),
             IdentityToken::Own { audience } => Ok(Self::Own {
                 issuer: resources.issuer.clone().ok_or(SourceError::NoIssuer)?,
                 audience: audience.clone(),
-                target: name.into(),
+                subject,
             }),
         }
     }
@@ -59,9 +72,9 @@ impl TokenSource {
             Self::Own {
                 issuer,
                 audience,
-                target,
+                subject: nobodys,
             } => Ok(issuer.mint(&Token {
-                subject: &subject(session, target),
+                subject: &subject(session, nobodys),
                 audience,
                 claims,
             })?),
@@ -69,11 +82,16 @@ impl TokenSource {
     }
 }
 
-/// `sub`: the principal's id, or the target's name. A target's has a slash and no colon, a principal's has a colon
+/// The subject of tokens for a target that are in nobody's name. It has a slash and no colon, a principal's has a colon
 /// before any slash: none is taken for the other.
-fn subject(session: &CloudSession, target: &str) -> String {
+pub(super) fn of_target(name: &str) -> Box<str> {
+    format!("target/{name}").into()
+}
+
+/// `sub`: the principal's id, or `nobodys`.
+fn subject(session: &CloudSession, nobodys: &str) -> String {
     match &session.principal {
-        None => format!("target/{target}"),
+        None => nobodys.to_owned(),
         Some(principal) if principal.id.len() <= MAX_SUBJECT => principal.id.to_string(),
         Some(principal) => {
             let hash = digest::digest(&digest::SHA256, principal.id.as_bytes());

@@ -8,6 +8,7 @@
 mod ambient;
 mod cache;
 mod error;
+mod google;
 mod identity_token;
 mod keeper;
 mod refusal;
@@ -20,6 +21,7 @@ mod written;
 
 pub use cache::CredentialCache;
 pub use error::{CredentialError, SourceError};
+pub use google::{GoogleError, GoogleToken, Purpose, Service};
 pub use keeper::{Attempts, CredentialState};
 pub use scope::Scope;
 pub(crate) use sts::sign_call;

@@ -1,6 +1,8 @@
 //! What signs towards one target.
 
 use super::cache::Key;
+use super::google::{GoogleSource, Purpose};
+use super::identity_token;
 use super::keeper::{Attempts, CredentialState, Keeper, Tally};
 use super::scope::{CloudSession, Scope};
 use super::written::Written;
@@ -53,10 +55,16 @@ impl TargetCredentials {
                 role.attribution,
                 role.narrow,
             ),
-            CredentialSource::WorkloadIdentity(_)
+            source @ (CredentialSource::WorkloadIdentity(_)
             | CredentialSource::Metadata(_)
-            | CredentialSource::ServiceAccountFile(_) => {
-                return Err(SourceError::Answer("there is no such source"));
+            | CredentialSource::ServiceAccountFile(_)) => {
+                let subject = identity_token::of_target(&target.name);
+                let attribution = match source {
+                    CredentialSource::WorkloadIdentity(google) => google.attribution,
+                    _ => Attribution::Shared,
+                };
+                let source = GoogleSource::new(subject, source, Purpose::Storage, resources)?;
+                (Arc::new(source), attribution, false)
             }
         };
         // INVARIANT: every input is in the key. `Debug` of the source names all its fields, also those of tomorrow;

@@ -69,7 +69,7 @@ pub(super) fn access_key(keys: &StaticKeys) -> Result<AccessKey, SourceError> {
 }
 
 /// What RFC 6750 allows as a token: no JSON, no `Bearer` before it, nothing that could end a header.
-fn token(secret: &Secret) -> Result<Secret, SourceError> {
+pub(super) fn token(secret: &Secret) -> Result<Secret, SourceError> {
     let token = secret.expose().trim_ascii();
     let body = token.iter().rposition(|b| *b != b'=').map_or(0, |last| last + 1);
     let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(b);

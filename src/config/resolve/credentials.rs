@@ -285,6 +285,12 @@ fn workload_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option
     });
     let ca = section.path("ca");
     let attribution = attribution(section);
+    if attribution == Attribution::PerPrincipal && section.has("token_file") {
+        section.site_of("attribution").problem(
+            "the token of a file is the same for everybody, so that Google could tell nobody apart",
+            "\"shared\", or Tidegate's own token instead of `token_file`",
+        );
+    }
     Some(WorkloadIdentity {
         provider: provider?,
         token: token?,
