@@ -31,6 +31,7 @@ mod forms;
 mod framing;
 mod gcs;
 mod gcs_refusals;
+mod google;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -9,6 +9,7 @@ mod config;
 mod evidence;
 pub mod fake_target;
 pub mod gcs;
+pub mod google;
 pub mod login_provider;
 pub mod picky_target;
 pub mod post_form;

@@ -1,10 +1,12 @@
 //! Who may: a token, or the holder of an HMAC key. The signature is computed here anew, from the documentation.
 
 use super::Fault;
+use crate::support::google::FakeGoogle;
 use aws_lc_rs::{digest, hmac};
 use data_encoding::HEXLOWER;
 use http::request::Parts;
 use jiff::civil::DateTime;
+use std::sync::Arc;
 
 #[derive(Clone)]
 pub enum Auth {
@@ -12,6 +14,8 @@ pub enum Auth {
     Token(&'static str),
     /// `GOOG4-HMAC-SHA256`.
     Hmac(&'static str, &'static str),
+    /// `Authorization: Bearer`, with a token that this one gave out.
+    Granted(Arc<FakeGoogle>),
 }
 
 const NO_MATCH: Fault = Fault(
@@ -35,6 +39,15 @@ impl Auth {
                 Some(given) if given == *token => Ok(()),
                 _ => Err(Fault(401, "AuthenticationRequired", "Authentication required.")),
             },
+            Self::Granted(google) => {
+                let token = authorization.strip_prefix("Bearer ").unwrap_or_default();
+                google
+                    .may_use_storage(token)
+                    .map_err(|(status, message)| match status {
+                        401 => Fault(401, "AuthenticationRequired", message),
+                        _ => Fault(403, "AccessDenied", message),
+                    })
+            }
             Self::Hmac(id, secret) => signed(head, body, authorization, id, secret),
         }
     }

@@ -148,6 +148,15 @@ impl FakeGcs {
         assert!(seen.is_empty(), "{what}: {seen:?}");
     }
 
+    /// The access tokens that it was sent, in order.
+    pub fn tokens(&self) -> Vec<String> {
+        let seen = self.seen();
+        let tokens = seen
+            .iter()
+            .filter_map(|seen| seen.header("authorization")?.strip_prefix("Bearer "));
+        tokens.map(str::to_owned).collect()
+    }
+
     pub fn forget(&self) {
         self.state().seen.clear();
     }
