@@ -244,6 +244,23 @@ impl Index {
         })
     }
 
+    /// Whether some `permit` may be for this action, for whomever and whatever else is asked for.
+    pub(super) fn may_permit_anybody(&self, action: Action) -> bool {
+        let names = |uid: &EntityUid| {
+            let name = uid.id().unescaped();
+            name == action.group().name() || name == action.name()
+        };
+        let mut permits = self.policies.iter().map(|indexed| &indexed.policy);
+        permits.any(|policy| {
+            policy.effect() == Effect::Permit
+                && match policy.action_constraint() {
+                    ActionConstraint::Any => !action.is_managed(),
+                    ActionConstraint::Eq(uid) => names(&uid),
+                    ActionConstraint::In(uids) => uids.iter().any(names),
+                }
+        })
+    }
+
     /// Whether some `permit` names this managed action, or `manage`, for whomever.
     pub(super) fn grants_by_name(&self, action: Action) -> bool {
         self.granted_by_name.contains(&action)

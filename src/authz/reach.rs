@@ -5,13 +5,21 @@
 
 use super::load::Policies;
 use crate::authn::Principal;
-use crate::operation::{Action, ActionGroup};
+use crate::operation::{Action, ActionGroup, BucketName};
 use std::collections::BTreeMap;
 
 /// The groups of actions that may be allowed in each bucket, by its name.
 pub type Reach = BTreeMap<Box<str>, Vec<&'static str>>;
 
 impl Policies {
+    /// What some policy of a bucket permits somebody, under whatever conditions: no target needs to allow more.
+    pub fn grantable(&self, bucket: &BucketName) -> Vec<Action> {
+        let index = self.buckets.get(bucket).and_then(|known| known.index.as_ref());
+        let all = Action::ALL.iter().copied();
+        all.filter(|action| index.is_some_and(|index| index.may_permit_anybody(*action)))
+            .collect()
+    }
+
     /// In which buckets some policy permits the principal something, and what.
     pub fn reach(&self, principal: &Principal) -> Reach {
         let groups: Vec<(&'static str, Vec<Action>)> = GROUPS

@@ -22,7 +22,7 @@ pub(crate) use action::ActionGroup;
 pub(crate) use action::ContextKind;
 pub use api::{Api, Scope};
 pub use bucket::{BucketName, BucketNameError};
-pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row};
+pub(crate) use catalogue::{Answer, BodyRule, DocumentForm, Handling, Right, Row, header_right};
 pub use enforced::{Declaration, Enforced};
 pub use key::{KeyError, ObjectKey};
 pub use payload::{Checksum, ChecksumAlgorithm, DeclaredPayload, PayloadMode};
