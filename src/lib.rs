@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod client;
 pub mod run;
+pub mod setup;
 
 pub mod audit;
 pub mod authn;

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
             &mut io::stdout(),
             &mut io::stderr(),
         )),
+        Command::Setup(args) => cli::exit_code(cli::setup::run(&args, &mut io::stdout(), &mut io::stderr())),
         #[cfg(feature = "dev")]
         Command::Dev(args) => cli::exit_code(cli::dev::run(&args)),
     }

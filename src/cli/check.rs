@@ -6,6 +6,7 @@
 use super::finding::{Finding, Severity};
 use super::wiring;
 use crate::config::{self, Config, CredentialSource, IdentityToken, SecretRef, SecretRefError};
+use crate::credentials::check_key_file;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -196,10 +197,9 @@ pub(super) fn secrets(config: &Config) -> Vec<Finding> {
             findings.push(Finding::warning(format!("{place}.token_file"), message));
         }
         if let CredentialSource::ServiceAccountFile(account) = &target.credentials
-            && let Err(error) = std::fs::metadata(&account.file)
+            && let Err(error) = check_key_file(&account.file)
         {
-            let message = format!("`{}` cannot be read: {error}", account.file.display());
-            findings.push(Finding::error(format!("{place}.file"), message));
+            findings.push(Finding::error(format!("{place}.file"), super::describe(&error)));
         }
     }
     findings

@@ -21,6 +21,7 @@ pub mod serve;
 pub mod serve_credentials;
 pub mod service_keys;
 pub mod sessions;
+pub mod setup;
 pub mod snippet;
 mod targets;
 mod token;
@@ -84,6 +85,8 @@ pub enum Command {
     ServeCredentials(serve_credentials::Args),
     /// Print what to paste into a client: AWS CLI, Spark, rclone, restic and others
     Snippet(snippet::Args),
+    /// Print what a cloud has to be told so that it trusts Tidegate with a bucket
+    Setup(setup::Args),
     /// Try everything on this machine: a store, an identity provider and sample data, without configuration
     #[cfg(feature = "dev")]
     Dev(dev::Args),

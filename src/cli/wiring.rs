@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::generation;
 use crate::issuer::{Concern, Issuer};
 use crate::listener;
+use crate::operation::{Action, BucketName};
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
@@ -78,6 +79,24 @@ pub(super) fn issuers(config: &Config) -> Vec<Finding> {
         // Private CAs have a check of their own.
         Ok(_) | Err(VerifierError::Ca { .. }) => Vec::new(),
         Err(error) => vec![Finding::error("issuers", describe(&error))],
+    }
+}
+
+/// What the policies of a bucket may permit anybody.
+///
+/// # Errors
+/// What is wrong with the policies.
+pub(super) fn grantable(config: &Config, bucket: &BucketName) -> Result<Vec<Action>, Box<dyn Error>> {
+    let issuers = config.issuers.iter().map(|issuer| &*issuer.name);
+    let file = config.service_keys.as_ref().map(|settings| &settings.file);
+    let service_keys = file.and_then(|file| ServiceKeys::load(file, issuers).ok());
+    let names = generation::names(config, service_keys.as_ref());
+    match Policies::load(&config.buckets, &config.roles, &names) {
+        Ok(policies) => Ok(policies.grantable(bucket)),
+        Err(errors) => {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Err(lines.join("\n").into())
+        }
     }
 }
 

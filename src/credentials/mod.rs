@@ -21,7 +21,7 @@ mod written;
 
 pub use cache::CredentialCache;
 pub use error::{CredentialError, SourceError};
-pub use google::{GoogleError, GoogleToken, Purpose, Service};
+pub use google::{GoogleError, GoogleToken, Purpose, Service, check_key_file};
 pub use keeper::{Attempts, CredentialState};
 pub use scope::Scope;
 pub(crate) use sts::sign_call;

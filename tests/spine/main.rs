@@ -55,6 +55,7 @@ mod reload;
 mod revocations;
 mod service_keys;
 mod sessions;
+mod setup;
 mod signatures;
 mod stamps;
 mod sts;

@@ -106,6 +106,14 @@ impl KeyFileSource {
     }
 }
 
+/// Whether a file is a key that can be used, for `tidegate check`.
+///
+/// # Errors
+/// [`GoogleError`]: it cannot be read, others may read it, or it is no key of a service account.
+pub fn check_key_file(path: &Path) -> Result<(), GoogleError> {
+    KeyFile::read(path).map(|_| ())
+}
+
 const ELSEWHERE: &str = "its `token_uri` is not of googleapis.com or accounts.google.com; if it is to be another one, set `token_endpoint`";
 
 /// Host and path of a URL of Google's, as Google writes it.

@@ -21,6 +21,7 @@ mod token;
 mod workload_identity;
 
 pub use error::GoogleError;
+pub use key_file::check_key_file;
 pub use token::GoogleToken;
 
 use super::{Fetching, Resources, Source, SourceError, scope::CloudSession};

@@ -1,0 +1,246 @@
+# tidegate setup aws: bucket lake
+(
+set -eu
+dir=$(mktemp -d)
+trap 'rm -r "$dir"' EXIT
+
+# The identity provider. AWS must reach the issuer from the internet when it is used.
+aws iam get-open-id-connect-provider \
+    --open-id-connect-provider-arn arn:aws:iam::123456789012:oidc-provider/s3.acme.example >/dev/null 2>&1 ||
+  aws iam create-open-id-connect-provider \
+    --url https://s3.acme.example \
+    --client-id-list sts.amazonaws.com
+aws iam add-client-id-to-open-id-connect-provider \
+    --open-id-connect-provider-arn arn:aws:iam::123456789012:oidc-provider/s3.acme.example \
+    --client-id sts.amazonaws.com
+
+# The role, and who may assume it.
+cat > "$dir/trust-policy.json" <<'END'
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "Tidegate",
+      "Effect": "Allow",
+      "Principal": {
+        "Federated": "arn:aws:iam::123456789012:oidc-provider/s3.acme.example"
+      },
+      "Action": [
+        "sts:AssumeRoleWithWebIdentity",
+        "sts:TagSession",
+        "sts:SetSourceIdentity"
+      ],
+      "Condition": {
+        "StringEquals": {
+          "s3.acme.example:aud": "sts.amazonaws.com"
+        },
+        "StringLike": {
+          "s3.acme.example:sub": [
+            "target/store",
+            "google:*",
+            "kube:*"
+          ]
+        }
+      }
+    }
+  ]
+}
+END
+aws iam get-role \
+    --role-name tidegate >/dev/null 2>&1 ||
+  aws iam create-role \
+    --role-name tidegate \
+    --assume-role-policy-document "file://$dir/trust-policy.json"
+aws iam update-assume-role-policy \
+    --role-name tidegate \
+    --policy-document "file://$dir/trust-policy.json"
+
+# What it may do. There is one such policy for each bucket.
+cat > "$dir/role-policy.json" <<'END'
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "Objects",
+      "Effect": "Allow",
+      "Action": [
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:GetObjectAcl",
+        "s3:GetObjectVersionAcl",
+        "s3:GetObjectAnnotation",
+        "s3:GetObjectVersionAnnotation",
+        "s3:GetObjectAttributes",
+        "s3:GetObjectVersionAttributes",
+        "s3:GetObjectLegalHold",
+        "s3:GetObjectRetention",
+        "s3:GetObjectTagging",
+        "s3:GetObjectVersionTagging",
+        "s3:PutObject",
+        "s3:PutObjectAnnotation",
+        "s3:PutObjectLegalHold",
+        "s3:PutObjectRetention",
+        "s3:PutObjectTagging",
+        "s3:PutObjectVersionTagging",
+        "s3:DeleteObjectTagging",
+        "s3:DeleteObjectVersionTagging",
+        "s3:RestoreObject",
+        "s3:AbortMultipartUpload",
+        "s3:ListMultipartUploadParts",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:BypassGovernanceRetention",
+        "s3:PutObjectAcl",
+        "s3:PutObjectVersionAcl",
+        "s3:PutObjectWebsiteRedirect"
+      ],
+      "Resource": "arn:aws:s3:::acme-lake-prod/teams/a/*"
+    },
+    {
+      "Sid": "Names",
+      "Effect": "Allow",
+      "Action": [
+        "s3:ListBucket",
+        "s3:ListBucketVersions"
+      ],
+      "Resource": "arn:aws:s3:::acme-lake-prod",
+      "Condition": {
+        "StringLike": {
+          "s3:prefix": "teams/a/*"
+        }
+      }
+    },
+    {
+      "Sid": "Bucket",
+      "Effect": "Allow",
+      "Action": [
+        "s3:ListBucketMultipartUploads",
+        "s3:GetAccelerateConfiguration",
+        "s3:GetBucketAcl",
+        "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketPolicyStatus",
+        "s3:GetBucketRequestPayment",
+        "s3:GetBucketTagging",
+        "s3:GetBucketVersioning",
+        "s3:GetEncryptionConfiguration",
+        "s3:CreateBucketMetadataTableConfiguration",
+        "s3:DeleteBucketPolicy",
+        "s3:DeleteBucketWebsite",
+        "s3:GetAnalyticsConfiguration",
+        "s3:GetBucketAbac",
+        "s3:GetBucketCORS",
+        "s3:GetBucketLogging",
+        "s3:GetBucketMetadataTableConfiguration",
+        "s3:GetBucketNotification",
+        "s3:GetBucketOwnershipControls",
+        "s3:GetBucketPolicy",
+        "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketWebsite",
+        "s3:GetIntelligentTieringConfiguration",
+        "s3:GetInventoryConfiguration",
+        "s3:GetLifecycleConfiguration",
+        "s3:GetMetricsConfiguration",
+        "s3:GetReplicationConfiguration",
+        "s3:PutAccelerateConfiguration",
+        "s3:PutAnalyticsConfiguration",
+        "s3:PutBucketAbac",
+        "s3:PutBucketAcl",
+        "s3:PutBucketCORS",
+        "s3:PutBucketLogging",
+        "s3:PutBucketNotification",
+        "s3:PutBucketObjectLockConfiguration",
+        "s3:PutBucketOwnershipControls",
+        "s3:PutBucketPolicy",
+        "s3:PutBucketPublicAccessBlock",
+        "s3:PutBucketRequestPayment",
+        "s3:PutBucketTagging",
+        "s3:PutBucketVersioning",
+        "s3:PutBucketWebsite",
+        "s3:PutEncryptionConfiguration",
+        "s3:PutIntelligentTieringConfiguration",
+        "s3:PutInventoryConfiguration",
+        "s3:PutLifecycleConfiguration",
+        "s3:PutMetricsConfiguration",
+        "s3:PutReplicationConfiguration",
+        "s3:UpdateBucketMetadataAnnotationTableConfiguration",
+        "s3:UpdateBucketMetadataInventoryTableConfiguration",
+        "s3:UpdateBucketMetadataJournalTableConfiguration"
+      ],
+      "Resource": "arn:aws:s3:::acme-lake-prod"
+    }
+  ]
+}
+END
+aws iam put-role-policy \
+    --role-name tidegate \
+    --policy-name tidegate-lake \
+    --policy-document "file://$dir/role-policy.json"
+
+# Nobody else gets at the objects. What else the bucket's policy says stays.
+cat > "$dir/bucket-policy.json" <<'END'
+{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "TidegateObjectsOflake",
+      "Effect": "Deny",
+      "Principal": "*",
+      "Action": "s3:*",
+      "Resource": "arn:aws:s3:::acme-lake-prod/teams/a/*",
+      "Condition": {
+        "ArnNotEquals": {
+          "aws:PrincipalArn": "arn:aws:iam::123456789012:role/tidegate"
+        }
+      }
+    },
+    {
+      "Sid": "TidegateNamesOflake",
+      "Effect": "Deny",
+      "Principal": "*",
+      "Action": [
+        "s3:ListBucket",
+        "s3:ListBucketVersions"
+      ],
+      "Resource": "arn:aws:s3:::acme-lake-prod",
+      "Condition": {
+        "ArnNotEquals": {
+          "aws:PrincipalArn": "arn:aws:iam::123456789012:role/tidegate"
+        },
+        "StringLike": {
+          "s3:prefix": "teams/a/*"
+        }
+      }
+    },
+    {
+      "Sid": "TidegateTlsOnly",
+      "Effect": "Deny",
+      "Principal": "*",
+      "Action": "s3:*",
+      "Resource": [
+        "arn:aws:s3:::acme-lake-prod",
+        "arn:aws:s3:::acme-lake-prod/teams/a/*"
+      ],
+      "Condition": {
+        "Bool": {
+          "aws:SecureTransport": "false"
+        }
+      }
+    }
+  ]
+}
+END
+if ! aws s3api get-bucket-policy \
+    --bucket acme-lake-prod \
+    --query Policy \
+    --output text > "$dir/old-policy.json" 2>"$dir/error"; then
+  grep -q NoSuchBucketPolicy "$dir/error" || { cat "$dir/error" >&2; exit 1; }
+  echo '{}' > "$dir/old-policy.json"
+fi
+jq -s '.[0] as $old | .[1] as $new | ($new.Statement | map(.Sid)) as $ours |
+      $new + {Statement: ([$old.Statement // [] | if type == "array" then .[] else . end |
+        select(.Sid as $sid | $ours | index($sid) | not)] + $new.Statement)}' \
+    "$dir/old-policy.json" "$dir/bucket-policy.json" > "$dir/new-policy.json"
+aws s3api put-bucket-policy \
+    --bucket acme-lake-prod \
+    --policy "file://$dir/new-policy.json"
+)
