@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 
 from harness.certificates import CertificateAuthority
+from harness.metadata_server import MetadataServer
 from harness.processes import Server
 from harness.store import REGION, Store, StoredBucket, StoreKey
 
@@ -49,8 +50,8 @@ kind     = "gcs-xml"
 endpoint = "{endpoint}"
 ca       = "{ca}"
 [targets.gcs.credentials]
-kind  = "access-token"
-token = "file:{token_file}"
+kind = "google-metadata"
+metadata_endpoint = "http://{metadata}"
 """
 
 
@@ -117,13 +118,12 @@ def plain(authority: CertificateAuthority, directory: Path) -> Target:
 
 
 def gcs(authority: CertificateAuthority, directory: Path) -> Target:
-    """A stand-in for the XML API of Google Cloud Storage, with an OAuth token."""
+    """A stand-in for the XML API of Google Cloud Storage, with the token of the machine's service account."""
     token = randomness.token_urlsafe(40)
     server, endpoint = _start("gcs", {"token": token}, authority, directory)
-    token_file = directory / "access-token"
-    token_file.touch(mode=0o600)
-    token_file.write_text(token + "\n")
-    configuration = GCS.format(endpoint=endpoint, ca=authority.bundle, token_file=token_file)
+    # It ends with the suite.
+    metadata = MetadataServer(lambda audience: "", {}, access=lambda: token)
+    configuration = GCS.format(endpoint=endpoint, ca=authority.bundle, metadata=metadata.host)
     return Target("gcs", configuration, GcsBucket(endpoint, token, authority.bundle), server, secrets=(token,))
 
 
