@@ -28,6 +28,19 @@ pub enum ReplaceError {
     },
 }
 
+/// SHA-256 over the contents of files. One that cannot be read is as good as empty: it is reported when it is used.
+pub(crate) fn digest<'a>(files: impl IntoIterator<Item = &'a Path>) -> [u8; 32] {
+    let mut all = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for file in files {
+        let content = zeroize::Zeroizing::new(fs::read(file).unwrap_or_default());
+        all.update(&(content.len() as u64).to_be_bytes());
+        all.update(&content);
+    }
+    let mut sum = [0; 32];
+    sum.copy_from_slice(all.finish().as_ref());
+    sum
+}
+
 /// A file that is being replaced. Nobody else can replace it meanwhile; dropped, it stays as it was.
 #[derive(Debug)]
 pub(crate) struct Replacement {

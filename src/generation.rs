@@ -18,6 +18,7 @@ use crate::error::with_causes;
 use crate::issuer::{Issuer, IssuerError, SigningKeys};
 use crate::login::Login;
 use crate::secret::Secret;
+use crate::secrets::{SecretError, SecretReader};
 use crate::signing::Signer;
 use crate::sts::{Asking, Sts};
 use crate::upstream::Upstream;
@@ -59,6 +60,8 @@ pub(crate) struct Generation {
     pub(crate) issuer: Option<Arc<Issuer>>,
     /// What targets are sent. Outlives all reloads.
     pub(crate) credentials: CredentialCache,
+    /// The secrets that the configuration refers to.
+    pub(crate) secrets: SecretReader,
     pub(crate) targets: BTreeMap<Box<str>, Arc<TargetSide>>,
 }
 
@@ -156,7 +159,16 @@ impl Generation {
             clock: clock.clone(),
             cache: previous.map(|p| p.credentials.clone()).unwrap_or_default(),
             issuer: issuer.as_ref().and_then(Renewed::issuer),
+            secrets: SecretReader::default(),
         };
+        let resources = match reading(&config, resources.clone(), previous) {
+            Ok(resources) => resources,
+            Err(error) => {
+                keep("secrets", with_causes(&error));
+                resources
+            }
+        };
+        let opens_alike = previous.is_some_and(|p| p.secrets.is_like(&resources.secrets));
         let before = previous.and_then(|p| p.issuer.as_ref()).map(Arc::as_ptr);
         let is_same_issuer = resources.issuer.as_ref().map(Arc::as_ptr) == before;
         let mut targets = BTreeMap::new();
@@ -164,10 +176,12 @@ impl Generation {
             let unchanged = previous
                 .and_then(|p| p.targets.get(name))
                 .filter(|side| side.target == *target && side.files == digest_of(target))
-                .filter(|_| is_same_issuer);
+                .filter(|_| is_same_issuer && opens_alike);
             let side = match unchanged {
                 Some(side) => Ok(Arc::clone(side)),
-                None => TargetSide::new(target, &config, &resources).map(Arc::new),
+                None => TargetSide::new(target, &config, &resources)
+                    .and_then(|side| side.succeeding(previous.and_then(|p| p.targets.get(name))))
+                    .map(Arc::new),
             };
             match side {
                 Ok(side) => {
@@ -211,7 +225,7 @@ impl Generation {
             per_minute.saturating_mul(GENEROSITY),
         );
         let before = previous.and_then(|previous| previous.login.as_ref());
-        let login = Login::new(&config, &key_ring, &verifier, clock, before);
+        let login = Login::new(&config, &key_ring, &verifier, &resources, before);
         Ok(Self {
             id: identify(
                 &config,
@@ -239,6 +253,7 @@ impl Generation {
             policies,
             issuer: issuer.apply(),
             credentials: resources.cache,
+            secrets: resources.secrets,
             targets,
             config,
         })
@@ -412,13 +427,36 @@ fn issuer(config: &Config, clock: &Clock, previous: Option<&Generation>) -> Resu
 /// What credentials need of `config`, for a command that asks targets once.
 ///
 /// # Errors
-/// [`IssuerError`] for keys of Tidegate's own issuer that cannot be used.
-pub(crate) fn resources(config: &Config, clock: &Clock) -> Result<Resources, IssuerError> {
-    Ok(Resources {
+/// [`ResourceError`] for keys of Tidegate's own issuer that cannot be used, and for what opens secret managers.
+pub(crate) fn resources(config: &Config, clock: &Clock) -> Result<Resources, ResourceError> {
+    let resources = Resources {
         clock: clock.clone(),
         cache: CredentialCache::default(),
         issuer: issuer(config, clock, None)?.issuer(),
-    })
+        secrets: SecretReader::default(),
+    };
+    Ok(reading(config, resources, None)?)
+}
+
+/// Why credentials cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResourceError {
+    /// Tidegate's own issuer.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// Secret managers.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
+}
+
+/// The same, with the secrets that `config` refers to.
+fn reading(
+    config: &Config,
+    resources: Resources,
+    previous: Option<&Generation>,
+) -> Result<Resources, SecretError> {
+    let secrets = SecretReader::new(config, &resources, previous.map(|previous| &previous.secrets))?;
+    Ok(Resources { secrets, ..resources })
 }
 
 /// What policies may speak of: the issuers' principals, and those of service keys.
@@ -437,16 +475,7 @@ pub(crate) fn names(config: &Config, service_keys: Option<&ServiceKeys>) -> Name
 
 /// Over the private CAs and the `file:` secrets of a target: rotated, they make a new one.
 fn digest_of(target: &Target) -> [u8; 32] {
-    let mut all = digest::Context::new(&digest::SHA256);
-    for file in target.files() {
-        // One that cannot be read is reported when it is used.
-        let content = std::fs::read(file).unwrap_or_default();
-        all.update(&(content.len() as u64).to_be_bytes());
-        all.update(&content);
-    }
-    let mut sum = [0; 32];
-    sum.copy_from_slice(all.finish().as_ref());
-    sum
+    crate::files::digest(target.files())
 }
 
 /// `sha256:` and 16 hex digits over the configuration file, the policies, the ids of the session keys, the key sets of
@@ -512,6 +541,17 @@ impl TargetSide {
             known: Known::of(target),
             files,
             target: Arc::clone(target),
+        })
+    }
+
+    /// Goes on with the credentials of `before`, if they are made of the same: keys that were rotated have to prove
+    /// themselves.
+    fn succeeding(self, before: Option<&Arc<Self>>) -> Result<Self, String> {
+        let Some(before) = before else { return Ok(self) };
+        let credentials = self.credentials.succeeding(&before.credentials);
+        Ok(Self {
+            credentials: credentials.map_err(|error| with_causes(&error))?,
+            ..self
         })
     }
 }

@@ -40,6 +40,7 @@ mod golden;
 mod json;
 mod parameters;
 pub mod secret;
+pub mod secrets;
 pub mod telemetry;
 
 #[cfg(feature = "dev")]

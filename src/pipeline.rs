@@ -285,7 +285,11 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let scope = Scope::of(principal, permit);
-        let credential = side.credentials.get(scope).await?;
+        // What can be sent once more for certain may be the trial of keys that were rotated.
+        let credential = match SecondTime::is_certain(permit) {
+            true => side.credentials.get_or_try(scope).await?,
+            false => side.credentials.get(scope).await?,
+        };
         // Asked once: what is known of a target may change while a request is under way.
         let rule = permit.bucket().map(|bucket| bucket.checksum).unwrap_or_default();
         let bridge = side.known.now().under(rule);
@@ -300,24 +304,67 @@ impl Pipeline {
         };
         let (outgoing, second_time) = SecondTime::keep(permit, outgoing);
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
-        let Err(Error::Target(refusal)) = &answer else {
-            return answer;
-        };
-        if let (Some("RequestTimeTooSkewed" | "RequestExpired"), Some(drift)) =
-            (refusal.code.as_deref(), side.drift.last())
+        if let (Err(Error::Target(refusal)), Some(drift)) = (&answer, side.drift.last())
+            && let Some("RequestTimeTooSkewed" | "RequestExpired") = refusal.code.as_deref()
         {
             tracing::warn!(store = %side.target.name, %drift, "the target refuses by the clock: its own is this far from ours");
         }
-        if !refusal.blames_credential || !side.credentials.invalidate(scope, &credential) {
-            return answer;
-        }
-        // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
-        let Some(outgoing) = second_time.payload(permit, bridge.profile) else {
-            return answer;
+        let denied = match Verdict::of(&answer) {
+            Verdict::Known => {
+                side.credentials.worked(&credential);
+                return answer;
+            }
+            Verdict::Open => return answer,
+            Verdict::Refused(code) => {
+                if !side.credentials.invalidate(scope, &credential, code).await {
+                    return answer;
+                }
+                None
+            }
+            // Perhaps new keys that may do less than the old ones.
+            Verdict::Denied => match side.credentials.instead_of(&credential) {
+                Some(standing) => Some((credential, standing)),
+                None => return answer,
+            },
         };
-        tracing::info!(store = %side.target.name, "the credential was refused; once more with another one");
-        let credential = side.credentials.get(scope).await?;
-        self.exchange(way, permit, outgoing, &credential, trail).await
+        // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
+        match second_time.payload(permit, bridge.profile) {
+            Some(outgoing) => {
+                Box::pin(self.once_more((way, scope), permit, outgoing, denied, trail)).await
+            }
+            None => answer,
+        }
+    }
+
+    /// A second attempt with another credential: for what was denied to the first of `denied`, with the second.
+    async fn once_more(
+        &self,
+        (way, scope): (Way<'_>, Scope<'_>),
+        permit: &Permit,
+        outgoing: OutgoingPayload,
+        denied: Option<(Arc<Credential>, Arc<Credential>)>,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let credentials = &way.side.credentials;
+        tracing::info!(store = %way.side.target.name, "the credential was refused; once more with another one");
+        let (first, credential) = match denied {
+            Some((first, standing)) => (Some(first), standing),
+            None => (None, credentials.get(scope).await?),
+        };
+        let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
+        match Verdict::of(&answer) {
+            Verdict::Known => {
+                credentials.worked(&credential);
+                if let Some(first) = first {
+                    credentials.inferior(&first);
+                }
+            }
+            Verdict::Refused(code) => {
+                credentials.invalidate(scope, &credential, code).await;
+            }
+            Verdict::Denied | Verdict::Open => {}
+        }
+        answer
     }
 
     /// One request to the target and its answer.
@@ -364,6 +411,36 @@ impl Pipeline {
             request_id: &request_id,
         };
         response::relay(answer, to).await
+    }
+}
+
+/// What an answer of a target says about the credential that signed.
+enum Verdict<'a> {
+    /// It is good.
+    Known,
+    /// It is not, by this code.
+    Refused(&'a str),
+    /// It may not do this; or it is not good, and the answer has no code.
+    Denied,
+    /// Nothing.
+    Open,
+}
+
+impl<'a> Verdict<'a> {
+    fn of(answer: &'a Result<Response<Body>, Error>) -> Self {
+        let refusal = match answer {
+            Ok(_) => return Self::Known,
+            Err(Error::Target(refusal)) => refusal,
+            Err(_) => return Self::Open,
+        };
+        let code = refusal.code.as_deref();
+        match (refusal.status, code) {
+            (_, Some(code)) if refusal.blames_credential => Self::Refused(code),
+            // Nobody is told so before the signature was checked. Of a bucket, some are.
+            (_, Some("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload")) | (304 | 412 | 416, _) => Self::Known,
+            (400 | 401 | 403, _) => Self::Denied,
+            _ => Self::Open,
+        }
     }
 }
 
@@ -489,7 +566,7 @@ fn target_info(target: &Target, credential: &Credential) -> TargetInfo {
         endpoint: target.endpoint.authority().into(),
         region: target.region.clone(),
         cred_expires: credential.expires_at,
-        ..TargetInfo::default()
+        credential_version: credential.version.clone(),
     }
 }
 

@@ -101,6 +101,7 @@ impl Server {
                 "sessions",
                 "issuers",
                 "issuer",
+                "secrets",
                 "policies",
                 "targets",
                 "certificate",

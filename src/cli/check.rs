@@ -46,7 +46,7 @@ Prints one line for each thing that is wrong:
 Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
 /// What is looked at once the configuration is right.
-const CHECKS: [fn(&Config) -> Vec<Finding>; 9] = [
+const CHECKS: [fn(&Config) -> Vec<Finding>; 10] = [
     wiring::certificate,
     wiring::key_ring,
     wiring::service_keys,
@@ -55,6 +55,7 @@ const CHECKS: [fn(&Config) -> Vec<Finding>; 9] = [
     wiring::issuer,
     authorities,
     secrets,
+    wiring::ages,
     audit,
 ];
 
@@ -71,6 +72,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> io::Result<bool> {
         writeln!(out, "{finding}")?;
     }
     if let Some(config) = config.as_ref().filter(|_| args.targets) {
+        for finding in super::targets::secrets(config)? {
+            writeln!(out, "{finding}")?;
+            findings.push(finding);
+        }
         for examined in super::targets::examine(config)? {
             if let Some(line) = &examined.found {
                 writeln!(out, "{line}")?;
@@ -138,11 +143,12 @@ pub fn examine(path: &Path) -> (Vec<Finding>, Option<Config>) {
 /// Private CAs: files with at least one certificate, all of them usable.
 pub(super) fn authorities(config: &Config) -> Vec<Finding> {
     let of_issuers = config.issuers.iter().filter_map(|issuer| issuer.ca.as_deref());
+    let of_secrets = config.secrets.authorities();
     let of_targets = config.targets.values().flat_map(|target| {
         let own = target.ca.as_deref().into_iter();
         own.chain(target.credentials.authorities())
     });
-    let mut files: Vec<&Path> = of_issuers.chain(of_targets).collect();
+    let mut files: Vec<&Path> = of_issuers.chain(of_targets).chain(of_secrets).collect();
     files.sort_unstable();
     files.dedup();
     files
@@ -175,12 +181,16 @@ fn authority(file: &Path) -> Result<(), Finding> {
 pub(super) fn secrets(config: &Config) -> Vec<Finding> {
     let logins = config.issuers.iter().filter_map(|issuer| {
         let secret = issuer.login.as_ref()?.client_secret.as_ref()?;
+        let secret = Some(secret).filter(|secret| secret.managed().is_none())?;
         unavailable(&format!("issuers.{}.login.client_secret", issuer.name), secret)
     });
     let mut findings: Vec<Finding> = logins.collect();
     for target in config.targets.values() {
         let place = format!("targets.{}.credentials", target.name);
         for (key, reference) in target.credentials.secrets() {
+            if reference.managed().is_some() {
+                continue;
+            }
             findings.extend(match key {
                 // Something else writes it, perhaps only when everything runs.
                 "token" => reference.resolve().err().map(|error| {
@@ -213,7 +223,10 @@ fn unavailable(place: &str, reference: &SecretRef) -> Option<Finding> {
         SecretRefError::Env(_) => {
             Finding::warning(place, message).expected("it in the environment of the service")
         }
-        SecretRefError::File { .. } | SecretRefError::Empty(_) | SecretRefError::TooLarge(_) => {
+        SecretRefError::File { .. }
+        | SecretRefError::Empty(_)
+        | SecretRefError::TooLarge(_)
+        | SecretRefError::Elsewhere(_) => {
             Finding::error(place, message)
         }
     })

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{ChecksumRule, Config, Profile, Target};
 use crate::error::with_causes;
 use crate::generation::{TargetSide, resources};
+use crate::secrets::{of_age, survey};
 use std::io;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,32 @@ pub(super) fn examine(config: &Config) -> io::Result<Vec<Examined>> {
         all.push(runtime.block_on(of_target(target, config)));
     }
     Ok(all)
+}
+
+/// Reads every secret that is in a secret manager.
+///
+/// # Errors
+/// If there is no runtime to be had.
+pub(super) fn secrets(config: &Config) -> io::Result<Vec<Finding>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let clock = Clock::system();
+    let surveyed = match resources(config, &clock) {
+        Ok(resources) => runtime.block_on(survey(config, &resources)),
+        // It is said of each target.
+        Err(_) => return Ok(Vec::new()),
+    };
+    let surveyed = match surveyed {
+        Ok(surveyed) => surveyed,
+        Err(error) => return Ok(vec![Finding::error("secrets", with_causes(&error))]),
+    };
+    let managed = surveyed.iter().filter(|one| one.secret.contains("://"));
+    let found = managed.filter_map(|one| {
+        let message = one.cause.as_ref().map(|cause| format!("`{}` cannot be read: {cause}", one.secret));
+        Some(Finding::warning(one.places.join(", "), message.or_else(|| of_age(one))?))
+    });
+    Ok(found.collect())
 }
 
 async fn of_target(target: &Arc<Target>, config: &Config) -> Examined {

@@ -13,6 +13,7 @@ use crate::generation;
 use crate::issuer::{Concern, Issuer};
 use crate::listener;
 use crate::operation::{Action, BucketName};
+use crate::secrets::{SecretReader, of_age};
 use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +52,16 @@ pub(super) fn issuer(config: &Config) -> Vec<Finding> {
             concerns.iter().map(warning).collect()
         }
     }
+}
+
+/// Secrets on this machine that are older than they should be.
+pub(super) fn ages(config: &Config) -> Vec<Finding> {
+    let surveyed = SecretReader::default().survey(config, Clock::system().now());
+    let found = surveyed.iter().filter_map(|one| {
+        let message = of_age(one)?;
+        Some(Finding::warning(one.places.join(", "), message))
+    });
+    found.collect()
 }
 
 /// Every policy can be loaded.

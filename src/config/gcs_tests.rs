@@ -109,7 +109,7 @@ fn what_does_not_go_together_is_located() {
 #[test]
 fn an_access_token_is_a_reference_and_travels_with_tls() {
     let gcs = |line: &str| format!("kind = \"gcs-xml\"\n{line}");
-    let secret = "expected \"env:NAME\" or \"file:PATH\"";
+    let secret = "expected \"env:NAME\" or \"file:PATH\", or a secret in a manager, such as \"vault://mount/path#field\"";
     check(
         &gcs("credentials = { kind = \"access-token\", token = \"ya29.hunter2\" }"),
         &[&format!(

@@ -14,6 +14,7 @@ mod issuer;
 mod raw;
 mod resolve;
 mod secret_ref;
+mod secrets;
 mod units;
 
 #[cfg(test)]
@@ -34,7 +35,11 @@ pub use credentials::{
 pub use environment::Environment;
 pub use error::{ConfigErrors, ConfigProblem};
 pub use issuer::{ClaimPath, ClaimSource, ClaimValue, Condition, Issuer, Login, Rule, TagSource};
-pub use secret_ref::{SecretRef, SecretRefError, StaticKeys};
+pub(crate) use secret_ref::LONGEST as LONGEST_SECRET;
+pub use secret_ref::{
+    Found, ManagedSecret, SecretManager, SecretPlace, SecretRef, SecretRefError, StaticKeys,
+};
+pub use secrets::{AwsSecrets, AzureIdentity, AzureSecrets, GcpSecrets, Secrets, VaultAuth, VaultSecrets};
 pub use units::duration as parse_duration;
 
 use crate::operation::{BucketName, KeyPrefix};
@@ -98,6 +103,8 @@ pub struct Config {
     pub issuers: Vec<Arc<Issuer>>,
     /// Tidegate as an issuer towards clouds.
     pub issuer: Option<OwnIssuer>,
+    /// How secret references are read.
+    pub secrets: Secrets,
     /// Whether and where browsers log in.
     pub login: Option<BrowserLogin>,
     /// What sessions may carry, by name.
@@ -254,6 +261,21 @@ pub struct Target {
     pub credentials: CredentialSource,
 }
 
+impl Config {
+    /// Every reference to a secret with its place in the file, but for those of `[secrets]` itself.
+    pub fn references(&self) -> Vec<(String, &SecretRef)> {
+        let of_targets = self.targets.values().flat_map(|target| {
+            let secrets = target.credentials.secrets().into_iter();
+            secrets.map(|(key, secret)| (format!("targets.{}.credentials.{key}", target.name), secret))
+        });
+        let of_logins = self.issuers.iter().filter_map(|issuer| {
+            let secret = issuer.login.as_ref()?.client_secret.as_ref()?;
+            Some((format!("issuers.{}.login.client_secret", issuer.name), secret))
+        });
+        of_targets.chain(of_logins).collect()
+    }
+}
+
 impl Target {
     /// The files that it is made of: private CAs and `file:` secrets. What is read anew for each use is not among them.
     pub fn files(&self) -> Vec<&Path> {
@@ -261,7 +283,7 @@ impl Target {
         let files = secrets.filter_map(|(key, reference)| match reference {
             // One that something else keeps fresh is looked at while it is in use.
             SecretRef::File(path) if key != "token" => Some(path.as_path()),
-            SecretRef::File(_) | SecretRef::Env(_) => None,
+            SecretRef::File(_) | SecretRef::Env(_) | SecretRef::Managed(_) => None,
         });
         let authorities = self.credentials.authorities();
         self.ca

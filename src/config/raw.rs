@@ -117,7 +117,7 @@ pub(super) struct Section<'a> {
 }
 
 /// Keys next to secrets whose values are none.
-const OPEN_KEYS: [&str; 19] = [
+const OPEN_KEYS: [&str; 23] = [
     "attribution",
     "audience",
     "ca",
@@ -126,13 +126,17 @@ const OPEN_KEYS: [&str; 19] = [
     "file",
     "iam_endpoint",
     "kind",
+    "login_endpoint",
     "metadata_endpoint",
+    "mount",
+    "role",
     "role_arn",
     "service_account",
     "session_name",
     "sts_ca",
     "sts_endpoint",
     "sts_region",
+    "tenant",
     "token_audience",
     "token_endpoint",
     "token_file",

@@ -257,7 +257,8 @@ const ENDPOINT: &str =
 const SERVER_KEYS: &str = "one of `domains`, `drain_timeout`, `handshake_timeout`, `header_timeout`, `listen`, \
                            `longest_transfer`, `max_connections`, `max_connections_per_address`, `stall_timeout`, `tls`";
 const BUCKET: &str = "a bucket name: 3 to 63 of `a-z`, `0-9`, `.` and `-`";
-const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
+const SECRET: &str =
+    "\"env:NAME\" or \"file:PATH\", or a secret in a manager, such as \"vault://mount/path#field\"";
 
 #[test]
 fn mistakes_of_the_server_are_located() {
@@ -346,7 +347,7 @@ fn mistakes_of_the_sections_are_located() {
         &[
             "tidegate.toml: admin: missing; expected a table `[admin]`",
             "tidegate.toml:8: adnim: not a known key (did you mean `admin`?); expected one of `admin`, `audit`, \
-             `buckets`, `issuer`, `issuers`, `limits`, `login`, `roles`, `server`, `service_keys`, `sessions`, `targets`",
+             `buckets`, `issuer`, `issuers`, `limits`, `login`, `roles`, `secrets`, `server`, `service_keys`, `sessions`, `targets`",
         ],
     );
     check(

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The machine's credentials, kept fresh like all others and shared by all targets that need them.
-pub(super) struct Ambient {
+pub(crate) struct Ambient {
     chain: Arc<Chain>,
     cache: CredentialCache,
     key: Key,
@@ -49,7 +49,7 @@ impl Ambient {
     ///
     /// # Errors
     /// [`SourceError::Fetch`] if nothing can be asked by HTTPS.
-    pub(super) fn new(region: &str, resources: &Resources) -> Result<Self, SourceError> {
+    pub(crate) fn new(region: &str, resources: &Resources) -> Result<Self, SourceError> {
         Ok(Self {
             chain: Arc::new(Chain {
                 region: region.to_owned(),
@@ -66,7 +66,7 @@ impl Ambient {
     ///
     /// # Errors
     /// [`SourceError::Ambient`] if the machine has none.
-    pub(super) async fn key(&self) -> Result<AccessKey, SourceError> {
+    pub(crate) async fn key(&self) -> Result<AccessKey, SourceError> {
         let keeper = self.cache.keeper(self.key.clone(), || {
             let nobodys = CloudSession {
                 principal: None,
@@ -110,6 +110,7 @@ impl Chain {
         Ok(Credential {
             material: Material::AccessKey(key),
             expires_at: ends.or_else(|| self.clock.now().checked_add(LOOK_AGAIN).ok()),
+            version: None,
         })
     }
 }

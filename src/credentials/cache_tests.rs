@@ -22,6 +22,7 @@ impl Source for Hourly {
                     session_token: None,
                 }),
                 expires_at: Some(self.0.now() + SignedDuration::from_hours(1)),
+                version: None,
             })
         })
     }

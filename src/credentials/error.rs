@@ -33,6 +33,17 @@ pub enum SourceError {
     /// A reference to a secret leads nowhere.
     #[error("a key of the target cannot be read")]
     Secret(#[from] SecretRefError),
+    /// A secret of a manager that is not asked here.
+    #[error("a key of the target cannot be read")]
+    Managed(#[source] Box<crate::secrets::SecretError>),
+    /// A secret that its manager has not given.
+    #[error("`{reference}` cannot be read: {cause}")]
+    NotRead {
+        /// Its reference.
+        reference: String,
+        /// Why, with all causes.
+        cause: String,
+    },
     /// A part of the credential cannot be one.
     #[error("the {0} is malformed: it must be one word of visible ASCII and nothing else")]
     Malformed(&'static str),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Where the token comes from.
-pub(super) enum TokenSource {
+pub(crate) enum TokenSource {
     /// Read anew for each call.
     File(Box<Path>),
     /// Minted for each call.
@@ -30,20 +30,12 @@ const MAX_TOKEN: u64 = 20_000;
 const MAX_SUBJECT: usize = 127;
 
 impl TokenSource {
-    /// The source that the configuration of the target `name` describes.
+    /// What the configuration describes. `subject` is of tokens that are in nobody's name, and begins with what it is
+    /// for and a slash.
     ///
     /// # Errors
     /// [`SourceError::NoIssuer`] if it is Tidegate itself, and there is no issuer.
-    pub(super) fn new(name: &str, token: &IdentityToken, resources: &Resources) -> Result<Self, SourceError> {
-        Self::of_subject(of_target(name), token, resources)
-    }
-
-    /// The same for whatever else asks a cloud on Tidegate's own account. `subject` is of tokens that are in nobody's
-    /// name, and begins with what it is for and a slash.
-    ///
-    /// # Errors
-    /// As [`TokenSource::new`].
-    pub(super) fn of_subject(
+    pub(crate) fn of_subject(
         subject: Box<str>,
         token: &IdentityToken,
         resources: &Resources,
@@ -62,7 +54,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// [`SourceError`] for a file that cannot be read or holds no token, and for keys that cannot sign.
-    pub(super) async fn token(
+    pub(crate) async fn token(
         &self,
         session: &CloudSession,
         claims: Map<String, Value>,

@@ -4,7 +4,7 @@
 //! the answer away from the others. It starts ahead of expiry, at a moment that differs between replicas, and while
 //! it fails the old credential goes on until a minute before its end.
 
-use super::{Credential, CredentialError, Source, SourceError, scope::CloudSession, written::Written};
+use super::{Credential, CredentialError, Source, SourceError, scope::CloudSession};
 use crate::clock::Clock;
 use crate::error::with_causes;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +25,8 @@ pub(super) struct Keeper(Arc<Shared>);
 struct Shared {
     name: Box<str>,
     clock: Clock,
-    origin: Origin,
+    source: Arc<dyn Source>,
+    session: CloudSession,
     state: Mutex<State>,
     tally: Arc<Tally>,
 }
@@ -70,11 +71,6 @@ pub enum CredentialState {
     },
 }
 
-enum Origin {
-    Written(Written),
-    Source(Arc<dyn Source>, CloudSession),
-}
-
 #[derive(Default)]
 struct State {
     current: Option<Entry>,
@@ -96,18 +92,6 @@ struct Entry {
     refresh_at: Option<Timestamp>,
 }
 
-impl Entry {
-    fn of_written(credential: Credential, written: &Written, now: Timestamp) -> Self {
-        let again = written.look_again();
-        Self {
-            credential: Arc::new(credential),
-            fetched_at: now,
-            was_used: true,
-            refresh_at: again.and_then(|after| now.checked_add(after).ok()),
-        }
-    }
-}
-
 /// How a call ended; `None` while it is under way.
 type Landing = Option<Result<Arc<Credential>, Duration>>;
 
@@ -122,21 +106,6 @@ const SHORTEST_REST: f64 = 1.0;
 const LONGEST_REST: f64 = 5.0;
 
 impl Keeper {
-    /// Static keys or a token, read now. `name` is the target's, for the log.
-    pub(super) fn written(
-        name: &str,
-        written: Written,
-        clock: Clock,
-        tally: Arc<Tally>,
-    ) -> Result<Self, SourceError> {
-        let entry = match written.read() {
-            Ok(credential) => Some(Entry::of_written(credential, &written, clock.now())),
-            Err(SourceError::Secret(_)) if written.may_come_later() => None,
-            Err(error) => return Err(error),
-        };
-        Ok(Self::with(name, Origin::Written(written), clock, tally, entry))
-    }
-
     /// What `source` gives for `session`, first fetched when first wanted.
     pub(super) fn temporary(
         name: &str,
@@ -145,19 +114,12 @@ impl Keeper {
         clock: Clock,
         tally: Arc<Tally>,
     ) -> Self {
-        Self::with(name, Origin::Source(source, session), clock, tally, None)
-    }
-
-    fn with(name: &str, origin: Origin, clock: Clock, tally: Arc<Tally>, current: Option<Entry>) -> Self {
-        let state = State {
-            current,
-            ..State::default()
-        };
         Self(Arc::new(Shared {
             name: name.into(),
             clock,
-            origin,
-            state: Mutex::new(state),
+            source,
+            session,
+            state: Mutex::default(),
             tally,
         }))
     }
@@ -228,49 +190,16 @@ impl Keeper {
     /// not so if the current one was fetched seconds ago, because then it is not the credential's fault.
     pub(super) fn invalidate(&self, used: &Credential) -> bool {
         let now = self.0.clock.now();
-        {
-            let mut state = self.0.state();
-            let Some(entry) = &state.current else { return true };
-            if !entry.credential.is_same(used) {
-                return true;
-            }
-            // What is written is only read again, which asks nobody.
-            if let Origin::Source(..) = self.0.origin {
-                if now.duration_since(entry.fetched_at) < YOUNGEST {
-                    return false;
-                }
-                state.current = None;
-                return true;
-            }
-        }
-        self.refresh().is_ok_and(|changed| changed)
-    }
-
-    /// Reads static keys or a token again, after they were rotated; gives whether they changed. If they cannot be
-    /// read the old ones stay. Temporary credentials look after themselves.
-    ///
-    /// # Errors
-    /// [`SourceError`] says which reference cannot be read.
-    pub(super) fn refresh(&self) -> Result<bool, SourceError> {
-        let Origin::Written(written) = &self.0.origin else {
-            return Ok(false);
-        };
-        let read = written.read();
-        self.0.tally.count(&read);
         let mut state = self.0.state();
-        state.cause = read.as_ref().err().map(|error| with_causes(error));
-        let credential = read.inspect_err(|error| {
-            tracing::warn!(store = %self.0.name, error = %with_causes(error), "the credential was not read again");
-        })?;
-        let fetched_at = self.0.clock.now();
-        if let Some(entry) = &mut state.current
-            && entry.credential.is_same(&credential)
-        {
-            entry.fetched_at = fetched_at;
-            return Ok(false);
+        let Some(entry) = &state.current else { return true };
+        if !entry.credential.is_same(used) {
+            return true;
         }
-        state.current = Some(Entry::of_written(credential, written, fetched_at));
-        Ok(true)
+        if now.duration_since(entry.fetched_at) < YOUNGEST {
+            return false;
+        }
+        state.current = None;
+        true
     }
 
     /// How the credential is.
@@ -321,10 +250,7 @@ impl Shared {
         tokio::spawn(async move {
             // A panic in the source would leave the flight behind for ever.
             let grounded = Grounded(shared.clone());
-            let outcome = match &shared.origin {
-                Origin::Source(source, session) => source.fetch(session).await,
-                Origin::Written(written) => written.read(),
-            };
+            let outcome = shared.source.fetch(&shared.session).await;
             let landing = shared.land(outcome);
             drop(grounded);
             let _ = lands.send(Some(landing));
@@ -347,14 +273,11 @@ impl Shared {
                 state.failures = 0;
                 state.cause = None;
                 state.rest_until = None;
-                let entry = match &self.origin {
-                    Origin::Written(written) => Entry::of_written(credential, written, now),
-                    Origin::Source(..) => Entry {
-                        refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
-                        fetched_at: now,
-                        was_used: false,
-                        credential: Arc::new(credential),
-                    },
+                let entry = Entry {
+                    refresh_at: credential.expires_at.map(|end| refresh_at(now, end, jitter())),
+                    fetched_at: now,
+                    was_used: false,
+                    credential: Arc::new(credential),
                 };
                 Ok(state.current.insert(entry).credential.clone())
             }
@@ -379,7 +302,7 @@ impl Shared {
 }
 
 impl Tally {
-    fn count<T>(&self, outcome: &Result<T, SourceError>) {
+    pub(super) fn count<T>(&self, outcome: &Result<T, SourceError>) {
         let counter = if outcome.is_ok() {
             &self.succeeded
         } else {
@@ -446,7 +369,7 @@ fn rest(failures: u32, jitter: f64) -> Duration {
 }
 
 /// From -1 to 1. Without randomness it is 0: the replicas then merely do it together.
-fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     let mut bytes = [0; 4];
     match aws_lc_rs::rand::fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX) * 2.0 - 1.0,

@@ -1,6 +1,6 @@
 use super::super::{AccessKey, Fetching, Material};
 use super::*;
-use crate::{config::SecretRef, config::StaticKeys, secret::Secret};
+use crate::secret::Secret;
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
@@ -57,6 +57,7 @@ fn credential(id: &str, life: SignedDuration) -> Credential {
             session_token: Some(Secret::new("token")),
         }),
         expires_at: Some(start + life),
+        version: None,
     }
 }
 
@@ -250,88 +251,6 @@ fn pauses_grow_from_one_to_five_seconds() {
     check(2, -1.0, 3.0);
     check(u32::MAX, 0.0, 5.0);
     check(0, -1.0, 1.0);
-}
-
-// CRD-01, 7.4
-#[tokio::test]
-async fn static_keys_are_read_again_on_demand() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        SecretRef::File(path)
-    };
-    let keys = StaticKeys {
-        access_key_id: file("id", "AKIDONE\n"),
-        secret_access_key: file("secret", "secret-one\n"),
-        session_token: None,
-    };
-    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let credentials = Keeper::written("store", Written::Keys(keys), clock.clone(), Arc::default()).unwrap();
-    let first = credentials.get().await.unwrap();
-    let key = first.access_key().unwrap();
-    assert_eq!((&*key.id, key.secret.expose()), ("AKIDONE", &b"secret-one"[..]));
-    assert!(credentials.expires_in().is_none());
-    assert!(!credentials.refresh().unwrap());
-
-    file("id", "AKIDTWO");
-    clock.advance(HOUR);
-    assert!(credentials.invalidate(&first));
-    assert_eq!(id(&credentials).await, "AKIDTWO");
-
-    file("secret", "with space");
-    assert!(matches!(
-        credentials.refresh(),
-        Err(SourceError::Malformed("secret access key"))
-    ));
-    assert_eq!(id(&credentials).await, "AKIDTWO");
-    assert!(!format!("{credentials:?} {first:?}").contains("secret-one"));
-}
-
-// CRD-03, 7.4
-#[tokio::test]
-async fn a_token_in_a_file_is_followed_by_itself_and_at_once_when_it_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("token");
-    let clock = Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap());
-    let written = Written::Token(SecretRef::File(path.clone()));
-    // Its writer may start after us.
-    let credentials = Keeper::written("store", written, clock.clone(), Arc::default()).unwrap();
-    assert_eq!(credentials.state(), CredentialState::Unused);
-    assert!(credentials.get().await.is_err());
-    assert!(matches!(credentials.state(), CredentialState::Unavailable { .. }));
-    let token = async || {
-        let credential = credentials.get().await.unwrap();
-        let Material::BearerToken(token) = &credential.material else {
-            panic!("{credential:?}");
-        };
-        (token.expose_str().unwrap().to_owned(), credential)
-    };
-    clock.advance(SignedDuration::from_secs(6));
-    std::fs::write(&path, " ya29.one\n").unwrap();
-    assert_eq!(token().await.0, "ya29.one");
-    std::fs::write(&path, "ya29.two").unwrap();
-    let (text, used) = token().await;
-    assert_eq!(text, "ya29.one", "it was read a moment ago");
-    clock.advance(SignedDuration::from_secs(10));
-    // The old one serves while the file is read.
-    let _ = token().await;
-    settled(&credentials).await;
-    let (text, newer) = token().await;
-    assert_eq!(text, "ya29.two");
-    assert!(credentials.invalidate(&used), "that was not the current one");
-    assert!(!credentials.invalidate(&newer), "there is no other one yet");
-    std::fs::write(&path, "ya29.three").unwrap();
-    assert!(credentials.invalidate(&newer));
-    assert_eq!(token().await.0, "ya29.three");
-
-    std::fs::write(&path, "{}").unwrap();
-    clock.advance(SignedDuration::from_secs(10));
-    let _ = token().await;
-    settled(&credentials).await;
-    assert_eq!(token().await.0, "ya29.three", "the last good one stays");
-    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
-    assert!(!format!("{credentials:?} {used:?} {newer:?}").contains("ya29"));
 }
 
 #[tokio::test]

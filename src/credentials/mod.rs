@@ -7,30 +7,37 @@
 
 mod ambient;
 mod cache;
+mod call_keys;
 mod error;
 mod google;
 mod identity_token;
 mod keeper;
+mod own;
 mod refusal;
 mod role_session;
+mod rotating;
 mod scope;
 mod sts;
 mod sts_xml;
 mod target;
 mod written;
 
+pub(crate) use ambient::Ambient;
 pub use cache::CredentialCache;
 pub use error::{CredentialError, SourceError};
 pub use google::{GoogleError, GoogleToken, Purpose, Service, check_key_file};
+pub(crate) use identity_token::TokenSource;
+pub(crate) use keeper::jitter;
 pub use keeper::{Attempts, CredentialState};
+pub(crate) use own::OwnCredential;
+pub(crate) use scope::CloudSession;
 pub use scope::Scope;
 pub(crate) use sts::sign_call;
 pub(crate) use sts_xml::{error as sts_error, web_identity_token};
 pub use target::{Sessions, TargetCredentials};
 
-use crate::{clock::Clock, issuer::Issuer, secret::Secret};
+use crate::{clock::Clock, issuer::Issuer, secret::Secret, secrets::SecretReader};
 use jiff::Timestamp;
-use scope::CloudSession;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 /// What sources of credentials share.
@@ -42,16 +49,18 @@ pub struct Resources {
     pub cache: CredentialCache,
     /// Tidegate as an issuer towards clouds, if it is one.
     pub issuer: Option<Arc<Issuer>>,
+    /// The secrets that the configuration refers to.
+    pub secrets: SecretReader,
 }
 
 /// Gets temporary credentials anew.
-trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// Asks once.
     fn fetch<'a>(&'a self, session: &'a CloudSession) -> Fetching<'a>;
 }
 
 /// A credential on its way.
-type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Credential, SourceError>> + Send + 'a>>;
+pub(crate) type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Credential, SourceError>> + Send + 'a>>;
 
 /// A credential of a target.
 #[derive(Clone, Debug)]
@@ -60,6 +69,8 @@ pub struct Credential {
     pub material: Material,
     /// When it stops working; `None` for static keys, and for a token of which nobody says so.
     pub expires_at: Option<Timestamp>,
+    /// Which version of a secret it is, for the audit record; `None` where credentials have no versions.
+    pub version: Option<Box<str>>,
 }
 
 /// What makes a target believe us.

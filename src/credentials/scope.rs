@@ -68,7 +68,7 @@ impl<'a> Scope<'a> {
 
 /// What a session at the target's cloud is for: everything about a scope that changes what is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct CloudSession {
+pub(crate) struct CloudSession {
     /// In whose name; `None` for a session that is shared.
     pub(super) principal: Option<OnBehalfOf>,
     /// The places that it is narrowed to; none for all that the role may reach.

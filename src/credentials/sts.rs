@@ -4,7 +4,8 @@
 //! reload; only the machine's own credentials are kept while they last. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
 
 use super::ambient::Ambient;
-use super::identity_token::TokenSource;
+use super::call_keys::CallKeys;
+use super::identity_token::{TokenSource, of_target};
 use super::refusal::{drifting, refusal};
 use super::role_session::RoleSession;
 use super::scope::CloudSession;
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{AssumedRole, RoleProof, StaticKeys},
+    config::{AssumedRole, RoleProof},
     fetch::{Fetched, Fetcher},
     secret::Secret,
 };
@@ -49,15 +50,21 @@ enum Proof {
 
 /// What signs a call.
 enum Signer {
-    Keys(StaticKeys),
+    Keys(CallKeys),
     Ambient(Ambient),
 }
 
 impl Signer {
-    async fn key(&self) -> Result<AccessKey, SourceError> {
+    async fn keys(&self) -> Result<Vec<AccessKey>, SourceError> {
         match self {
-            Self::Keys(keys) => written::access_key(keys),
-            Self::Ambient(ambient) => ambient.key().await,
+            Self::Keys(keys) => keys.keys().await,
+            Self::Ambient(ambient) => Ok(vec![ambient.key().await?]),
+        }
+    }
+
+    fn worked(&self, key: AccessKey) {
+        if let Self::Keys(keys) = self {
+            keys.worked(key);
         }
     }
 }
@@ -71,17 +78,34 @@ impl RoleSource {
     /// # Errors
     /// A CA file or keys that cannot be read.
     pub(super) fn new(name: &str, role: &AssumedRole, resources: &Resources) -> Result<Self, SourceError> {
+        Self::of_subject(of_target(name), role, resources)
+    }
+
+    /// The same for whatever else asks AWS on Tidegate's own account. `subject` is that of Tidegate's own tokens.
+    ///
+    /// # Errors
+    /// As [`RoleSource::new`].
+    pub(super) fn of_subject(
+        subject: Box<str>,
+        role: &AssumedRole,
+        resources: &Resources,
+    ) -> Result<Self, SourceError> {
         let proof = match &role.proof {
-            RoleProof::WebIdentity(token) => Proof::Token(TokenSource::new(name, token, resources)?),
+            RoleProof::WebIdentity(token) => {
+                Proof::Token(TokenSource::of_subject(subject, token, resources)?)
+            }
             RoleProof::Keys {
                 keys,
                 region,
                 external_id,
             } => {
+                let keys = written::KeyPair::new(keys, &resources.secrets)?;
                 // Keys that are missing are better found at start than with the first request.
-                written::access_key(keys)?;
+                if keys.is_here() {
+                    keys.read()?;
+                }
                 Proof::Signature {
-                    signer: Signer::Keys(keys.clone()),
+                    signer: Signer::Keys(CallKeys::new(keys)),
                     region: region.clone(),
                     external_id: external_id.clone(),
                 }
@@ -120,16 +144,25 @@ impl RoleSource {
                 external_id,
             } => {
                 const ACTION: &str = "AssumeRole";
-                let key = signer.key().await?;
                 let mut more = wanted.parameters();
                 more.extend(external_id.as_deref().map(|id| ("ExternalId".to_owned(), id)));
                 let body = self.form(ACTION, &wanted, &more);
-                let headers = sign_call(&key, region, &self.url, &self.host, &body, self.clock.now())?;
-                (
-                    ACTION,
-                    self.fetcher.post_form(&self.url, body, &headers).await?,
-                    None,
-                )
+                let mut last = None;
+                // New keys first; while they are refused, those that worked go on.
+                for key in signer.keys().await? {
+                    let now = self.clock.now();
+                    let headers = sign_call(&key, region, &self.url, &self.host, &body, now)?;
+                    let answer = self.fetcher.post_form(&self.url, body.clone(), &headers).await?;
+                    let is_refused = refuses_key(&answer);
+                    if answer.status == StatusCode::OK {
+                        signer.worked(key);
+                    }
+                    last = Some(answer);
+                    if !is_refused {
+                        break;
+                    }
+                }
+                (ACTION, last.ok_or(SourceError::Signature)?, None)
             }
             Proof::Token(source) => {
                 const ACTION: &str = "AssumeRoleWithWebIdentity";
@@ -190,6 +223,7 @@ impl RoleSource {
             _ => Ok(Credential {
                 material: Material::AccessKey(key),
                 expires_at: Some(end),
+                version: None,
             }),
         }
     }
@@ -199,6 +233,19 @@ impl Source for RoleSource {
     fn fetch<'a>(&'a self, session: &'a CloudSession) -> Fetching<'a> {
         Box::pin(self.ask(session))
     }
+}
+
+/// Whether the service does not know the key that signed, or not so.
+fn refuses_key(answer: &Fetched) -> bool {
+    let text = std::str::from_utf8(&answer.body).unwrap_or_default();
+    let code = match answer.status {
+        StatusCode::OK => None,
+        _ => sts_xml::error(text).map(|(code, _)| code),
+    };
+    matches!(
+        code.as_deref(),
+        Some("InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch")
+    )
 }
 
 /// The headers that sign `body`, a form that is sent to the token service at `url`.

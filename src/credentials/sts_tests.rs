@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Attribution, Endpoint, IdentityToken, SecretRef};
+use crate::config::{Attribution, Endpoint, IdentityToken, SecretRef, StaticKeys};
 use crate::credentials::CredentialCache;
 use std::{
     io::Write as _,
@@ -68,6 +68,7 @@ fn resources() -> Resources {
         clock: clock(),
         cache: CredentialCache::new(),
         issuer: None,
+        secrets: crate::secrets::SecretReader::default(),
     }
 }
 

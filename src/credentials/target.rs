@@ -4,10 +4,11 @@ use super::cache::Key;
 use super::google::{GoogleSource, Purpose};
 use super::identity_token;
 use super::keeper::{Attempts, CredentialState, Keeper, Tally};
+use super::rotating::Rotating;
 use super::scope::{CloudSession, Scope};
 use super::written::Written;
 use super::{Credential, CredentialError, Resources, Source, SourceError, sts::RoleSource};
-use crate::config::{Attribution, CredentialSource, Target};
+use crate::config::{Attribution, CredentialSource, SecretRef, Target};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +20,15 @@ pub struct TargetCredentials(Kind);
 #[derive(Clone)]
 enum Kind {
     /// There is one for everything, in the configuration's own words.
-    Written(Keeper, Arc<Tally>),
+    Written(Arc<OfWritten>),
     /// Each scope has its own, as far as the source makes a difference.
     Temporary(Arc<Temporary>),
+}
+
+struct OfWritten {
+    rotating: Rotating,
+    /// All that it is made of, but for what is written there.
+    key: Key,
 }
 
 struct Temporary {
@@ -44,12 +51,14 @@ impl TargetCredentials {
     pub fn new(target: &Target, files: &[u8], resources: &Resources) -> Result<Self, SourceError> {
         let tally = Arc::new(Tally::default());
         let written = |written| {
-            let keeper = Keeper::written(&target.name, written, resources.clock.clone(), tally.clone())?;
-            Ok(Self(Kind::Written(keeper, tally.clone())))
+            let rotating = Rotating::new(&target.name, written, resources.clock.clone())?;
+            let key = inputs(target, resources);
+            Ok(Self(Kind::Written(Arc::new(OfWritten { rotating, key }))))
         };
+        let secrets = &resources.secrets;
         let (source, attribution, narrow): (Arc<dyn Source>, _, _) = match &target.credentials {
-            CredentialSource::Static(keys) => return written(Written::Keys(keys.clone())),
-            CredentialSource::AccessToken { token } => return written(Written::Token(token.clone())),
+            CredentialSource::Static(keys) => return written(Written::keys(keys, secrets)?),
+            CredentialSource::AccessToken { token } => return written(Written::token(token, secrets)?),
             CredentialSource::Role(role) => (
                 Arc::new(RoleSource::new(&target.name, role, resources)?),
                 role.attribution,
@@ -67,20 +76,8 @@ impl TargetCredentials {
                 (Arc::new(source), attribution, false)
             }
         };
-        // INVARIANT: every input is in the key. `Debug` of the source names all its fields, also those of tomorrow;
-        // secrets are not among them but by reference.
-        let key = Key::default()
-            .and(target.name.as_bytes())
-            .and(format!("{:?}", target.credentials).as_bytes())
-            .and(target.region.as_bytes())
-            .and(
-                resources
-                    .issuer
-                    .as_ref()
-                    .map_or("", |issuer| issuer.url())
-                    .as_bytes(),
-            )
-            .and(files);
+        let issuer = resources.issuer.as_ref().map_or("", |issuer| issuer.url());
+        let key = inputs(target, resources).and(issuer.as_bytes()).and(files);
         Ok(Self(Kind::Temporary(Arc::new(Temporary {
             name: target.name.clone(),
             source,
@@ -98,17 +95,51 @@ impl TargetCredentials {
     /// [`CredentialError::Unavailable`] if there is none and none can be had now.
     pub async fn get(&self, scope: Scope<'_>) -> Result<Arc<Credential>, CredentialError> {
         match &self.0 {
-            Kind::Written(keeper, _) => keeper.get().await,
+            Kind::Written(written) => written.rotating.get(false).await,
             Kind::Temporary(temporary) => temporary.keeper(scope).get().await,
+        }
+    }
+
+    /// As [`TargetCredentials::get`], for a request that can be sent once more: it may be the first that is signed with
+    /// new keys. What became of them is to be told by [`TargetCredentials::worked`] or [`TargetCredentials::invalidate`].
+    ///
+    /// # Errors
+    /// As [`TargetCredentials::get`].
+    pub async fn get_or_try(&self, scope: Scope<'_>) -> Result<Arc<Credential>, CredentialError> {
+        match &self.0 {
+            Kind::Written(written) => written.rotating.get(true).await,
+            Kind::Temporary(_) => self.get(scope).await,
+        }
+    }
+
+    /// Says that the target answered what it answers to those whom it knows.
+    pub fn worked(&self, used: &Arc<Credential>) {
+        if let Kind::Written(written) = &self.0 {
+            written.rotating.worked(used);
+        }
+    }
+
+    /// What signs while `used` is on trial; `None` if it is not.
+    pub fn instead_of(&self, used: &Arc<Credential>) -> Option<Arc<Credential>> {
+        match &self.0 {
+            Kind::Written(written) if written.rotating.is_on_trial(used) => written.rotating.standing(),
+            Kind::Written(_) | Kind::Temporary(_) => None,
+        }
+    }
+
+    /// Says that on the same request `used` was denied what its predecessor was not.
+    pub fn inferior(&self, used: &Arc<Credential>) {
+        if let Kind::Written(written) = &self.0 {
+            written.rotating.inferior(used);
         }
     }
 
     /// Says that the target called `used`, which was had for `scope`, expired or unknown. Gives whether
     /// [`TargetCredentials::get`] will now give another one; not so if the current one was fetched seconds ago,
-    /// because then it is not the credential's fault.
-    pub fn invalidate(&self, scope: Scope<'_>, used: &Credential) -> bool {
+    /// because then it is not the credential's fault. `code` is the target's.
+    pub async fn invalidate(&self, scope: Scope<'_>, used: &Arc<Credential>, code: &str) -> bool {
         match &self.0 {
-            Kind::Written(keeper, _) => keeper.invalidate(used),
+            Kind::Written(written) => written.rotating.refused(used, code).await,
             Kind::Temporary(temporary) => {
                 let key = temporary.key_of(&temporary.session(scope));
                 let keeper = temporary.resources.cache.find(&key);
@@ -124,8 +155,38 @@ impl TargetCredentials {
     /// [`SourceError`] says which reference cannot be read.
     pub fn refresh(&self) -> Result<bool, SourceError> {
         match &self.0 {
-            Kind::Written(keeper, _) => keeper.refresh(),
+            Kind::Written(written) => written.rotating.refresh(),
             Kind::Temporary(_) => Ok(false),
+        }
+    }
+
+    /// Takes up what was written meanwhile. To be called every second or so; what is temporary is tended by its cache.
+    pub fn tend(&self) {
+        if let Kind::Written(written) = &self.0 {
+            written.rotating.tend();
+        }
+    }
+
+    /// Goes on with what `before` knows, if both are made of the same: so that keys that were rotated prove themselves
+    /// before those of before are forgotten.
+    ///
+    /// # Errors
+    /// As [`TargetCredentials::refresh`].
+    pub fn succeeding(self, before: &Self) -> Result<Self, SourceError> {
+        match (&self.0, &before.0) {
+            (Kind::Written(new), Kind::Written(old)) if new.key == old.key => {
+                old.rotating.refresh()?;
+                Ok(before.clone())
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// The version of the secret that signs, where there are versions.
+    pub fn version(&self) -> Option<Box<str>> {
+        match &self.0 {
+            Kind::Written(written) => written.rotating.standing()?.version.clone(),
+            Kind::Temporary(_) => None,
         }
     }
 
@@ -137,7 +198,7 @@ impl TargetCredentials {
     /// How all the credentials are that are in use.
     pub fn sessions(&self) -> Sessions {
         match &self.0 {
-            Kind::Written(keeper, _) => Sessions::of([keeper.state()]),
+            Kind::Written(written) => Sessions::of([written.rotating.state()]),
             Kind::Temporary(temporary) => {
                 let keepers = temporary.resources.cache.beginning_with(&temporary.key);
                 let in_use = keepers.iter().filter(|keeper| keeper.is_in_use());
@@ -149,10 +210,25 @@ impl TargetCredentials {
     /// The attempts since this was last asked.
     pub fn take_attempts(&self) -> Attempts {
         match &self.0 {
-            Kind::Written(_, tally) => tally.take(),
+            Kind::Written(written) => written.rotating.take_attempts(),
             Kind::Temporary(temporary) => temporary.tally.take(),
         }
     }
+}
+
+/// INVARIANT: every input is in the key. `Debug` of the source names all its fields, also those of tomorrow; secrets are
+/// not among them but by reference.
+fn inputs(target: &Target, resources: &Resources) -> Key {
+    let is_managed = |(_, secret): &(_, &SecretRef)| secret.managed().is_some();
+    let opened = match target.credentials.secrets().iter().any(is_managed) {
+        true => resources.secrets.identity(),
+        false => String::new(),
+    };
+    Key::default()
+        .and(target.name.as_bytes())
+        .and(format!("{:?}", target.credentials).as_bytes())
+        .and(target.region.as_bytes())
+        .and(opened.as_bytes())
 }
 
 impl Temporary {

@@ -15,6 +15,7 @@ use crate::config;
 use crate::error::with_causes;
 use crate::fetch::{FetchError, Fetcher};
 use crate::secret::Secret;
+use crate::secrets::SecretReader;
 use http::{HeaderValue, header};
 use openidconnect::core::{
     CoreAuthPrompt, CoreAuthenticationFlow, CoreClient, CoreErrorResponseType, CoreTokenResponse,
@@ -36,6 +37,7 @@ pub(super) struct Flow<'a> {
     pub(super) endpoints: &'a Endpoints,
     /// Where the browser comes back to.
     pub(super) redirect: &'a str,
+    pub(super) secrets: &'a SecretReader,
 }
 
 /// What a code was exchanged for.
@@ -134,13 +136,11 @@ impl Flow<'_> {
     /// The client with its secret, if it has one; read anew, so that a rotated one counts without a reload.
     async fn authenticated(&self) -> Result<Client, FlowError> {
         let client = self.client()?;
-        let Some(reference) = self.settings.client_secret.clone() else {
+        let Some(reference) = &self.settings.client_secret else {
             return Ok(client);
         };
-        let secret = tokio::task::spawn_blocking(move || reference.resolve()).await;
-        let secret = secret
-            .map_err(|_| FlowError::Settings("`client_secret` could not be read".to_owned()))?
-            .map_err(|error| FlowError::Settings(with_causes(&error)))?;
+        let secret = self.secrets.read(reference).await;
+        let secret = secret.map_err(|error| FlowError::Settings(with_causes(&error)))?;
         let text = secret
             .expose_str()
             .ok_or_else(|| FlowError::Settings("`client_secret` is not UTF-8".to_owned()))?;

@@ -133,7 +133,7 @@ impl Login {
     }
 
     fn flow<'a>(
-        &self,
+        &'a self,
         provider: &'a Provider,
         endpoints: &'a Endpoints,
         redirect: &'a str,
@@ -144,6 +144,7 @@ impl Login {
             settings,
             endpoints,
             redirect,
+            secrets: &self.secrets,
         })
     }
 

@@ -34,8 +34,9 @@ pub(crate) use isolation::isolate;
 use crate::authn::oidc::Verifier;
 use crate::authn::{KeyRing, Principal};
 use crate::body::Body;
-use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::Resources;
+use crate::secrets::SecretReader;
 use answer::Answer;
 use attempt::UsedStates;
 use http::{Response, request::Parts};
@@ -54,6 +55,7 @@ pub(crate) struct Login {
     ring: Arc<KeyRing>,
     verifier: Arc<Verifier>,
     used: Arc<UsedStates>,
+    secrets: SecretReader,
 }
 
 /// One of the pages.
@@ -131,7 +133,7 @@ impl Login {
         config: &Config,
         ring: &Arc<KeyRing>,
         verifier: &Arc<Verifier>,
-        clock: &Clock,
+        resources: &Resources,
         previous: Option<&Self>,
     ) -> Option<Self> {
         let settings = config.login.as_ref()?;
@@ -144,7 +146,7 @@ impl Login {
         let with_login = config.issuers.iter().filter(|issuer| issuer.login.is_some());
         let providers = with_login.map(|issuer| match known(issuer) {
             Some(provider) => provider.clone(),
-            None => Provider::new(issuer.clone(), clock.clone()),
+            None => Provider::new(issuer.clone(), resources.clock.clone()),
         });
         Some(Self {
             origin: settings.origin.clone(),
@@ -154,6 +156,7 @@ impl Login {
             ring: Arc::clone(ring),
             verifier: Arc::clone(verifier),
             used: previous.map(|previous| previous.used.clone()).unwrap_or_default(),
+            secrets: resources.secrets.clone(),
         })
     }
 

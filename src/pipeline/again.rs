@@ -26,6 +26,14 @@ pub(super) enum SecondTime {
 }
 
 impl SecondTime {
+    /// Whether a second time is possible whatever the first one came to.
+    pub(super) fn is_certain(permit: &Permit) -> bool {
+        match permit.operation().api().row().body {
+            BodyRule::Empty | BodyRule::Document { .. } => true,
+            BodyRule::Object | BodyRule::Form => false,
+        }
+    }
+
     /// Keeps what is needed to send `outgoing` again.
     pub(super) fn keep(permit: &Permit, outgoing: OutgoingPayload) -> (OutgoingPayload, Self) {
         match permit.operation().api().row().body {

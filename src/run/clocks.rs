@@ -38,6 +38,11 @@ impl Clocks {
         }
     }
 
+    /// The time.
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
     /// Readiness is not affected: a wrong clock elsewhere is not ours to fail for.
     pub(super) fn report(&mut self, generation: &Generation, metrics: &Metrics) {
         self.report_callers(metrics);

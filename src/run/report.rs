@@ -9,13 +9,18 @@ use crate::authn::oidc::{IssuerState, LEEWAY};
 use crate::clock::Drift;
 use crate::credentials::{CredentialState, Sessions};
 use crate::generation::{Generation, Problem};
+use crate::secrets::{self, Surveyed};
 use crate::telemetry::{Metrics, Outcome, Party};
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
 };
+
+/// How long the ages of secrets are good for.
+const SURVEY_SECONDS: i64 = 5;
 
 pub(super) struct Reporter {
     current: Arc<ArcSwap<Generation>>,
@@ -31,6 +36,8 @@ pub(super) struct Reporter {
     /// Issuers whose clock is among the metrics.
     timed: BTreeSet<Box<str>>,
     clocks: Clocks,
+    /// What was found of secrets, by which generation and when.
+    surveyed: Option<(u64, Timestamp, Vec<Surveyed>)>,
     /// Why the last reload was refused: the first problem of each component.
     refused: BTreeMap<&'static str, String>,
 }
@@ -53,6 +60,7 @@ impl Reporter {
             holding: BTreeSet::new(),
             timed: BTreeSet::new(),
             clocks,
+            surveyed: None,
             refused: BTreeMap::new(),
         }
     }
@@ -71,12 +79,15 @@ impl Reporter {
     pub(super) fn report(&mut self) -> bool {
         let generation = self.current.load_full();
         self.report_audit();
+        generation.secrets.tend();
         generation.credentials.tend();
+        generation.targets.values().for_each(|side| side.credentials.tend());
         let sessions = generation.targets.iter();
         let sessions: Vec<_> = sessions
             .map(|(name, side)| (&**name, side.credentials.sessions()))
             .collect();
         self.count_credentials(&generation, &sessions);
+        self.report_secrets(&generation);
         self.clocks.report(&generation, &self.metrics);
         let issuers = generation.verifier.readiness();
         // What is in use is whole, or it would not be in use.
@@ -146,6 +157,41 @@ impl Reporter {
             self.metrics.clock_drift(Party::Issuer, name, *drift);
         }
         drifts.iter().filter_map(of_clock).collect()
+    }
+
+    /// Versions, ages and reads. A secret that cannot be read is not on its own a reason to send requests elsewhere.
+    fn report_secrets(&mut self, generation: &Generation) {
+        for (secret, tally) in generation.secrets.take_tallies() {
+            self.metrics.secret_reads(&secret, Outcome::Ok, tally.succeeded);
+            self.metrics.secret_reads(&secret, Outcome::Failed, tally.failed);
+        }
+        let now = self.clocks.now();
+        // Files are looked at, which nobody needs twice a second.
+        let is_due = self.surveyed.as_ref().is_none_or(|(of, at, found)| {
+            let unread = found.iter().any(|one| one.version.is_none() || one.cause.is_some());
+            let age = now.duration_since(*at).as_secs();
+            *of != generation.number || unread || !(0..SURVEY_SECONDS).contains(&age)
+        });
+        if is_due {
+            self.surveyed = Some((generation.number, now, generation.secrets.survey(&generation.config, now)));
+        }
+        let surveyed = self.surveyed.as_ref().map_or(&[][..], |(_, _, found)| found);
+        self.metrics.secrets(surveyed, now);
+        let versions = generation.targets.iter();
+        let versions = versions.filter_map(|(name, side)| Some((&**name, side.credentials.version()?)));
+        self.metrics.credential_versions(versions);
+        let found = surveyed.iter().flat_map(|one| {
+            let unread = one.cause.as_ref().map(|cause| match &one.version {
+                Some(version) => format!(
+                    "`{}` cannot be read again, and version `{version}` goes on: {cause}",
+                    one.secret
+                ),
+                None => format!("`{}` cannot be read: {cause}", one.secret),
+            });
+            [unread, secrets::of_age(one)].into_iter().flatten()
+        });
+        let found = found.collect();
+        self.set("secrets", found);
     }
 
     fn count_credentials(&mut self, generation: &Generation, sessions: &[(&str, Sessions)]) {
@@ -247,7 +293,7 @@ fn of_credential(name: &str, state: &CredentialState) -> Option<String> {
             expires_at: None,
             cause,
         } => Some(format!(
-            "the keys of target `{name}` cannot be read again: {cause}"
+            "the keys of target `{name}`: {cause}"
         )),
         CredentialState::Unavailable { cause } => Some(format!(
             "there is no credential for target `{name}`, its buckets answer 503: {cause}"

@@ -270,6 +270,7 @@ mod tests {
                 session_token: token.map(Secret::new),
             }),
             expires_at: None,
+            version: None,
         })
     }
 

@@ -109,6 +109,29 @@ pub(super) struct TargetLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SecretLabel {
+    pub(super) secret: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SecretVersionLabels {
+    pub(super) secret: String,
+    pub(super) version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SecretOutcomeLabels {
+    pub(super) secret: String,
+    pub(super) result: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct CredentialVersionLabels {
+    pub(super) target: String,
+    pub(super) version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct IdLabel {
     pub(super) id: Box<str>,
 }

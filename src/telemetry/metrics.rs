@@ -5,10 +5,12 @@
 //! Hence `&'static str` and enums for everything that a request decides.
 
 use super::labels::{
-    Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome, OutcomeLabel, Party,
-    RequestLabels, SessionsLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
+    CredentialVersionLabels, Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome,
+    OutcomeLabel, Party, RequestLabels, SecretLabel, SecretOutcomeLabels, SecretVersionLabels, SessionsLabels,
+    StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
 use crate::clock::Drift;
+use crate::secrets::Surveyed;
 use http::StatusCode;
 use jiff::Timestamp;
 use prometheus_client::{
@@ -45,6 +47,10 @@ struct Inner {
     credential_refreshes: Family<TargetOutcomeLabels, Counter>,
     credential_expires: Family<TargetLabel, Gauge>,
     credential_sessions: Family<SessionsLabels, Gauge>,
+    secret_versions: Family<SecretVersionLabels, Gauge>,
+    secret_ages: Family<SecretLabel, Gauge>,
+    secret_reads: Family<SecretOutcomeLabels, Counter>,
+    credential_versions: Family<CredentialVersionLabels, Gauge>,
     service_key_expiry: Family<IdLabel, Gauge>,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
@@ -129,6 +135,22 @@ impl Metrics {
                 into,
                 "credential_sessions",
                 "Credentials of a target that are in use, by how they are",
+            ),
+            secret_versions: register(
+                into,
+                "secret_version_info",
+                "1 for the version of a secret that was read last",
+            ),
+            secret_ages: register(
+                into,
+                "secret_age_seconds",
+                "How old the version of a secret is that was read last, where that is known",
+            ),
+            secret_reads: register(into, "secret_reads", "Attempts to read a secret from its manager"),
+            credential_versions: register(
+                into,
+                "credential_version_info",
+                "1 for the version of the secret that signs for a target",
             ),
             service_key_expiry: register(
                 into,
@@ -262,6 +284,47 @@ impl Metrics {
             target: target.into(),
             state,
         });
+    }
+
+    /// What is known of secrets now. A version's name comes from its manager, and stays only while it is in use.
+    pub fn secrets(&self, surveyed: &[Surveyed], now: Timestamp) {
+        self.0.secret_versions.clear();
+        self.0.secret_ages.clear();
+        for one in surveyed {
+            if let Some(version) = &one.version {
+                let labels = SecretVersionLabels {
+                    secret: one.secret.clone(),
+                    version: version.to_string(),
+                };
+                self.0.secret_versions.get_or_create(&labels).set(1);
+            }
+            if let Some(at) = one.created_at {
+                let secret = one.secret.clone();
+                let age = now.duration_since(at).as_secs();
+                self.0.secret_ages.get_or_create(&SecretLabel { secret }).set(age);
+            }
+        }
+    }
+
+    /// So many more attempts to read this configured secret from its manager ended so.
+    pub fn secret_reads(&self, secret: &str, result: Outcome, count: u64) {
+        let labels = SecretOutcomeLabels {
+            secret: secret.to_owned(),
+            result,
+        };
+        self.0.secret_reads.get_or_create(&labels).inc_by(count);
+    }
+
+    /// These versions of secrets sign for these configured targets.
+    pub fn credential_versions<'a>(&self, versions: impl Iterator<Item = (&'a str, Box<str>)>) {
+        self.0.credential_versions.clear();
+        for (target, version) in versions {
+            let labels = CredentialVersionLabels {
+                target: target.to_owned(),
+                version: version.into(),
+            };
+            self.0.credential_versions.get_or_create(&labels).set(1);
+        }
     }
 
     /// These service keys work and expire then. Their ids stand in a file of the operator's.

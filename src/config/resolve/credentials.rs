@@ -4,8 +4,8 @@
 
 use super::super::raw::Section;
 use super::super::{
-    AssumedRole, Attribution, CredentialSource, Endpoint, IdentityToken, Metadata, RoleProof, SecretRef,
-    ServiceAccountFile, StaticKeys, WorkloadIdentity, units,
+    AssumedRole, Attribution, CredentialSource, Endpoint, IdentityToken, ManagedSecret, Metadata, RoleProof,
+    SecretRef, ServiceAccountFile, StaticKeys, WorkloadIdentity, secret_ref, units,
 };
 use super::target::{ENDPOINT, REGION, TargetKind, in_clear, region};
 use super::{HOUR, MINUTE};
@@ -85,7 +85,7 @@ fn kind(text: &str, target: TargetKind) -> Result<Kind, &'static str> {
     }
 }
 
-fn web_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRole> {
+pub(super) fn web_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRole> {
     let token = identity_token(section, around, "audience", "sts.amazonaws.com".into());
     let role = role(section, around.region, token.map(RoleProof::WebIdentity))?;
     // Of a token that is not ours, its issuer says who and with what tags.
@@ -224,7 +224,7 @@ fn attribution(section: &Section<'_>) -> Attribution {
 }
 
 /// `token_file`, or Tidegate's own token for the audience in `key`.
-fn identity_token(
+pub(super) fn identity_token(
     section: &Section<'_>,
     around: &Surroundings<'_>,
     key: &'static str,
@@ -258,7 +258,7 @@ fn regional_sts(region: &str) -> Endpoint {
     https(format!("sts.{region}.{domain}"))
 }
 
-fn workload_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<WorkloadIdentity> {
+pub(super) fn workload_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<WorkloadIdentity> {
     let provider = section.required("audience", PROVIDER, provider);
     let token = match (&provider, section.has("token_file")) {
         (_, true) => section.path("token_file").map(IdentityToken::File),
@@ -302,7 +302,7 @@ fn workload_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option
     })
 }
 
-fn metadata(section: &Section<'_>) -> Option<Metadata> {
+pub(super) fn metadata(section: &Section<'_>) -> Option<Metadata> {
     let service_account = section.parsed("service_account", ACCOUNT, |text| match text {
         "default" => Ok("default".into()),
         _ => account(text),
@@ -319,7 +319,7 @@ fn metadata(section: &Section<'_>) -> Option<Metadata> {
     })
 }
 
-fn service_account_file(section: &Section<'_>) -> Option<ServiceAccountFile> {
+pub(super) fn service_account_file(section: &Section<'_>) -> Option<ServiceAccountFile> {
     section.site_of("kind").warning(
         "whoever copies the file is this service account until somebody deletes its key; \"google-workload-identity\" needs none",
     );
@@ -371,7 +371,7 @@ fn account(text: &str) -> Result<Box<str>, &'static str> {
     }
 }
 
-fn https(host: String) -> Endpoint {
+pub(super) fn https(host: String) -> Endpoint {
     Endpoint {
         tls: true,
         host: host.into(),
@@ -392,7 +392,7 @@ fn endpoint_or(
 }
 
 /// One that is written and wrong is not replaced by the default.
-fn endpoint_unwarned(
+pub(super) fn endpoint_unwarned(
     section: &Section<'_>,
     key: &'static str,
     default: impl FnOnce() -> Endpoint,
@@ -428,11 +428,32 @@ fn required_secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef
     secret(section, key)
 }
 
-const SECRET: &str = "\"env:NAME\" or \"file:PATH\"";
+const SECRET: &str =
+    "\"env:NAME\" or \"file:PATH\", or a secret in a manager, such as \"vault://mount/path#field\"";
+const SECRET_HERE: &str = "\"env:NAME\" or \"file:PATH\"";
 
 /// A reference to a secret. What is no reference is a secret, as far as messages are concerned.
 pub(super) fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
-    let (site, text) = section.text(key, SECRET)?;
+    reference(section, key, SECRET)
+}
+
+/// A secret by which secret managers know us: it is on this machine.
+pub(super) fn secret_here(section: &Section<'_>, key: &'static str) -> Option<SecretRef> {
+    if !section.has(key) {
+        section.missing(key, SECRET_HERE);
+    }
+    reference(section, key, SECRET_HERE).filter(|secret| {
+        let is_here = secret.managed().is_none();
+        if !is_here {
+            let site = section.site_of(key).showing(None);
+            site.problem("secret managers are not opened with secrets of secret managers", SECRET_HERE);
+        }
+        is_here
+    })
+}
+
+fn reference(section: &Section<'_>, key: &'static str, accepted: &str) -> Option<SecretRef> {
+    let (site, text) = section.text(key, accepted)?;
     if let Some(name) = text.strip_prefix("env:") {
         let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
@@ -440,16 +461,24 @@ pub(super) fn secret(section: &Section<'_>, key: &'static str) -> Option<SecretR
             return Some(SecretRef::Env(name.into()));
         }
         let site = site.showing(Some("\"env:…\"".to_owned()));
-        site.problem("not the name of an environment variable", SECRET);
+        site.problem("not the name of an environment variable", accepted);
     } else if let Some(path) = text.strip_prefix("file:") {
         match units::path(path) {
             Ok(path) => return Some(SecretRef::File(section.document().resolve(&path))),
             Err(wrong) => site
                 .showing(Some("\"file:…\"".to_owned()))
-                .problem(format!("the path is {wrong}"), SECRET),
+                .problem(format!("the path is {wrong}"), accepted),
+        }
+    } else if let Some(scheme) = secret_ref::scheme(text) {
+        match ManagedSecret::parse(text) {
+            Ok(secret) => return Some(SecretRef::Managed(secret)),
+            // Who mistypes a reference may have put the secret itself behind the scheme.
+            Err(wrong) => site
+                .showing(Some(format!("\"{scheme}…\"")))
+                .problem(wrong, accepted),
         }
     } else {
-        site.problem("a secret does not belong in this file", SECRET);
+        site.showing(None).problem("a secret does not belong in this file", accepted);
     }
     None
 }

@@ -7,6 +7,7 @@ mod login;
 mod narrowing;
 mod own_issuer;
 mod role;
+mod secrets;
 mod target;
 
 use super::raw::{Document, Section};
@@ -71,6 +72,7 @@ fn root(root: Section<'_>) -> Option<Config> {
     let roles = role::roles(&root);
     let issuer = own_issuer::own_issuer(&root, server.as_ref(), &issuers);
     let targets = target::targets(&root, root.has("issuer"));
+    let secrets = secrets::secrets(&root, &issuers, &targets);
     let buckets = bucket::buckets(&root, &targets, server.as_ref());
     root.finish();
     Some(Config {
@@ -82,6 +84,7 @@ fn root(root: Section<'_>) -> Option<Config> {
         limits: limits?,
         issuers,
         issuer: issuer?,
+        secrets: secrets?,
         login: login?,
         roles,
         targets: targets

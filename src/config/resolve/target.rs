@@ -194,7 +194,7 @@ fn bears_token(source: &CredentialSource) -> bool {
     }
 }
 
-fn is_local(endpoint: &Endpoint) -> bool {
+pub(super) fn is_local(endpoint: &Endpoint) -> bool {
     let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
     endpoint
         .host

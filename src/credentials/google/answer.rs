@@ -87,6 +87,7 @@ impl Answer<'_> {
             Some(end) if end > self.asked_at => Ok(Credential {
                 material: Material::BearerToken(token),
                 expires_at: Some(end),
+                version: None,
             }),
             _ => Err(self.unusable("it has expired already: check the clocks")),
         }

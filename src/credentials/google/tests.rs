@@ -75,6 +75,7 @@ fn resources(clock: &Clock) -> Resources {
         clock: clock.clone(),
         cache: CredentialCache::new(),
         issuer: None,
+        secrets: crate::secrets::SecretReader::default(),
     }
 }
 
