@@ -329,9 +329,7 @@ impl Pipeline {
         };
         // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
         match second_time.payload(permit, bridge.profile) {
-            Some(outgoing) => {
-                Box::pin(self.once_more((way, scope), permit, outgoing, denied, trail)).await
-            }
+            Some(outgoing) => Box::pin(self.once_more((way, scope), permit, outgoing, denied, trail)).await,
             None => answer,
         }
     }

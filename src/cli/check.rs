@@ -226,9 +226,7 @@ fn unavailable(place: &str, reference: &SecretRef) -> Option<Finding> {
         SecretRefError::File { .. }
         | SecretRefError::Empty(_)
         | SecretRefError::TooLarge(_)
-        | SecretRefError::Elsewhere(_) => {
-            Finding::error(place, message)
-        }
+        | SecretRefError::Elsewhere(_) => Finding::error(place, message),
     })
 }
 

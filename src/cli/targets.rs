@@ -54,8 +54,14 @@ pub(super) fn secrets(config: &Config) -> io::Result<Vec<Finding>> {
     };
     let managed = surveyed.iter().filter(|one| one.secret.contains("://"));
     let found = managed.filter_map(|one| {
-        let message = one.cause.as_ref().map(|cause| format!("`{}` cannot be read: {cause}", one.secret));
-        Some(Finding::warning(one.places.join(", "), message.or_else(|| of_age(one))?))
+        let message = one
+            .cause
+            .as_ref()
+            .map(|cause| format!("`{}` cannot be read: {cause}", one.secret));
+        Some(Finding::warning(
+            one.places.join(", "),
+            message.or_else(|| of_age(one))?,
+        ))
     });
     Ok(found.collect())
 }

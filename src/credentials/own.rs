@@ -19,7 +19,13 @@ impl OwnCredential {
             principal: None,
             places: Vec::new(),
         };
-        Self(Keeper::temporary(name, source, session, clock.clone(), Arc::<Tally>::default()))
+        Self(Keeper::temporary(
+            name,
+            source,
+            session,
+            clock.clone(),
+            Arc::<Tally>::default(),
+        ))
     }
 
     /// A role of AWS. The subject of Tidegate's own tokens is `tidegate/NAME`, which is neither a target's nor a
@@ -27,7 +33,11 @@ impl OwnCredential {
     ///
     /// # Errors
     /// [`SourceError`] for a CA that cannot be read, and for a token of ours without an issuer.
-    pub(crate) fn of_role(name: &str, role: &AssumedRole, resources: &Resources) -> Result<Self, SourceError> {
+    pub(crate) fn of_role(
+        name: &str,
+        role: &AssumedRole,
+        resources: &Resources,
+    ) -> Result<Self, SourceError> {
         let source = RoleSource::of_subject(format!("tidegate/{name}").into(), role, resources)?;
         Ok(Self::new(name, Arc::new(source), &resources.clock))
     }
@@ -47,6 +57,8 @@ impl OwnCredential {
 
     /// Why the last attempt to get one failed, if it did.
     pub(crate) fn cause(&self) -> String {
-        self.0.cause().unwrap_or_else(|| "it cannot be had now".to_owned())
+        self.0
+            .cause()
+            .unwrap_or_else(|| "it cannot be had now".to_owned())
     }
 }

@@ -109,13 +109,19 @@ impl Rotating {
     /// What signs, and is not on trial.
     pub(super) fn standing(&self) -> Option<Arc<Credential>> {
         let state = self.0.state();
-        state.standing.as_ref().map(|standing| Arc::clone(&standing.credential))
+        state
+            .standing
+            .as_ref()
+            .map(|standing| Arc::clone(&standing.credential))
     }
 
     /// Whether it has not worked yet, and something else signs meanwhile.
     pub(super) fn is_on_trial(&self, used: &Arc<Credential>) -> bool {
         let state = self.0.state();
-        state.candidate.as_ref().is_some_and(|one| Arc::ptr_eq(&one.credential, used))
+        state
+            .candidate
+            .as_ref()
+            .is_some_and(|one| Arc::ptr_eq(&one.credential, used))
     }
 
     /// Says that the target answered what it answers to those whom it knows.
@@ -156,7 +162,11 @@ impl Rotating {
     /// Says that on the same request `used` was denied what the standing one was not.
     pub(super) fn inferior(&self, used: &Arc<Credential>) {
         let mut state = self.0.state();
-        if state.candidate.as_ref().is_some_and(|one| Arc::ptr_eq(&one.credential, used)) {
+        if state
+            .candidate
+            .as_ref()
+            .is_some_and(|one| Arc::ptr_eq(&one.credential, used))
+        {
             state.refuse(used, "AccessDenied", &self.0);
         }
     }
@@ -215,7 +225,10 @@ impl Rotating {
             None => "a version without a name".to_owned(),
         };
         let old = version(&standing.credential);
-        let refused = state.candidate.as_ref().and_then(|one| one.refused.as_deref().zip(Some(one)));
+        let refused = state
+            .candidate
+            .as_ref()
+            .and_then(|one| one.refused.as_deref().zip(Some(one)));
         let cause = match (refused, &standing.refused, unread) {
             (Some((code, new)), Some(other), _) => format!(
                 "the target refuses {} (`{code}`) and {old} (`{other}`)",
@@ -274,7 +287,10 @@ impl State {
     /// `None` if it is what stands, so that another one should be looked for.
     fn refuse(&mut self, used: &Arc<Credential>, code: &str, of: &Shared) -> Option<bool> {
         let now = of.clock.now();
-        let stands = self.standing.as_ref().is_some_and(|standing| standing.refused.is_none());
+        let stands = self
+            .standing
+            .as_ref()
+            .is_some_and(|standing| standing.refused.is_none());
         if let Some(candidate) = &mut self.candidate
             && Arc::ptr_eq(&candidate.credential, used)
         {
@@ -314,7 +330,11 @@ impl State {
             }
             return self.candidate.take().is_some();
         }
-        if self.candidate.as_ref().is_some_and(|one| one.credential.is_same(&read)) {
+        if self
+            .candidate
+            .as_ref()
+            .is_some_and(|one| one.credential.is_same(&read))
+        {
             return false;
         }
         let proves_itself = read.access_key().is_some_and(|key| key.session_token.is_none());

@@ -81,9 +81,18 @@ async fn static_keys_are_read_again_on_demand() {
     write(folder.path(), "AKIDONE", "secret-one");
     let credentials = in_files(folder.path(), &clock);
     let first = credentials.get(false).await.unwrap();
-    assert_eq!((&*key(&first).id, key(&first).secret.expose()), ("AKIDONE", &b"secret-one"[..]));
+    assert_eq!(
+        (&*key(&first).id, key(&first).secret.expose()),
+        ("AKIDONE", &b"secret-one"[..])
+    );
     assert!(first.expires_at.is_none());
-    assert!(first.version.as_deref().is_some_and(|version| version.contains("T")), "{first:?}");
+    assert!(
+        first
+            .version
+            .as_deref()
+            .is_some_and(|version| version.contains("T")),
+        "{first:?}"
+    );
     assert!(!credentials.refresh().unwrap());
 
     write(folder.path(), "AKIDTWO", "secret-two");
@@ -131,13 +140,23 @@ async fn refused_new_keys_rest_while_the_old_ones_go_on_and_are_tried_again() {
     assert!(credentials.refused(&trial, "InvalidAccessKeyId").await);
     assert_eq!(id(&credentials, true).await, "OLD");
     let said = cause(&credentials);
-    assert!(said.contains("InvalidAccessKeyId") && said.contains("goes on"), "{said}");
+    assert!(
+        said.contains("InvalidAccessKeyId") && said.contains("goes on"),
+        "{said}"
+    );
     assert!(!credentials.refresh().unwrap(), "the same ones are not new again");
     clock.advance(SignedDuration::from_secs(SHORTEST_PAUSE));
     let trial = credentials.get(true).await.unwrap();
-    assert_eq!(&*key(&trial).id, "NEW", "some clouds know them only after a while");
+    assert_eq!(
+        &*key(&trial).id,
+        "NEW",
+        "some clouds know them only after a while"
+    );
     credentials.worked(&trial);
-    assert_eq!((id(&credentials, false).await.as_str(), cause(&credentials)), ("NEW", String::new()));
+    assert_eq!(
+        (id(&credentials, false).await.as_str(), cause(&credentials)),
+        ("NEW", String::new())
+    );
 }
 
 // 7.4
@@ -148,11 +167,20 @@ async fn once_the_old_ones_are_refused_the_new_ones_sign_everything() {
     assert!(credentials.refused(&old, "InvalidAccessKeyId").await);
     assert_eq!(id(&credentials, false).await, "NEW");
     let new = credentials.get(false).await.unwrap();
-    assert!(!credentials.refused(&new, "SignatureDoesNotMatch").await, "there is no third pair");
+    assert!(
+        !credentials.refused(&new, "SignatureDoesNotMatch").await,
+        "there is no third pair"
+    );
     let said = cause(&credentials);
-    assert!(said.contains("InvalidAccessKeyId") && said.contains("SignatureDoesNotMatch"), "{said}");
+    assert!(
+        said.contains("InvalidAccessKeyId") && said.contains("SignatureDoesNotMatch"),
+        "{said}"
+    );
     credentials.worked(&new);
-    assert_eq!((id(&credentials, false).await.as_str(), cause(&credentials)), ("NEW", String::new()));
+    assert_eq!(
+        (id(&credentials, false).await.as_str(), cause(&credentials)),
+        ("NEW", String::new())
+    );
 }
 
 // 7.4
@@ -163,20 +191,34 @@ async fn keys_that_are_rotated_back_are_the_old_ones() {
     assert!(credentials.refused(&trial, "InvalidAccessKeyId").await);
     write(folder.path(), "OLD", "old-secret");
     assert!(credentials.refresh().unwrap());
-    assert_eq!((id(&credentials, true).await.as_str(), cause(&credentials)), ("OLD", String::new()));
+    assert_eq!(
+        (id(&credentials, true).await.as_str(), cause(&credentials)),
+        ("OLD", String::new())
+    );
 }
 
 // 7.4
 #[tokio::test]
 async fn halves_of_one_secret_are_of_one_version() {
     let (script, clock) = (Script::new(), clock());
-    let credentials = managed(["vault://kv/store#id", "vault://kv/store#secret"], &clock, [&script, &script]);
+    let credentials = managed(
+        ["vault://kv/store#id", "vault://kv/store#secret"],
+        &clock,
+        [&script, &script],
+    );
     assert!(credentials.get(false).await.is_err());
-    assert!(cause(&credentials).contains("it is down"), "{}", cause(&credentials));
+    assert!(
+        cause(&credentials).contains("it is down"),
+        "{}",
+        cause(&credentials)
+    );
     script.says("1", r#"{"id":"A1","secret":"s1"}"#);
     clock.advance(SignedDuration::from_secs(5));
     let one = credentials.get(false).await.unwrap();
-    assert_eq!((&*key(&one).id, key(&one).secret.expose(), one.version.as_deref()), ("A1", &b"s1"[..], Some("1")));
+    assert_eq!(
+        (&*key(&one).id, key(&one).secret.expose(), one.version.as_deref()),
+        ("A1", &b"s1"[..], Some("1"))
+    );
     assert_eq!(cause(&credentials), "");
     for n in 2..20 {
         script.says(&n.to_string(), &format!(r#"{{"id":"A{n}","secret":"s{n}"}}"#));
@@ -184,7 +226,10 @@ async fn halves_of_one_secret_are_of_one_version() {
         credentials.tend();
         let trial = credentials.get(true).await.unwrap();
         let (id, secret) = (&key(&trial).id, key(&trial).secret.expose_str().unwrap());
-        assert_eq!((id.strip_prefix('A'), trial.version.as_deref()), (secret.strip_prefix('s'), Some(&*n.to_string())));
+        assert_eq!(
+            (id.strip_prefix('A'), trial.version.as_deref()),
+            (secret.strip_prefix('s'), Some(&*n.to_string()))
+        );
         credentials.worked(&trial);
     }
 }
@@ -210,7 +255,11 @@ async fn halves_of_two_secrets_count_once_both_are_known_to_be_the_newest() {
         credentials.tend();
     }
     let trial = credentials.get(true).await.unwrap();
-    let pair = (&*key(&trial).id, key(&trial).secret.expose(), trial.version.as_deref());
+    let pair = (
+        &*key(&trial).id,
+        key(&trial).secret.expose(),
+        trial.version.as_deref(),
+    );
     assert_eq!(pair, ("A2", &b"s2"[..], Some("2")));
 }
 
@@ -252,8 +301,14 @@ async fn a_token_in_a_file_is_followed_by_itself_and_at_once_when_it_is_refused(
     credentials.tend();
     let (text, newer) = token().await;
     assert_eq!(text, "ya29.two", "a token is about to end and no longer needed");
-    assert!(credentials.refused(&used, "InvalidToken").await, "that was not the current one");
-    assert!(!credentials.refused(&newer, "InvalidToken").await, "there is no other one yet");
+    assert!(
+        credentials.refused(&used, "InvalidToken").await,
+        "that was not the current one"
+    );
+    assert!(
+        !credentials.refused(&newer, "InvalidToken").await,
+        "there is no other one yet"
+    );
     std::fs::write(&path, "ya29.three").unwrap();
     assert!(credentials.refused(&newer, "InvalidToken").await);
     assert_eq!(token().await.0, "ya29.three");

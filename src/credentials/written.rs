@@ -227,7 +227,9 @@ impl Snapshot {
             Part::Managed(reference, watched) => {
                 let versioned = self.of(watched).ok_or_else(|| SourceError::NotRead {
                     reference: reference.to_string(),
-                    cause: watched.cause().unwrap_or_else(|| "it is being asked for".to_owned()),
+                    cause: watched
+                        .cause()
+                        .unwrap_or_else(|| "it is being asked for".to_owned()),
                 })?;
                 let part = versioned.payload.part(reference.field.as_deref());
                 let part = part.map_err(|flaw| SourceError::NotRead {

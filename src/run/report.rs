@@ -81,7 +81,10 @@ impl Reporter {
         self.report_audit();
         generation.secrets.tend();
         generation.credentials.tend();
-        generation.targets.values().for_each(|side| side.credentials.tend());
+        generation
+            .targets
+            .values()
+            .for_each(|side| side.credentials.tend());
         let sessions = generation.targets.iter();
         let sessions: Vec<_> = sessions
             .map(|(name, side)| (&**name, side.credentials.sessions()))
@@ -168,12 +171,18 @@ impl Reporter {
         let now = self.clocks.now();
         // Files are looked at, which nobody needs twice a second.
         let is_due = self.surveyed.as_ref().is_none_or(|(of, at, found)| {
-            let unread = found.iter().any(|one| one.version.is_none() || one.cause.is_some());
+            let unread = found
+                .iter()
+                .any(|one| one.version.is_none() || one.cause.is_some());
             let age = now.duration_since(*at).as_secs();
             *of != generation.number || unread || !(0..SURVEY_SECONDS).contains(&age)
         });
         if is_due {
-            self.surveyed = Some((generation.number, now, generation.secrets.survey(&generation.config, now)));
+            self.surveyed = Some((
+                generation.number,
+                now,
+                generation.secrets.survey(&generation.config, now),
+            ));
         }
         let surveyed = self.surveyed.as_ref().map_or(&[][..], |(_, _, found)| found);
         self.metrics.secrets(surveyed, now);
@@ -292,9 +301,7 @@ fn of_credential(name: &str, state: &CredentialState) -> Option<String> {
         CredentialState::Stale {
             expires_at: None,
             cause,
-        } => Some(format!(
-            "the keys of target `{name}`: {cause}"
-        )),
+        } => Some(format!("the keys of target `{name}`: {cause}")),
         CredentialState::Unavailable { cause } => Some(format!(
             "there is no credential for target `{name}`, its buckets answer 503: {cause}"
         )),

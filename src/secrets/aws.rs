@@ -83,7 +83,11 @@ struct Refusal {
 impl AwsManager {
     pub(super) fn new(settings: &AwsSecrets, resources: &Resources) -> Result<Self, SecretError> {
         let environment = Environment::of_process();
-        let ambient = || environment.get("AWS_REGION").or_else(|| environment.get("AWS_DEFAULT_REGION"));
+        let ambient = || {
+            environment
+                .get("AWS_REGION")
+                .or_else(|| environment.get("AWS_DEFAULT_REGION"))
+        };
         let role = match settings.credentials.as_deref() {
             Some(CredentialSource::Role(role)) => Some(OwnCredential::of_role("secrets", role, resources)?),
             Some(_) => return Err(SourceError::Answer("AWS knows no such credentials").into()),
@@ -110,7 +114,7 @@ impl AwsManager {
         // Once more, if what signed had expired before its time.
         if let Signer::Role(used) = &signer
             && let (Some(role), Some(code)) = (&self.role, refused(&answer))
-            && EXPIRED.contains(&code.as_str())
+            && EXPIRED.contains(&code)
             && role.invalidate(used)
         {
             signer = self.signer(&region).await?;
@@ -197,19 +201,28 @@ const EXPIRED: [&str; 5] = [
     "InvalidClientTokenId",
 ];
 
-fn refused(answer: &Fetched) -> Option<String> {
+fn refused(answer: &Fetched) -> Option<&'static str> {
+    const KNOWN: [&str; 7] = [
+        "AccessDeniedException",
+        "DecryptionFailure",
+        "InternalServiceError",
+        "InvalidParameterException",
+        "InvalidRequestException",
+        "ResourceNotFoundException",
+        "ThrottlingException",
+    ];
     if answer.status == StatusCode::OK {
         return None;
     }
     let refusal: Refusal = parse_error(answer)?;
     let kind = refusal.kind.rsplit('#').next().unwrap_or_default();
-    Some(error::code(kind))
+    Some(error::code(kind, &[&EXPIRED[..], &KNOWN[..]].concat()))
 }
 
 fn read(id: &str, answer: &Fetched) -> Result<Versioned, SecretError> {
     if answer.status != StatusCode::OK {
-        let code = refused(answer).unwrap_or_else(|| "none".to_owned());
-        let hint = match code.as_str() {
+        let code = refused(answer).unwrap_or("none");
+        let hint = match code {
             "ResourceNotFoundException" => "there is no such secret in this region, or nothing is in it",
             "InvalidRequestException" => "the secret is marked for deletion; `restore-secret` undoes that",
             "AccessDeniedException" => {
@@ -289,7 +302,10 @@ fn signed(
     let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
     let mut added = vec![
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
-        (HeaderName::from_static(TARGET.0), HeaderValue::from_static(TARGET.1)),
+        (
+            HeaderName::from_static(TARGET.0),
+            HeaderValue::from_static(TARGET.1),
+        ),
     ];
     for (name, value) in instructions.headers() {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;

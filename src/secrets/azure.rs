@@ -116,7 +116,9 @@ impl AzureManager {
             return Err(wrong("the secret has expired, by its own attribute `exp`"));
         }
         if nbf.and_then(at).is_some_and(|nbf| nbf > now) {
-            return Err(wrong("the secret is not to be used yet, by its own attribute `nbf`"));
+            return Err(wrong(
+                "the secret is not to be used yet, by its own attribute `nbf`",
+            ));
         }
         Ok(Versioned {
             payload: Payload::Whole(answer.value.0),
@@ -175,12 +177,23 @@ fn version_of<'a>(id: &'a str, secret: &str) -> Option<&'a str> {
 
 fn refusal(answer: &Fetched) -> SecretError {
     let told: Option<Refusal> = parse_error(answer);
+    const KNOWN: [&str; 9] = [
+        "AccessDenied",
+        "BadParameter",
+        "Forbidden",
+        "ForbiddenByFirewall",
+        "ForbiddenByRbac",
+        "SecretDisabled",
+        "SecretNotFound",
+        "Throttled",
+        "Unauthorized",
+    ];
     let code = told.map(|told| told.error).map(|told| match told.innererror {
-        Some(inner) => error::code(&inner.code),
-        None => error::code(&told.code),
+        Some(inner) => error::code(&inner.code, &KNOWN),
+        None => error::code(&told.code, &KNOWN),
     });
-    let code = code.unwrap_or_else(|| "none".to_owned());
-    let hint = match code.as_str() {
+    let code = code.unwrap_or("none");
+    let hint = match code {
         "SecretNotFound" => "there is no such secret; one that was deleted can be recovered for a while",
         "SecretDisabled" => "the secret is disabled; enable it, or add a version",
         "Forbidden" | "ForbiddenByRbac" | "AccessDenied" => {

@@ -7,7 +7,9 @@ use super::manager::{client, parse, parse_error};
 use super::{SecretError, error};
 use crate::clock::Clock;
 use crate::config::AzureIdentity;
-use crate::credentials::{CloudSession, Credential, Fetching, Material, Resources, Source, SourceError, TokenSource};
+use crate::credentials::{
+    CloudSession, Credential, Fetching, Material, Resources, Source, SourceError, TokenSource,
+};
 use crate::fetch::{Fetched, Fetcher};
 use form_urlencoded::Serializer;
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -55,7 +57,11 @@ const LONGEST_TOKEN: usize = 16 << 10;
 
 impl AzureSource {
     /// Prepares to ask for tokens for vaults in the domain `suffix`.
-    pub(super) fn new(identity: &AzureIdentity, suffix: &str, resources: &Resources) -> Result<Self, SecretError> {
+    pub(super) fn new(
+        identity: &AzureIdentity,
+        suffix: &str,
+        resources: &Resources,
+    ) -> Result<Self, SecretError> {
         let resource = format!("https://{suffix}");
         let (url, fetcher, proof) = match identity {
             AzureIdentity::Managed { client_id, metadata } => {
@@ -95,7 +101,10 @@ impl AzureSource {
     async fn ask(&self, session: &CloudSession) -> Result<Credential, SourceError> {
         let answer = match &self.proof {
             Proof::Machine => {
-                let metadata = (HeaderName::from_static("metadata"), HeaderValue::from_static("true"));
+                let metadata = (
+                    HeaderName::from_static("metadata"),
+                    HeaderValue::from_static("true"),
+                );
                 self.fetcher.get_with(&self.url, &[metadata]).await?
             }
             Proof::Federated {
@@ -158,20 +167,30 @@ impl Source for AzureSource {
 /// The code alone: a description of Entra's repeats what it was sent.
 fn refusal(answer: &Fetched) -> SourceError {
     let told: Option<Refusal> = parse_error(answer);
-    let code = told.map_or_else(|| "none".to_owned(), |told| error::code(&told.error));
-    let hint = match code.as_str() {
+    const KNOWN: [&str; 6] = [
+        "invalid_client",
+        "invalid_request",
+        "invalid_resource",
+        "invalid_scope",
+        "temporarily_unavailable",
+        "unauthorized_client",
+    ];
+    let code = told.map_or("none", |told| error::code(&told.error, &KNOWN));
+    let hint = match code {
         "invalid_client" => {
             "the application needs a federated credential with this issuer, the subject `tidegate/secrets` (or that \
              of the token file) and this audience"
         }
         "unauthorized_client" => "there is no such application in this directory",
-        "invalid_request" => "check tenant and client_id; a machine with several identities needs `client_id`",
+        "invalid_request" => {
+            "check tenant and client_id; a machine with several identities needs `client_id`"
+        }
         "invalid_resource" | "invalid_scope" => "check `suffix` in `[secrets.azure]`",
         _ => "it will be asked again",
     };
     SourceError::Refused {
         status: answer.status,
-        code,
+        code: code.to_owned(),
         message: "Entra gave no token".to_owned(),
         hint,
     }

@@ -29,7 +29,7 @@ pub enum SecretError {
         /// HTTP status.
         status: StatusCode,
         /// Its error code, if it is one that is known.
-        code: String,
+        code: &'static str,
         /// What to look at.
         hint: &'static str,
     },
@@ -60,12 +60,11 @@ pub enum SecretError {
     NotYet,
 }
 
-/// A code of a manager that is made of letters alone, as all of theirs are; of any other nothing is repeated.
-pub(super) fn code(text: &str) -> String {
-    let is_code = (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
-    match is_code {
-        true => text.to_owned(),
-        false => "none".to_owned(),
-    }
+/// The code of `known` that `text` is. Whatever else a manager says is not repeated: it may be anything.
+pub(super) fn code(text: &str, known: &[&'static str]) -> &'static str {
+    known
+        .iter()
+        .find(|code| **code == text)
+        .copied()
+        .unwrap_or("unknown")
 }

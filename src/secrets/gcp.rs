@@ -91,7 +91,11 @@ impl GcpManager {
         let bytes = BASE64.decode(answer.payload.data.0.expose());
         let payload = Secret::new(bytes.map_err(|_| wrong("its data is not base64"))?);
         let crc32c = checksum(CrcAlgorithm::Crc32Iscsi, payload.expose());
-        if answer.payload.crc32c.is_some_and(|sent| sent != crc32c.to_string()) {
+        if answer
+            .payload
+            .crc32c
+            .is_some_and(|sent| sent != crc32c.to_string())
+        {
             return Err(wrong("its data was damaged on the way"));
         }
         let pinned = format!("projects/{project}/secrets/{secret}/versions/{number}");
@@ -109,7 +113,9 @@ impl GcpManager {
         }
         let answer = self.get(&name).await.ok()?;
         let made = match answer.status {
-            StatusCode::OK => parse::<Version>(NAME, &answer).ok().map(|version| version.created),
+            StatusCode::OK => parse::<Version>(NAME, &answer)
+                .ok()
+                .map(|version| version.created),
             // It will be said another time.
             status if status.is_server_error() => return None,
             _ => None,
@@ -138,7 +144,10 @@ impl GcpManager {
             };
             let bearer = confidential("Bearer ", token);
             let bearer = bearer.ok_or_else(|| SecretError::Identity("it is no token".to_owned()))?;
-            let answer = self.fetcher.get_with(&url, &[(header::AUTHORIZATION, bearer)]).await?;
+            let answer = self
+                .fetcher
+                .get_with(&url, &[(header::AUTHORIZATION, bearer)])
+                .await?;
             if answer.status != StatusCode::UNAUTHORIZED || tried || !self.token.invalidate(&credential) {
                 return Ok(answer);
             }
@@ -178,8 +187,18 @@ fn numbered<'a>(name: &'a str, secret: &str, asked: &str) -> Option<&'a str> {
 
 fn refusal(answer: &Fetched) -> SecretError {
     let told: Option<Refusal> = parse_error(answer);
-    let code = told.map_or_else(|| "none".to_owned(), |told| error::code(&told.error.status));
-    let hint = match code.as_str() {
+    const KNOWN: [&str; 8] = [
+        "FAILED_PRECONDITION",
+        "INTERNAL",
+        "INVALID_ARGUMENT",
+        "NOT_FOUND",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "UNAUTHENTICATED",
+        "UNAVAILABLE",
+    ];
+    let code = told.map_or("none", |told| error::code(&told.error.status, &KNOWN));
+    let hint = match code {
         "NOT_FOUND" => "there is no such secret, or no version is in it",
         "FAILED_PRECONDITION" => "the version is disabled or destroyed; enable it, or add one",
         "PERMISSION_DENIED" => "the identity needs `roles/secretmanager.secretAccessor` on it",

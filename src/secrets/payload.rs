@@ -32,7 +32,9 @@ pub enum PayloadFlaw {
     #[error("it is larger than {LONGEST_SECRET} bytes")]
     TooLarge,
     /// It has no members.
-    #[error("it is not a JSON object, each name of which comes once, and the reference asks for a field of one")]
+    #[error(
+        "it is not a JSON object, each name of which comes once, and the reference asks for a field of one"
+    )]
     NotAnObject,
     /// The member is not there.
     #[error("it has no such field as the reference asks for")]
@@ -189,7 +191,11 @@ mod tests {
         };
         check("AKID\n", None, Ok("AKID"));
         check(r#"{"id":"A","n":1}"#, None, Ok(r#"{"id":"A","n":1}"#));
-        check(r#"{"id":"A","n":1,"o":{"id":"B"},"l":["C"]}"#, Some("id"), Ok("A"));
+        check(
+            r#"{"id":"A","n":1,"o":{"id":"B"},"l":["C"]}"#,
+            Some("id"),
+            Ok("A"),
+        );
         check(r#"{"id":"A\n"}"#, Some("id"), Ok("A"));
         check(r#"{"id":" "}"#, Some("id"), Err(PayloadFlaw::Empty));
         check("", None, Err(PayloadFlaw::Empty));
@@ -197,7 +203,11 @@ mod tests {
         check(r#"{"id":null}"#, Some("id"), Err(PayloadFlaw::NotText));
         check(r#"{"id":{"id":"A"}}"#, Some("id"), Err(PayloadFlaw::NotText));
         check(r#"{"ID":"A"}"#, Some("id"), Err(PayloadFlaw::NoField));
-        check(r#"{"id":"A","id":"B"}"#, Some("id"), Err(PayloadFlaw::NotAnObject));
+        check(
+            r#"{"id":"A","id":"B"}"#,
+            Some("id"),
+            Err(PayloadFlaw::NotAnObject),
+        );
         for garbage in ["hunter2", "[\"id\"]", "{\"id\":\"A\"", "{\"id\":\"A\"}}"] {
             check(garbage, Some("id"), Err(PayloadFlaw::NotAnObject));
         }

@@ -91,7 +91,9 @@ impl SecretReader {
 
     /// Everything about how managers are opened, for keys.
     pub(crate) fn identity(&self) -> String {
-        let Some(inner) = &self.0 else { return String::new() };
+        let Some(inner) = &self.0 else {
+            return String::new();
+        };
         format!("{:?} {:?} {:?}", inner.settings, inner.issuer, inner.files)
     }
 

@@ -73,7 +73,12 @@ impl SecretReader {
         for (reference, script) in secrets {
             let secret = ManagedSecret::parse(reference).unwrap();
             let one = watched.entry(secret.place.clone()).or_insert_with(|| {
-                Watched::new(secret.place.clone(), Arc::new((*script).clone()), clock.clone(), POLL)
+                Watched::new(
+                    secret.place.clone(),
+                    Arc::new((*script).clone()),
+                    clock.clone(),
+                    POLL,
+                )
             });
             one.expect(secret.field.as_deref());
         }
@@ -123,12 +128,20 @@ async fn a_rotated_secret_is_there_after_a_poll() {
     assert_eq!(watched.changes(), 1);
     script.says("2", r#"{"id":"two"}"#);
     after(50, &clock, &watched).await;
-    assert_eq!((version(&watched).as_deref(), script.calls()), (Some("1"), 1), "not yet");
+    assert_eq!(
+        (version(&watched).as_deref(), script.calls()),
+        (Some("1"), 1),
+        "not yet"
+    );
     after(20, &clock, &watched).await;
     assert_eq!((version(&watched).as_deref(), script.calls()), (Some("2"), 2));
     assert_eq!(watched.changes(), 2);
     after(70, &clock, &watched).await;
-    assert_eq!((watched.changes(), script.calls()), (2, 3), "the same is no change");
+    assert_eq!(
+        (watched.changes(), script.calls()),
+        (2, 3),
+        "the same is no change"
+    );
 }
 
 // F9
@@ -141,7 +154,10 @@ async fn what_was_read_last_stays_while_the_manager_is_down_or_babbles() {
     after(70, &clock, &watched).await;
     assert_eq!(version(&watched).as_deref(), Some("1"));
     assert!(watched.cause().unwrap().contains("it is down"));
-    for (n, garbage) in ["hunter2", r#"{"id":1}"#, r#"{"other":"x"}"#, r#"{"id":""}"#].iter().enumerate() {
+    for (n, garbage) in ["hunter2", r#"{"id":1}"#, r#"{"other":"x"}"#, r#"{"id":""}"#]
+        .iter()
+        .enumerate()
+    {
         script.says(&format!("{}", n + 2), garbage);
         after(70, &clock, &watched).await;
         assert_eq!(version(&watched).as_deref(), Some("1"), "{garbage}");

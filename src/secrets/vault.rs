@@ -199,7 +199,9 @@ impl VaultManager {
                 version: metadata.version.to_string().into(),
                 created_at: metadata.created_time,
             }),
-            None if gone => Err(wrong("the newest version is deleted; `vault kv undelete` brings it back")),
+            None if gone => Err(wrong(
+                "the newest version is deleted; `vault kv undelete` brings it back",
+            )),
             None => Err(wrong("there is no data in it")),
         }
     }
@@ -281,7 +283,9 @@ fn refusal(answer: &Fetched) -> SecretError {
     let told: Option<Refusal> = parse_error(answer);
     let is_empty = told.as_ref().is_some_and(|told| told.errors.is_empty());
     let hint = match answer.status.as_u16() {
-        403 => "permission denied: the policy of the token must allow `read` on it (below `data/` for KV version 2), or the token has ended",
+        403 => {
+            "permission denied: the policy of the token must allow `read` on it (below `data/` for KV version 2), or the token has ended"
+        }
         404 if is_empty => "there is no such secret",
         404 => "there is nothing: check mount, path and `namespace`",
         412 | 472 | 473 => "it is a standby; it will be asked again",
@@ -291,7 +295,7 @@ fn refusal(answer: &Fetched) -> SecretError {
     SecretError::Refused {
         manager: NAME,
         status: answer.status,
-        code: "none".to_owned(),
+        code: "none",
         hint,
     }
 }

@@ -4,7 +4,6 @@
 //!
 //! Spec: <https://developer.hashicorp.com/vault/api-docs/auth/jwt>, <https://developer.hashicorp.com/vault/api-docs/auth/kubernetes>
 
-use super::error;
 use super::manager::{parse, parse_error};
 use crate::clock::Clock;
 use crate::credentials::{CloudSession, Credential, Fetching, Material, Source, SourceError, TokenSource};
@@ -56,18 +55,22 @@ impl VaultLogin {
         let answer = self.fetcher.post_form(&self.url, body, &headers).await?;
         if answer.status != StatusCode::OK {
             let told: Option<Refusal> = parse_error(&answer);
-            let first = told.and_then(|told| told.errors.into_iter().next()).unwrap_or_default();
+            let first = told
+                .and_then(|told| told.errors.into_iter().next())
+                .unwrap_or_default();
             return Err(SourceError::Refused {
                 status: answer.status,
-                code: error::code(""),
+                code: "none".to_owned(),
                 message: "Vault does not let us log in".to_owned(),
                 hint: hint(answer.status, &first),
             });
         }
-        let answer: Answer =
-            parse("Vault", &answer).map_err(|_| SourceError::Answer("it is not the JSON of a login at Vault"))?;
+        let answer: Answer = parse("Vault", &answer)
+            .map_err(|_| SourceError::Answer("it is not the JSON of a login at Vault"))?;
         let token = answer.auth.client_token.0;
-        if token.is_empty() || token.expose().len() > LONGEST_TOKEN || !token.expose().iter().all(u8::is_ascii_graphic)
+        if token.is_empty()
+            || token.expose().len() > LONGEST_TOKEN
+            || !token.expose().iter().all(u8::is_ascii_graphic)
         {
             return Err(SourceError::Answer("its token is malformed"));
         }
@@ -103,7 +106,11 @@ fn hint(status: StatusCode, told: &str) -> &'static str {
         "the token is of another time: check the clocks"
     } else if says("signature") || says("verify") || says("key") {
         "the signature of the token does not verify: can Vault fetch the keys of its issuer?"
-    } else if says("namespace") || status == StatusCode::NOT_FOUND || says("no handler") || says("unsupported path") {
+    } else if says("namespace")
+        || status == StatusCode::NOT_FOUND
+        || says("no handler")
+        || says("unsupported path")
+    {
         "there is no such auth method: check `mount` and `namespace`"
     } else {
         "check role, mount and namespace"

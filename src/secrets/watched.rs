@@ -124,7 +124,9 @@ impl Watched {
             let now = self.0.clock.now();
             match state.flight.clone() {
                 Some(flight) => Some(flight),
-                None => state.is_due(now, self.0.poll).then(|| self.0.launch(&mut state, now)),
+                None => state
+                    .is_due(now, self.0.poll)
+                    .then(|| self.0.launch(&mut state, now)),
             }
         };
         landed(flight).await;
@@ -244,7 +246,11 @@ impl Shared {
 impl State {
     /// Takes a version if it is another one, and has all that is asked of it.
     fn take(&mut self, read: Versioned, now: Timestamp) -> Result<bool, SecretError> {
-        if self.current.as_ref().is_some_and(|current| current.version == read.version) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.version == read.version)
+        {
             return Ok(false);
         }
         for field in &self.fields {

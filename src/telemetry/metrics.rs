@@ -6,8 +6,8 @@
 
 use super::labels::{
     CredentialVersionLabels, Decision, DigestLabel, Direction, DriftLabels, IdLabel, OperationLabel, Outcome,
-    OutcomeLabel, Party, RequestLabels, SecretLabel, SecretOutcomeLabels, SecretVersionLabels, SessionsLabels,
-    StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
+    OutcomeLabel, Party, RequestLabels, SecretLabel, SecretOutcomeLabels, SecretVersionLabels,
+    SessionsLabels, StatusClass, StsLabels, TargetLabel, TargetOutcomeLabels,
 };
 use crate::clock::Drift;
 use crate::secrets::Surveyed;

@@ -216,6 +216,21 @@ async fn a_client_says_who_it_is_as_its_provider_wants() {
     }
 }
 
+/// A login where the client's secret is behind this reference, which these tables explain.
+pub async fn with_client_secret(reference: &str, tables: &str) {
+    let provider = LoginProvider::start("staff").await;
+    let table = provider.table();
+    let lines = table.lines().map(|line| match line.starts_with("client_secret") {
+        true => format!("client_secret = \"{reference}\""),
+        false => line.to_owned(),
+    });
+    let lines: Vec<String> = lines.collect();
+    let world = with_tables(&format!("{}\n{tables}", lines.join("\n"))).await;
+    let answer = Browser::new(&world).login(&provider).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    world.kept_secret(&[CLIENT_SECRET]);
+}
+
 // OID-01
 #[tokio::test]
 async fn a_login_may_end_at_another_replica() {

@@ -53,6 +53,8 @@ mod quickstart;
 mod reconcile;
 mod reload;
 mod revocations;
+mod rotations;
+mod secrets;
 mod service_keys;
 mod sessions;
 mod setup;

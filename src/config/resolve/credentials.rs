@@ -258,7 +258,10 @@ fn regional_sts(region: &str) -> Endpoint {
     https(format!("sts.{region}.{domain}"))
 }
 
-pub(super) fn workload_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<WorkloadIdentity> {
+pub(super) fn workload_identity(
+    section: &Section<'_>,
+    around: &Surroundings<'_>,
+) -> Option<WorkloadIdentity> {
     let provider = section.required("audience", PROVIDER, provider);
     let token = match (&provider, section.has("token_file")) {
         (_, true) => section.path("token_file").map(IdentityToken::File),
@@ -446,7 +449,10 @@ pub(super) fn secret_here(section: &Section<'_>, key: &'static str) -> Option<Se
         let is_here = secret.managed().is_none();
         if !is_here {
             let site = section.site_of(key).showing(None);
-            site.problem("secret managers are not opened with secrets of secret managers", SECRET_HERE);
+            site.problem(
+                "secret managers are not opened with secrets of secret managers",
+                SECRET_HERE,
+            );
         }
         is_here
     })
@@ -478,7 +484,8 @@ fn reference(section: &Section<'_>, key: &'static str, accepted: &str) -> Option
                 .problem(wrong, accepted),
         }
     } else {
-        site.showing(None).problem("a secret does not belong in this file", accepted);
+        site.showing(None)
+            .problem("a secret does not belong in this file", accepted);
     }
     None
 }

@@ -41,7 +41,9 @@ pub(super) fn secrets(
     };
     let of_targets = targets.values().flatten();
     let of_targets = of_targets.flat_map(|target| target.credentials.secrets());
-    let of_logins = issuers.iter().filter_map(|issuer| issuer.login.as_ref()?.client_secret.as_ref());
+    let of_logins = issuers
+        .iter()
+        .filter_map(|issuer| issuer.login.as_ref()?.client_secret.as_ref());
     let mut all = of_targets.map(|(_, secret)| secret).chain(of_logins);
     if let Some(secret) = all.find(is_vaults) {
         root.site().showing(None).problem(
@@ -174,7 +176,11 @@ fn own_account(table: &Section<'_>) {
 
 fn azure(section: Section<'_>, has_issuer: bool) -> Option<AzureSecrets> {
     let default = Secrets::default().azure;
-    let suffix = section.parsed("suffix", "a domain, such as \"vault.azure.net\"", units::host_name);
+    let suffix = section.parsed(
+        "suffix",
+        "a domain, such as \"vault.azure.net\"",
+        units::host_name,
+    );
     let endpoint = endpoint(&section, "endpoint");
     let ca = section.path("ca");
     let credentials = table(&section, "credentials").map_or(Some(default.credentials), |table| {
@@ -202,7 +208,9 @@ fn azure(section: Section<'_>, has_issuer: bool) -> Option<AzureSecrets> {
 }
 
 fn managed_identity(table: &Section<'_>) -> Option<AzureIdentity> {
-    let client_id = table.parsed("client_id", "the id of an identity", |text| units::word(text, 128));
+    let client_id = table.parsed("client_id", "the id of an identity", |text| {
+        units::word(text, 128)
+    });
     // It is on the machine itself, as far as the network is concerned, and speaks no TLS.
     let metadata = endpoint_unwarned(table, "metadata_endpoint", imds);
     Some(AzureIdentity::Managed {
@@ -212,7 +220,9 @@ fn managed_identity(table: &Section<'_>) -> Option<AzureIdentity> {
 }
 
 fn federated(table: &Section<'_>, has_issuer: bool) -> Option<AzureIdentity> {
-    let tenant = table.required("tenant", "the id or domain of a directory", |text| word(text, 128));
+    let tenant = table.required("tenant", "the id or domain of a directory", |text| {
+        word(text, 128)
+    });
     let client_id = table.required("client_id", "the id of an application", |text| word(text, 128));
     let token = own_or_file(table, has_issuer, ENTRA_AUDIENCE);
     let login = endpoint_with_tls(table, "login_endpoint", || {

@@ -99,10 +99,7 @@ impl ManagedSecret {
         } else {
             Err("not a reference to a secret manager")
         };
-        Ok(Self {
-            place: place?,
-            field,
-        })
+        Ok(Self { place: place?, field })
     }
 }
 
@@ -183,12 +180,13 @@ fn field(text: &str) -> Result<Box<str>, &'static str> {
 
 /// Spec: <https://cloud.google.com/secret-manager/docs/reference/rest/v1/projects.secrets.versions/access>
 fn gcp(name: &str) -> Result<SecretPlace, &'static str> {
-    const WRONG: &str =
-        "not \"gcp-secret-manager://projects/PROJECT/secrets/SECRET/versions/latest\", or a number in place of `latest`";
+    const WRONG: &str = "not \"gcp-secret-manager://projects/PROJECT/secrets/SECRET/versions/latest\", or a number in place of `latest`";
     let parts: Vec<&str> = name.split('/').collect();
     let ["projects", project, "secrets", secret, "versions", version] = parts.as_slice() else {
         return Err(match parts.as_slice() {
-            ["projects", _, "locations", ..] => "names a regional secret, which has another API; name a global one",
+            ["projects", _, "locations", ..] => {
+                "names a regional secret, which has another API; name a global one"
+            }
             _ => WRONG,
         });
     };
@@ -217,7 +215,9 @@ fn aws(name: &str) -> Result<SecretPlace, &'static str> {
                 id: name.into(),
                 region: None,
             }),
-            false => Err("not \"aws-secrets-manager://NAME\", a name of letters, digits and `/_+=.@-!`, or an ARN"),
+            false => {
+                Err("not \"aws-secrets-manager://NAME\", a name of letters, digits and `/_+=.@-!`, or an ARN")
+            }
         };
     };
     let of_region = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -234,7 +234,9 @@ fn aws(name: &str) -> Result<SecretPlace, &'static str> {
                 region: Some((*region).into()),
             })
         }
-        _ => Err("not an ARN of a secret, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-a1b2c3\""),
+        _ => Err(
+            "not an ARN of a secret, such as \"arn:aws:secretsmanager:eu-central-1:123456789012:secret:NAME-a1b2c3\"",
+        ),
     }
 }
 
@@ -245,7 +247,11 @@ fn azure(name: &str) -> Result<SecretPlace, &'static str> {
     let (vault, secret, version) = match parts.as_slice() {
         [vault, secret] => (vault, secret, None),
         [vault, secret, version] => (vault, secret, Some(version)),
-        _ => return Err("not \"azure-key-vault://VAULT/SECRET\" or \"azure-key-vault://VAULT/SECRET/VERSION\""),
+        _ => {
+            return Err(
+                "not \"azure-key-vault://VAULT/SECRET\" or \"azure-key-vault://VAULT/SECRET/VERSION\"",
+            );
+        }
     };
     if !is(vault, 24, plain) || vault.starts_with('-') || vault.ends_with('-') {
         return Err("its vault is not the name of one: up to 24 letters, digits and `-`, without a domain");
@@ -303,8 +309,12 @@ mod tests {
             let read = ManagedSecret::parse(text).unwrap_or_else(|wrong| panic!("{text}: {wrong}"));
             assert_eq!(read.to_string(), text);
         }
-        let of_arn = ManagedSecret::parse("aws-secrets-manager://arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a");
-        assert!(matches!(of_arn.unwrap().place, SecretPlace::Aws { region: Some(r), .. } if *r == *"cn-north-1"));
+        let of_arn = ManagedSecret::parse(
+            "aws-secrets-manager://arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:a",
+        );
+        assert!(
+            matches!(of_arn.unwrap().place, SecretPlace::Aws { region: Some(r), .. } if *r == *"cn-north-1")
+        );
     }
 
     // CRD-09

@@ -2,8 +2,8 @@
 
 mod managed;
 
-pub use managed::{ManagedSecret, SecretManager, SecretPlace};
 pub(super) use managed::scheme;
+pub use managed::{ManagedSecret, SecretManager, SecretPlace};
 
 use crate::secret::Secret;
 use jiff::Timestamp;

@@ -5,7 +5,7 @@
 //! apart by the method and path. Every session and every request is kept, as CloudTrail would.
 
 mod s3;
-mod sigv4;
+pub(in crate::support) mod sigv4;
 mod sts;
 mod token;
 
@@ -318,15 +318,15 @@ impl State {
 }
 
 /// A request, read whole.
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) target: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(in crate::support) struct Asked {
+    pub(in crate::support) method: Method,
+    pub(in crate::support) target: String,
+    pub(in crate::support) headers: HeaderMap,
+    pub(in crate::support) body: Bytes,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::support) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 }

@@ -6,26 +6,26 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 /// What a signature claims.
-pub(super) struct Claimed {
-    pub(super) access_key_id: String,
+pub(in crate::support) struct Claimed {
+    pub(in crate::support) access_key_id: String,
     date: String,
     region: String,
     service: String,
     signed: String,
     signature: String,
-    pub(super) at: Timestamp,
+    pub(in crate::support) at: Timestamp,
     time: String,
 }
 
 /// Why a signature is not taken.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(in crate::support) enum Wrong {
     Missing,
     Malformed,
     Mismatch,
 }
 
-pub(super) fn claimed(asked: &Asked) -> Result<Claimed, Wrong> {
+pub(in crate::support) fn claimed(asked: &Asked) -> Result<Claimed, Wrong> {
     let text = asked.header("authorization").ok_or(Wrong::Missing)?;
     let rest = text.strip_prefix("AWS4-HMAC-SHA256 ").ok_or(Wrong::Malformed)?;
     let part = |name: &str| {
@@ -57,7 +57,7 @@ pub(super) fn claimed(asked: &Asked) -> Result<Claimed, Wrong> {
 }
 
 /// Whether `asked` was signed with `secret` for this service and region.
-pub(super) fn verify(
+pub(in crate::support) fn verify(
     asked: &Asked,
     claimed: &Claimed,
     (service, region): (&str, &str),
