@@ -246,6 +246,7 @@ fn watched_files(config_path: &Path, config: &Config) -> (Vec<PathBuf>, Vec<Path
             .flat_map(|target| target.files())
             .map(Path::to_owned),
     );
+    deciding.extend(config.secrets.authorities().into_iter().map(Path::to_owned));
     let of_issuers = config.issuers.iter();
     deciding
         .extend(of_issuers.flat_map(|issuer| [issuer.ca.clone(), issuer.jwks.clone()].into_iter().flatten()));

@@ -26,6 +26,8 @@ mod gcs_tests;
 #[cfg(test)]
 mod role_tests;
 #[cfg(test)]
+mod secrets_tests;
+#[cfg(test)]
 mod tests;
 
 pub use credentials::{

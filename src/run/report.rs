@@ -20,7 +20,7 @@ use std::{
 };
 
 /// How long the ages of secrets are good for.
-const SURVEY_SECONDS: i64 = 5;
+const SURVEY_SECONDS: i64 = 1;
 
 pub(super) struct Reporter {
     current: Arc<ArcSwap<Generation>>,
