@@ -1,8 +1,8 @@
 //! Why there is no credential: in the words of the source for the operator, and for the pipeline.
 
+use super::google::GoogleError;
 use crate::clock::Drift;
 use crate::session_policy::NarrowingError;
-use super::google::GoogleError;
 use crate::{config::SecretRefError, fetch::FetchError, issuer::IssuerError};
 use http::StatusCode;
 use std::{path::PathBuf, time::Duration};

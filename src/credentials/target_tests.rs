@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Addressing, Bucket, Endpoint, Environment, Profile, SecretRef, StaticKeys};
 use crate::operation::{BucketName, KeyPrefix};
 use crate::secret::Secret;
-use crate::signing::{OutgoingPayload, OwnRequest, PayloadHash, Signer};
+use crate::signing::{OutgoingPayload, OwnRequest, PayloadHash, Signer, Stamp};
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,6 +45,7 @@ fn credential(id: &str, nth: usize, expires_at: Timestamp) -> Credential {
             session_token: Some(Secret::new(format!("token-{name}-{nth}"))),
         }),
         expires_at: Some(expires_at),
+        version: None,
     }
 }
 
@@ -67,6 +68,7 @@ fn per_principal(clock: &Clock) -> (Arc<Cloud>, TargetCredentials) {
             clock: clock.clone(),
             cache: CredentialCache::new(),
             issuer: None,
+            secrets: crate::secrets::SecretReader::default(),
         },
         tally: Arc::default(),
     };
@@ -154,7 +156,11 @@ async fn fifty_callers_at_once_are_never_signed_for_as_each_other() {
                     assert!(key.id.starts_with(&mine), "{} for {who}", key.id);
                     let now = clock.now();
                     let sign = |signer: &Signer| {
-                        let signed = signer.sign_own(&target, own(&bucket, "k"), &credential, now);
+                        let stamp = Stamp {
+                            request_id: ulid::Ulid::nil(),
+                            attribution: "test",
+                        };
+                        let signed = signer.sign_own(&target, own(&bucket, "k"), &credential, stamp, now);
                         signed.unwrap().into_request()
                     };
                     let request = sign(&signer);
@@ -169,7 +175,7 @@ async fn fifty_callers_at_once_are_never_signed_for_as_each_other() {
                         &sign(&Signer::default()).headers()["authorization"]
                     );
                     if round % 97 == caller {
-                        credentials.invalidate(scope, &credential);
+                        credentials.invalidate(scope, &credential, "ExpiredToken").await;
                     }
                     if caller == 0 && round % 50 == 49 {
                         clock.advance(SignedDuration::from_mins(7));
