@@ -76,6 +76,9 @@ pub enum SourceError {
     /// No session policy can be made.
     #[error("the session cannot be narrowed")]
     Narrowing(#[from] NarrowingError),
+    /// It said that it is asked too often.
+    #[error("the security token service was asked too often, and is left alone for some seconds")]
+    Resting,
     /// It failed, and the clocks may be why.
     #[error("the clock of whoever was asked is {drift} of this machine's, and one of the two is wrong")]
     Drifting {

@@ -21,6 +21,19 @@ pub(super) fn refusal(status: StatusCode, text: &str, token: Option<&Secret>) ->
     }
 }
 
+/// Whether the service asks for less.
+pub(super) fn is_throttled(error: &SourceError) -> bool {
+    matches!(error, SourceError::Refused { status, code, .. }
+        if THROTTLED.contains(&&**code) || *status == StatusCode::TOO_MANY_REQUESTS)
+}
+
+const THROTTLED: [&str; 4] = [
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "SlowDown",
+];
+
 /// `error`, with how far the service's clock is from ours if that may be why.
 pub(super) fn drifting(
     error: SourceError,
@@ -88,11 +101,8 @@ fn hint(status: StatusCode, code: &str, message: &str) -> &'static str {
         "InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch" => {
             "check the keys that sign this call, and the clock"
         }
-        "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "SlowDown" => {
+        code if THROTTLED.contains(&code) || status == StatusCode::TOO_MANY_REQUESTS => {
             "it was asked too often and will be asked again later; shared sessions need fewer calls"
-        }
-        _ if status == StatusCode::TOO_MANY_REQUESTS => {
-            "it was asked too often and will be asked again later"
         }
         _ => "it will be asked again",
     }

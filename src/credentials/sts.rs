@@ -6,7 +6,7 @@
 use super::ambient::Ambient;
 use super::call_keys::CallKeys;
 use super::identity_token::{TokenSource, of_target};
-use super::refusal::{drifting, refusal};
+use super::refusal::{drifting, is_throttled, refusal};
 use super::role_session::RoleSession;
 use super::scope::CloudSession;
 use super::{
@@ -27,6 +27,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use form_urlencoded::Serializer;
 use http::{HeaderName, HeaderValue, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use std::sync::{Mutex, PoisonError};
 
 /// A role at a security token service.
 pub(super) struct RoleSource {
@@ -36,6 +37,8 @@ pub(super) struct RoleSource {
     proof: Proof,
     fetcher: Fetcher,
     clock: Clock,
+    /// Until when the service is left alone, by everybody.
+    rests: Mutex<Option<Timestamp>>,
 }
 
 /// What shows that the role is ours to assume.
@@ -69,6 +72,9 @@ impl Signer {
     }
 }
 
+/// How long a service that is asked too often is left alone. Each session has pauses of its own; but where there are many,
+/// theirs would not be enough.
+const PAUSE: SignedDuration = SignedDuration::from_secs(2);
 /// The longest life that a credential may claim: the longest role session is 12 hours.
 const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 
@@ -131,12 +137,16 @@ impl RoleSource {
                 fetcher.allow_plain()
             },
             clock: resources.clock.clone(),
+            rests: Mutex::default(),
         })
     }
 
     async fn ask(&self, session: &CloudSession) -> Result<Credential, SourceError> {
         let wanted = RoleSession::of(&self.role, session)?;
         let asked = self.clock.now();
+        if self.rests(asked) {
+            return Err(SourceError::Resting);
+        }
         let (action, answer, token) = match &self.proof {
             Proof::Signature {
                 signer,
@@ -177,7 +187,19 @@ impl RoleSource {
             }
         };
         let read = self.read(action, &answer, token.as_ref());
-        read.map_err(|error| drifting(error, &answer, asked, self.clock.now()))
+        let now = self.clock.now();
+        if read.as_ref().is_err_and(is_throttled) {
+            let until = now.checked_add(PAUSE).ok();
+            *self.rests.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        }
+        read.map_err(|error| drifting(error, &answer, asked, now))
+    }
+
+    fn rests(&self, now: Timestamp) -> bool {
+        let until = *self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = until.map(|until| until.duration_since(now));
+        // Not for longer than that, also if the clock was set back.
+        left.is_some_and(|left| left.is_positive() && left <= PAUSE)
     }
 
     fn form(&self, action: &str, wanted: &RoleSession, more: &[(String, &str)]) -> String {

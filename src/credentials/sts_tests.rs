@@ -362,3 +362,24 @@ fn keys_that_are_missing_are_found_at_start() {
     let refused = RoleSource::new("store", &role(endpoint, proof, 900), &resources());
     assert!(matches!(refused, Err(SourceError::Secret(_))));
 }
+
+// F9: each session has pauses of its own, and a service that is asked too often needs one of all of them.
+#[tokio::test]
+async fn a_service_that_is_asked_too_often_is_left_alone_by_everybody() {
+    let throttled = "<ErrorResponse><Error><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>";
+    let (endpoint, requests) = service("400 Bad Request", "text/xml", throttled.to_owned()).await;
+    let token = file(TOKEN);
+    let proof = RoleProof::WebIdentity(IdentityToken::File(token.path().to_owned()));
+    let resources = resources();
+    let source = RoleSource::new("store", &role(endpoint, proof, 3600), &resources).unwrap();
+    let first = source.ask(&nobodys()).await.unwrap_err();
+    assert!(first.to_string().contains("asked too often"), "{first}");
+    for _ in 0..5 {
+        let next = source.ask(&nobodys()).await.unwrap_err();
+        assert!(matches!(next, SourceError::Resting), "{next}");
+    }
+    assert_eq!(requests.lock().unwrap().len(), 1);
+    resources.clock.advance(SignedDuration::from_secs(2));
+    source.ask(&nobodys()).await.unwrap_err();
+    assert_eq!(requests.lock().unwrap().len(), 2);
+}

@@ -39,6 +39,13 @@ const DEFAULT_FILTER: &str = "info";
 /// Libraries that see headers and bodies. They print them below `info`, and with them every credential of
 /// every caller, so no filter opens them further (AUD-05).
 const WIRE: &[&str] = &[
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_sts",
+    "aws_sigv4",
+    "aws_smithy_http",
+    "aws_smithy_runtime",
+    "aws_smithy_runtime_api",
     "h2",
     "hyper",
     "hyper_util",

@@ -218,6 +218,34 @@ async fn the_endpoint_of_a_container_gives_what_the_machine_has() {
     world.kept_secret(&["container-secret", "container/token"]);
 }
 
+#[tokio::test]
+async fn a_profile_of_the_machine_may_run_a_program() {
+    let amazon = Amazon::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let keys = r#"{"Version":1,"AccessKeyId":"AKIDMACHINE","SecretAccessKey":"machine-secret"}"#;
+    std::fs::write(path("keys.json"), keys).unwrap();
+    let profile = format!(
+        "[profile gateway]\ncredential_process = cat {}\n",
+        path("keys.json")
+    );
+    std::fs::write(path("config"), profile).unwrap();
+    let settings = Settings {
+        environment: vec![
+            ("AWS_CONFIG_FILE", path("config")),
+            ("AWS_SHARED_CREDENTIALS_FILE", path("none")),
+            ("AWS_PROFILE", "gateway".to_owned()),
+            // As talkative as it can be made.
+            ("RUST_LOG", "trace".to_owned()),
+        ],
+        ..Settings::default()
+    };
+    let world = world_with(&amazon, AMBIENT, settings).await;
+    assert_eq!(world.client("etl").await.put("/lake/a", b"x").await.status, 200);
+    let session = &amazon.sessions()[0];
+    world.kept_secret(&["machine-secret", &session.secret, &session.token]);
+}
+
 /// Two folders of one bucket and a whole one, narrowed.
 async fn narrowed(amazon: &Amazon) -> World {
     let settings = Settings {
