@@ -47,7 +47,7 @@ fn of_gcp(prefix: &str, beginnings: &[&str], jwks: Option<Document>, account: Op
     gcp::Plan {
         place: place(prefix, needed(Access::Write, None, false)),
         project: Names::PROJECT.parse("acme-data").unwrap(),
-        identity: gcp::Identity::Federated {
+        identity: gcp::Identity::Federated(Box::new(gcp::Federation {
             pool: gcp::Pool {
                 number: Names::NUMBER.parse("123456").unwrap(),
                 pool: pool("tidegate"),
@@ -57,7 +57,7 @@ fn of_gcp(prefix: &str, beginnings: &[&str], jwks: Option<Document>, account: Op
             trusted,
             jwks,
             account: account.map(|account| Names::SERVICE_ACCOUNT.parse(account).unwrap()),
-        },
+        })),
     }
 }
 
@@ -440,11 +440,11 @@ fn the_bucket_admits_the_role_and_locks_nobody_out_of_its_settings() {
 #[test]
 fn googles_conditions_name_subject_and_folder() {
     let plan = of_gcp("te\"a\\ms/a/", &["google:", "kube:"], None, None);
-    let gcp::Identity::Federated { admitted, .. } = &plan.identity else {
+    let gcp::Identity::Federated(federation) = &plan.identity else {
         panic!("federated")
     };
     assert_eq!(
-        gcp::Plan::attribute_condition(admitted),
+        gcp::Plan::attribute_condition(&federation.admitted),
         "assertion.sub == \"target/store\" || assertion.sub.startsWith(\"google:\") || assertion.sub.startsWith(\"kube:\")"
     );
     let condition = plan.place_condition().unwrap();
@@ -467,6 +467,35 @@ fn googles_conditions_name_subject_and_folder() {
             .iter()
             .any(|permission| permission.contains("etIamPolicy"))
     );
+}
+
+#[test]
+fn two_buckets_have_two_roles_however_long_their_names() {
+    let role = |name: &str| {
+        let mut plan = of_gcp("", &[], None, None);
+        plan.place.name = BucketName::parse(name).unwrap();
+        let printed: Value = serde_json::from_str(&gcp::print(&plan, Format::Json).text).unwrap();
+        printed["bucket_binding"]["role"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let (start, end) = ("a".repeat(40), "b".repeat(14));
+    let names = [
+        format!("{start}-x-{end}"),
+        format!("{start}-y-{end}"),
+        format!("{start}.y.{end}"),
+        "a-b".into(),
+        "a.b".into(),
+    ];
+    let mut ids: Vec<String> = names.iter().map(|name| role(name)).collect();
+    assert!(ids.iter().all(|id| id.len() <= 64), "{ids:?}");
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), names.len(), "{ids:?}");
 }
 
 #[test]

@@ -467,7 +467,7 @@ async fn a_token_is_asked_for_anew_before_its_hour_is_over_and_lasts_while_nobod
             tokio::task::yield_now().await;
         }
     };
-    let get = async || token(&*held.get().await.unwrap()).to_owned();
+    let get = async || token(&held.get().await.unwrap()).to_owned();
     assert_eq!(held.state(), CredentialState::Unused);
     assert_eq!(get().await, "first");
     clock.advance(SignedDuration::from_mins(40));

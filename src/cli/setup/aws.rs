@@ -1,0 +1,115 @@
+//! `tidegate setup aws`.
+
+use super::known::{Known, audience, unfit};
+use super::{Common, Refusal, plain};
+use crate::config::{AssumedRole, Attribution, CredentialSource, IdentityToken, RoleProof};
+use crate::setup::{AwsAccount, AwsPartition, Names, Plain, Printed, RoleArn, aws};
+
+/// What AWS is asked.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What all clouds are asked.
+    #[command(flatten)]
+    pub common: Common,
+    /// The account of the role; default: that of the role in the configuration
+    #[arg(long, value_name = "DIGITS", value_parser = AwsAccount::parse)]
+    pub account_id: Option<AwsAccount>,
+    /// The role's name
+    #[arg(long, value_name = "NAME", default_value = "tidegate", value_parser = plain(Names::ROLE))]
+    pub role_name: Plain,
+    /// The bucket's region: it tells the partition
+    #[arg(long, value_name = "NAME", value_parser = plain(Names::REGION))]
+    pub region: Option<Plain>,
+    /// The KMS key of the bucket
+    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    pub kms_key: Option<Plain>,
+    /// A role or user that gets at the objects besides; may be repeated
+    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    pub exempt: Vec<Plain>,
+    /// The role or user that Tidegate's machine has, for `aws-assume-role`
+    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    pub trusted: Option<Plain>,
+    /// `external_id` of `aws-assume-role`
+    #[arg(long, value_name = "TEXT", value_parser = plain(Names::EXTERNAL_ID), requires = "trusted")]
+    pub external_id: Option<Plain>,
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  tidegate setup aws --bucket lake --config tidegate.toml
+  tidegate setup aws --bucket lake --target-bucket acme-lake --issuer https://s3.acme.example --account-id 123456789012
+  tidegate setup aws --bucket lake --account-id 123456789012 \\
+      --trusted arn:aws:iam::123456789012:role/gateway --external-id acme-7
+  tidegate setup aws --bucket lake --config tidegate.toml --format terraform > lake.tf";
+
+pub(super) fn print(args: &Args) -> Result<Printed, Refusal> {
+    let known = Known::of(&args.common)?;
+    let role = match known.source() {
+        Some(CredentialSource::Role(role)) => Some(role.clone()),
+        Some(CredentialSource::Static(_)) | None => None,
+        Some(other) => return Err(unfit(&known, other, "`aws-web-identity` or `aws-assume-role`")),
+    };
+    let region = args.region.clone().or_else(|| known.region.clone());
+    let arn = match (&args.account_id, &role) {
+        (Some(account), _) => RoleArn::new(
+            AwsPartition::of(region.as_ref()),
+            account.clone(),
+            args.role_name.clone(),
+        ),
+        (None, Some(role)) => RoleArn::parse(&role.role_arn)?,
+        (None, None) => return Err("the role's account is not known: say `--account-id`".into()),
+    };
+    let principals = !args.common.principals_of.is_empty();
+    let named = |of: fn(&AssumedRole) -> bool| role.as_ref().map_or(principals, of);
+    let (source_identity, session_tags) = (
+        named(|role| role.source_identity),
+        named(|role| role.session_tags),
+    );
+    let trust = match &args.trusted {
+        Some(trusted) => aws::Trust::Principal {
+            arn: trusted.clone(),
+            external_id: external_id(args, role.as_ref())?,
+        },
+        None => of_token(args, &known, role.as_ref())?,
+    };
+    let plan = aws::Plan {
+        place: known.place,
+        role: arn,
+        trust,
+        source_identity,
+        session_tags,
+        kms_key: args.kms_key.clone(),
+        exempt: args.exempt.clone(),
+    };
+    Ok(aws::print(&plan, args.common.format))
+}
+
+fn of_token(args: &Args, known: &Known, role: Option<&AssumedRole>) -> Result<aws::Trust, Refusal> {
+    let configured = match role.map(|role| &role.proof) {
+        Some(RoleProof::Ambient { .. } | RoleProof::Keys { .. }) => {
+            return Err("say in `--trusted` which role or user assumes it: that of Tidegate's machine, or of its keys".into());
+        }
+        Some(RoleProof::WebIdentity(IdentityToken::Own { audience })) => Some(audience),
+        Some(RoleProof::WebIdentity(IdentityToken::File(_))) | None => None,
+    };
+    let audience = audience(&args.common, configured.map(|text| &**text), "sts.amazonaws.com")?;
+    let attribution = role.map_or(Attribution::Shared, |role| role.attribution);
+    Ok(aws::Trust::Token(known.trusted(
+        &args.common,
+        audience,
+        attribution,
+    )?))
+}
+
+fn external_id(args: &Args, role: Option<&AssumedRole>) -> Result<Option<Plain>, Refusal> {
+    if let Some(id) = &args.external_id {
+        return Ok(Some(id.clone()));
+    }
+    let configured = match role.map(|role| &role.proof) {
+        Some(RoleProof::Ambient { external_id, .. } | RoleProof::Keys { external_id, .. }) => {
+            external_id.as_deref()
+        }
+        Some(RoleProof::WebIdentity(_)) | None => None,
+    };
+    Ok(configured.map(|id| Names::EXTERNAL_ID.parse(id)).transpose()?)
+}

@@ -1,0 +1,102 @@
+//! What Google asks of whoever makes a call. The match over actions has no wildcard: one that is added without its
+//! permissions does not compile.
+
+use crate::operation::Action;
+
+/// What the XML API wants for an action.
+#[allow(clippy::too_many_lines, reason = "it is the table")]
+pub(super) fn permissions(action: Action) -> &'static [&'static str] {
+    match action {
+        Action::GetObject | Action::GetObjectVersion => &["storage.objects.get"],
+        // To overwrite is to delete.
+        Action::PutObject => &[
+            "storage.multipartUploads.create",
+            "storage.objects.create",
+            "storage.objects.delete",
+        ],
+        Action::PutObjectRetention => &["storage.objects.setRetention"],
+        Action::BypassGovernanceRetention => &["storage.objects.overrideUnlockedRetention"],
+        Action::AbortMultipartUpload => &["storage.multipartUploads.abort"],
+        Action::ListMultipartUploadParts => &["storage.multipartUploads.listParts"],
+        Action::DeleteObject | Action::DeleteObjectVersion => &["storage.objects.delete"],
+        // HeadBucket is a listing to S3, and a look at the bucket to Google.
+        Action::ListBucket => &["storage.buckets.get", "storage.objects.list"],
+        Action::ListBucketVersions => &["storage.objects.list"],
+        Action::ListBucketMultipartUploads => &["storage.multipartUploads.list"],
+        Action::GetBucketVersioning => &["storage.buckets.get"],
+        Action::DeleteBucket => &["storage.buckets.delete"],
+        // Of a project, and so of no role on a bucket.
+        Action::CreateBucket => &[],
+        // Cloud Storage is not asked for these: Tidegate refuses them, in the caller's words.
+        Action::GetObjectAcl
+        | Action::GetObjectVersionAcl
+        | Action::GetObjectAnnotation
+        | Action::GetObjectVersionAnnotation
+        | Action::GetObjectAttributes
+        | Action::GetObjectVersionAttributes
+        | Action::GetObjectLegalHold
+        | Action::GetObjectRetention
+        | Action::GetObjectTagging
+        | Action::GetObjectVersionTagging
+        | Action::PutObjectAnnotation
+        | Action::PutObjectLegalHold
+        | Action::PutObjectTagging
+        | Action::PutObjectVersionTagging
+        | Action::DeleteObjectTagging
+        | Action::DeleteObjectVersionTagging
+        | Action::RestoreObject
+        | Action::GetAccelerateConfiguration
+        | Action::GetBucketAcl
+        | Action::GetBucketLocation
+        | Action::GetBucketObjectLockConfiguration
+        | Action::GetBucketPolicyStatus
+        | Action::GetBucketRequestPayment
+        | Action::GetBucketTagging
+        | Action::GetEncryptionConfiguration
+        | Action::PutObjectAcl
+        | Action::PutObjectVersionAcl
+        | Action::PutObjectWebsiteRedirect
+        | Action::CreateBucketMetadataTableConfiguration
+        | Action::DeleteBucketPolicy
+        | Action::DeleteBucketWebsite
+        | Action::GetAnalyticsConfiguration
+        | Action::GetBucketAbac
+        | Action::GetBucketCORS
+        | Action::GetBucketLogging
+        | Action::GetBucketMetadataTableConfiguration
+        | Action::GetBucketNotification
+        | Action::GetBucketOwnershipControls
+        | Action::GetBucketPolicy
+        | Action::GetBucketPublicAccessBlock
+        | Action::GetBucketWebsite
+        | Action::GetIntelligentTieringConfiguration
+        | Action::GetInventoryConfiguration
+        | Action::GetLifecycleConfiguration
+        | Action::GetMetricsConfiguration
+        | Action::GetReplicationConfiguration
+        | Action::PutAccelerateConfiguration
+        | Action::PutAnalyticsConfiguration
+        | Action::PutBucketAbac
+        | Action::PutBucketAcl
+        | Action::PutBucketCORS
+        | Action::PutBucketLogging
+        | Action::PutBucketNotification
+        | Action::PutBucketObjectLockConfiguration
+        | Action::PutBucketOwnershipControls
+        | Action::PutBucketPolicy
+        | Action::PutBucketPublicAccessBlock
+        | Action::PutBucketRequestPayment
+        | Action::PutBucketTagging
+        | Action::PutBucketVersioning
+        | Action::PutBucketWebsite
+        | Action::PutEncryptionConfiguration
+        | Action::PutIntelligentTieringConfiguration
+        | Action::PutInventoryConfiguration
+        | Action::PutLifecycleConfiguration
+        | Action::PutMetricsConfiguration
+        | Action::PutReplicationConfiguration
+        | Action::UpdateBucketMetadataAnnotationTableConfiguration
+        | Action::UpdateBucketMetadataInventoryTableConfiguration
+        | Action::UpdateBucketMetadataJournalTableConfiguration => &[],
+    }
+}
