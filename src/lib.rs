@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod doctor;
 pub mod run;
 pub mod setup;
 

@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => cli::exit_code(cli::serve::run(&args)),
         Command::Check(args) => cli::exit_code(cli::check::run(&args, &mut io::stdout()).map_err(Into::into)),
+        Command::Doctor(args) => cli::doctor::run(&args, &mut io::stdout()),
         Command::Keys(args) => cli::exit_code(cli::keys::run(&args, &Clock::system(), &mut io::stdout())),
         Command::Issuer(args) => cli::exit_code(cli::issuer::run(&args, &Clock::system(), &mut io::stdout())),
         Command::ServiceKeys(args) => cli::exit_code(cli::service_keys::run(

@@ -30,7 +30,7 @@ const PATIENCE_TO_DELETE: Duration = Duration::from_secs(5);
 const LARGE: usize = 70_000;
 const SMALL: &[u8] = b"tidegate canary";
 /// The prefix of keys where the configuration names no place.
-const PREFIX: &str = ".tidegate-canary";
+pub(crate) const PREFIX: &str = ".tidegate-canary";
 
 /// Where the canary of `target` goes: where the configuration says, else into the first bucket that is mapped to it, and
 /// into its folder if it is one.
@@ -73,18 +73,7 @@ pub(crate) async fn run(
     trail: Option<&mut Trail>,
     stop: &CancellationToken,
 ) -> Result<Finding, CanaryError> {
-    let mut canary = Canary {
-        place,
-        id: match &trail {
-            Some(trail) => trail.request_id(),
-            None => crate::audit::new_id(line.clock),
-        },
-        line,
-        trail,
-        count: 0,
-        stored: Vec::new(),
-        doubtful: None,
-    };
+    let mut canary = Canary::new(line, place, trail);
     let found = tokio::select! {
         found = canary.examine() => found,
         () = tokio::time::sleep(PATIENCE) => Err(CanaryError::TimedOut(PATIENCE)),
@@ -120,6 +109,23 @@ pub(super) struct Canary<'a> {
 pub(super) struct Stored {
     pub(super) key: String,
     pub(super) version: Option<String>,
+}
+
+impl<'a> Canary<'a> {
+    pub(super) fn new(line: Line<'a>, place: &'a Place, trail: Option<&'a mut Trail>) -> Self {
+        Self {
+            place,
+            id: match &trail {
+                Some(trail) => trail.request_id(),
+                None => crate::audit::new_id(line.clock),
+            },
+            line,
+            trail,
+            count: 0,
+            stored: Vec::new(),
+            doubtful: None,
+        }
+    }
 }
 
 impl Canary<'_> {
@@ -235,7 +241,7 @@ impl Canary<'_> {
     }
 
     /// A name that nobody else has.
-    fn key(&mut self) -> String {
+    pub(super) fn key(&mut self) -> String {
         self.count += 1;
         format!("{}/{}-{}", self.place.prefix, self.id, self.count)
     }
@@ -253,7 +259,7 @@ pub(super) fn nothing() -> OutgoingPayload {
     }
 }
 
-fn raw(bytes: Bytes) -> OutgoingPayload {
+pub(super) fn raw(bytes: Bytes) -> OutgoingPayload {
     OutgoingPayload {
         length: Some(bytes.len() as u64),
         hash: PayloadHash::Literal(HEXLOWER.encode(digest(&SHA256, &bytes).as_ref())),

@@ -32,8 +32,11 @@ impl Canary<'_> {
     ) -> Result<Told, CanaryError> {
         // Noted first: if this is given up half-way, the object may be there all the same.
         self.doubtful = Some(key.to_owned());
-        let condition = new.then(|| ("if-none-match", "*".to_owned()));
-        let told = self.send("PUT", key, None, condition, payload).await?;
+        let condition = new.then(|| match self.line.target.profile {
+            Profile::Aws | Profile::Plain => ("if-none-match", "*".to_owned()),
+            Profile::Gcs => ("x-goog-if-generation-match", "0".to_owned()),
+        });
+        let told = self.send("PUT", key, &[], condition, payload).await?;
         self.doubtful = None;
         if told.is_success() || told.status >= 500 {
             self.stored.push(Stored {
@@ -46,7 +49,7 @@ impl Canary<'_> {
 
     /// Whether an object is what was put.
     pub(super) async fn reads(&mut self, key: &str, expected: &Bytes) -> Result<bool, CanaryError> {
-        let told = self.send("GET", key, None, None, nothing()).await?;
+        let told = self.ask("GET", key, &[]).await?;
         match told.status {
             200 => Ok(told.body == *expected),
             _ => Err(self.refused("reading it again", &told)),
@@ -55,7 +58,7 @@ impl Canary<'_> {
 
     /// Whether there is no such object.
     pub(super) async fn is_absent(&mut self, key: &str) -> Result<bool, CanaryError> {
-        let told = self.send("HEAD", key, None, None, nothing()).await?;
+        let told = self.ask("HEAD", key, &[]).await?;
         // Without the right to list, what is not there is forbidden.
         let absent = matches!(told.status, 403 | 404);
         if !absent {
@@ -83,18 +86,41 @@ impl Canary<'_> {
         }
     }
 
+    /// Deletes an object that was put, and says how that went.
+    pub(super) async fn delete_noted(&mut self, key: &str) -> Result<Told, CanaryError> {
+        let version = self.stored.iter().find(|stored| stored.key == key);
+        let version = version.and_then(|stored| stored.version.clone());
+        let query: Vec<_> = version.iter().map(|version| ("versionId", &**version)).collect();
+        let told = self.ask("DELETE", key, &query).await?;
+        if told.is_success() {
+            self.stored.retain(|stored| stored.key != key);
+        }
+        Ok(told)
+    }
+
     async fn delete(&mut self, key: &str, version: Option<&str>) -> bool {
-        let told = self.send("DELETE", key, version, None, nothing()).await;
+        let query: Vec<_> = version.iter().map(|version| ("versionId", *version)).collect();
+        let told = self.ask("DELETE", key, &query).await;
         let gone = |told: Result<Told, CanaryError>| told.is_ok_and(|t| t.is_success() || t.status == 404);
         // Who may not delete versions can at least keep it from being listed.
-        gone(told) || (version.is_some() && gone(self.send("DELETE", key, None, None, nothing()).await))
+        gone(told) || (version.is_some() && gone(self.ask("DELETE", key, &[]).await))
+    }
+
+    /// A request without a body; with an empty key, on the bucket.
+    pub(super) async fn ask(
+        &mut self,
+        method: &'static str,
+        key: &str,
+        query: &[(&'static str, &str)],
+    ) -> Result<Told, CanaryError> {
+        self.send(method, key, query, None, nothing()).await
     }
 
     async fn send(
         &mut self,
         method: &'static str,
         key: &str,
-        version: Option<&str>,
+        query: &[(&'static str, &str)],
         condition: Option<(&'static str, String)>,
         payload: OutgoingPayload,
     ) -> Result<Told, CanaryError> {
@@ -104,7 +130,7 @@ impl Canary<'_> {
             method,
             bucket: &self.place.bucket,
             key,
-            version,
+            query,
             condition,
             payload,
         };
@@ -155,6 +181,16 @@ impl Canary<'_> {
 }
 
 impl Told {
+    /// The target's code, if it refused and gave one.
+    pub(super) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// What it sent.
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }

@@ -10,10 +10,12 @@
 //! looks at it. Neither can be seen in its answers, only in what it gives back.
 
 pub(crate) mod canary;
+mod dry_run;
 mod errands;
 mod error;
 mod finding;
 
+pub(crate) use dry_run::{Step, Tried, dry_run};
 pub(crate) use error::CanaryError;
 pub(crate) use finding::{Conditions, Finding, Trailers};
 

@@ -46,17 +46,17 @@ Prints one line for each thing that is wrong:
 Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
 /// What is looked at once the configuration is right.
-const CHECKS: [fn(&Config) -> Vec<Finding>; 10] = [
-    wiring::certificate,
-    wiring::key_ring,
-    wiring::service_keys,
-    wiring::policies,
-    wiring::issuers,
-    wiring::issuer,
-    authorities,
-    secrets,
-    wiring::ages,
-    audit,
+const CHECKS: [(&str, fn(&Config) -> Vec<Finding>); 10] = [
+    ("certificate", wiring::certificate),
+    ("key ring", wiring::key_ring),
+    ("service keys", wiring::service_keys),
+    ("policies", wiring::policies),
+    ("issuers", wiring::issuers),
+    ("issuer", wiring::issuer),
+    ("authorities", authorities),
+    ("secrets", secrets),
+    ("secret ages", wiring::ages),
+    ("audit", audit),
 ];
 
 /// Prints what is wrong to `out`. Answers whether it can be served, or whether the token is accepted.
@@ -120,6 +120,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> io::Result<bool> {
 
 /// Everything that is wrong with the configuration at `path` and with what it names.
 pub fn examine(path: &Path) -> (Vec<Finding>, Option<Config>) {
+    let (parts, config) = examine_each(path);
+    (
+        parts.into_iter().flat_map(|(_, findings)| findings).collect(),
+        config,
+    )
+}
+
+/// The same, by what was looked at.
+pub(super) fn examine_each(path: &Path) -> (Vec<(&'static str, Vec<Finding>)>, Option<Config>) {
     let of = |severity, problems: &[config::ConfigProblem]| -> Vec<Finding> {
         problems
             .iter()
@@ -128,14 +137,14 @@ pub fn examine(path: &Path) -> (Vec<Finding>, Option<Config>) {
     };
     match config::load(path) {
         Ok(config) => {
-            let mut findings = of(Severity::Warning, &config.warnings);
-            findings.extend(CHECKS.iter().flat_map(|check| check(&config)));
-            (findings, Some(config))
+            let mut parts = vec![("configuration", of(Severity::Warning, &config.warnings))];
+            parts.extend(CHECKS.iter().map(|(name, check)| (*name, check(&config))));
+            (parts, Some(config))
         }
         Err(errors) => {
             let mut findings = of(Severity::Error, &errors.problems);
             findings.extend(of(Severity::Warning, &errors.warnings));
-            (findings, None)
+            (vec![("configuration", findings)], None)
         }
     }
 }

@@ -9,6 +9,7 @@ mod choice;
 pub mod credential_process;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub mod doctor;
 pub mod env;
 pub mod exec;
 mod finding;
@@ -57,6 +58,8 @@ pub enum Command {
     Serve(serve::Args),
     /// Check the configuration, certificates, keys and policies without serving
     Check(check::Args),
+    /// Find out what is wrong, on whose side, and what mends it: on a server with `--config`, else as a caller
+    Doctor(doctor::Args),
     /// Make and rotate the keys that seal sessions
     Keys(keys::Args),
     /// Make, rotate and show the keys by which clouds know Tidegate

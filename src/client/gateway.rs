@@ -216,9 +216,14 @@ impl Gateway {
         serde_json::from_slice(&answer.body).map_err(|_| self.odd("not JSON"))
     }
 
+    /// Seconds by which the gateway was ahead at its last answer.
+    pub(super) fn ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Relaxed)
+    }
+
     /// By how much the gateway was ahead at its last answer, if that is worth a word.
     pub(super) fn drift(&self) -> Skew {
-        let ahead = self.ahead.load(Ordering::Relaxed);
+        let ahead = self.ahead();
         Skew((ahead.abs() >= NOTICED).then_some(ahead))
     }
 
@@ -337,7 +342,7 @@ impl GatewayError {
 
 impl Skew {
     /// Whether requests that are signed on this machine will soon be refused.
-    pub(super) fn is_dangerous(self) -> bool {
+    pub(crate) fn is_dangerous(self) -> bool {
         self.0.is_some_and(|ahead| ahead.abs() >= WARNED)
     }
 }

@@ -38,6 +38,10 @@ impl Claims {
             .map_err(|_| "its claims are not JSON")
     }
 
+    pub(super) fn get(&self, name: &str) -> Option<&Json> {
+        self.0.get(name)
+    }
+
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.text(name)
     }

@@ -11,7 +11,7 @@ pub struct Variables<'a> {
 }
 
 /// Each of these beats, or is mixed with, the keys that are handed over.
-const MISLEADING: [&str; 17] = [
+pub(super) const MISLEADING: [&str; 17] = [
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",

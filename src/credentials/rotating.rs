@@ -106,6 +106,15 @@ impl Rotating {
         })
     }
 
+    /// Reads it once, past what is kept.
+    ///
+    /// # Errors
+    /// [`SourceError`] for what cannot be read.
+    pub(super) async fn ask(&self) -> Result<Credential, SourceError> {
+        self.0.written.first().await;
+        self.0.written.read()
+    }
+
     /// What signs, and is not on trial.
     pub(super) fn standing(&self) -> Option<Arc<Credential>> {
         let state = self.0.state();

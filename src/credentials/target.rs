@@ -134,6 +134,17 @@ impl TargetCredentials {
         }
     }
 
+    /// Asks the source once, past the cache, and says what it says: for whoever wants to know and not to use it.
+    ///
+    /// # Errors
+    /// [`SourceError`], in the words of the source.
+    pub async fn ask(&self, scope: Scope<'_>) -> Result<Credential, SourceError> {
+        match &self.0 {
+            Kind::Written(written) => written.rotating.ask().await,
+            Kind::Temporary(temporary) => temporary.source.fetch(&temporary.session(scope)).await,
+        }
+    }
+
     /// Says that the target called `used`, which was had for `scope`, expired or unknown. Gives whether
     /// [`TargetCredentials::get`] will now give another one; not so if the current one was fetched seconds ago,
     /// because then it is not the credential's fault. `code` is the target's.

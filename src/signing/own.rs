@@ -5,7 +5,8 @@
 
 use super::{OutgoingPayload, PayloadHash, SignedRequest, Signer, SigningError, Stamp, signature};
 use crate::config::{Addressing, Profile, Target};
-use crate::credentials::Credential;
+use crate::credentials::{Credential, Material};
+use crate::dialect::gcs_xml;
 use crate::dialect::s3::uri;
 use crate::operation::BucketName;
 use http::header::{CONTENT_LENGTH, HOST};
@@ -17,8 +18,10 @@ pub(crate) struct OwnRequest<'a> {
     pub(crate) method: &'static str,
     /// The bucket's name at the target.
     pub(crate) bucket: &'a BucketName,
+    /// Empty for the bucket itself.
     pub(crate) key: &'a str,
-    pub(crate) version: Option<&'a str>,
+    /// Names and values, not encoded.
+    pub(crate) query: &'a [(&'static str, &'a str)],
     /// A conditional header.
     pub(crate) condition: Option<(&'static str, String)>,
     pub(crate) payload: OutgoingPayload,
@@ -39,9 +42,18 @@ impl Signer {
     ) -> Result<SignedRequest, SigningError> {
         let hash = own.payload.hash.header()?;
         let mut request = build(target, own)?;
-        // Only targets that speak S3 are tried.
-        stamp.put(Profile::Plain, request.headers_mut())?;
-        let scheme = &signature::AWS4;
+        stamp.put(target.profile, request.headers_mut())?;
+        let scheme = match (target.profile, &credential.material) {
+            (Profile::Aws | Profile::Plain, _) => &signature::AWS4,
+            (Profile::Gcs, Material::AccessKey(_)) => &signature::GOOG4,
+            (Profile::Gcs, Material::BearerToken(token)) => {
+                super::bear(&mut request, token)?;
+                return Ok(SignedRequest {
+                    request,
+                    target: Arc::clone(target),
+                });
+            }
+        };
         signature::sign(
             scheme,
             &mut request,
@@ -61,13 +73,20 @@ impl Signer {
 fn build(target: &Target, own: OwnRequest<'_>) -> Result<http::Request<crate::body::Body>, SigningError> {
     let authority = target.endpoint.authority();
     let (host, mut path) = match target.addressing {
+        // A bucket with a slash behind it is an object without a name to some stores.
+        Addressing::Path if own.key.is_empty() => (authority, format!("/{}", own.bucket)),
         Addressing::Path => (authority, format!("/{}/", own.bucket)),
         Addressing::VirtualHost => (format!("{}.{authority}", own.bucket), "/".to_owned()),
     };
     uri::encode_path(own.key.as_bytes(), &mut path);
-    if let Some(version) = own.version {
-        path.push_str("?versionId=");
-        uri::encode_query(version.as_bytes(), &mut path);
+    for (n, (name, value)) in own.query.iter().enumerate() {
+        path.push(if n == 0 { '?' } else { '&' });
+        path.push_str(match target.profile {
+            Profile::Aws | Profile::Plain => name,
+            Profile::Gcs => gcs_xml::parameter_name(name),
+        });
+        path.push('=');
+        uri::encode_query(value.as_bytes(), &mut path);
     }
     let mut request = http::Request::builder()
         .method(own.method)

@@ -25,6 +25,7 @@ mod credentials;
 mod decisions;
 mod deletions;
 mod disclosure;
+mod doctor;
 mod doors;
 mod drain;
 mod forms;
