@@ -143,6 +143,7 @@ impl Server {
                 self.metrics.clone(),
                 self.readiness.clone(),
                 Clocks::new(self.clock.clone(), Arc::clone(&callers)),
+                self.clock.clone(),
             ),
             hangup: self.hangup,
             warming: None,

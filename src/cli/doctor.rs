@@ -123,7 +123,11 @@ fn of_findings(parts: &[(&'static str, Vec<Finding>)], config: Option<&Config>) 
 
 fn of_finding(check: &'static str, finding: &Finding) -> Line {
     let said = format!("{}: {}", finding.location, finding.message);
-    let remedy = finding.accepted.clone().unwrap_or_default();
+    // What has no one way to be right is at least at one place.
+    let remedy = match &finding.accepted {
+        Some(accepted) => accepted.clone(),
+        None => "look at the place that it names, then `tidegate check`".to_owned(),
+    };
     let line = Line::fail(check, "", said, Side::Tidegate, remedy);
     match finding.severity {
         Severity::Error => line,

@@ -24,6 +24,8 @@ mod door_tests;
 #[cfg(test)]
 mod gcs_tests;
 #[cfg(test)]
+mod own_issuer_tests;
+#[cfg(test)]
 mod role_tests;
 #[cfg(test)]
 mod secrets_tests;

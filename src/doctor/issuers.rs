@@ -62,7 +62,7 @@ fn of_keys(issuer: &Issuer, state: &IssuerState) -> Line {
                 None => "published".to_owned(),
             };
             let said = format!(
-                "{keys} keys {from} that can be used; tokens must be for {}",
+                "keys that can be used: {keys}, {from}; tokens must be for {}",
                 audiences.join(" or ")
             );
             Line::ok("issuer", name, said)

@@ -171,11 +171,7 @@ fn of_credential(target: &Target, credential: &Credential, clock: &Clock) -> Lin
     }
     let left = credential.expires_at.map(|at| at.duration_since(clock.now()));
     match left {
-        None => Line::ok(
-            "credential",
-            &*target.name,
-            format!("{said}, which nobody says the end of"),
-        ),
+        None => Line::ok("credential", &*target.name, format!("{said}, without an end")),
         Some(left) if left < SHORT => {
             let said = format!("{said}, ends in {}", in_words(left));
             let remedy = "ask for one that lives longer (`duration`), or look at the clocks";

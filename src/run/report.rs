@@ -6,9 +6,10 @@ use super::clocks::Clocks;
 use crate::admin::{Readiness, State};
 use crate::audit::{AuditLog, Counters};
 use crate::authn::oidc::{IssuerState, LEEWAY};
-use crate::clock::Drift;
+use crate::clock::{Clock, Drift};
 use crate::credentials::{CredentialState, Sessions};
 use crate::generation::{Generation, Problem};
+use crate::issuer::Standing;
 use crate::secrets::{self, Surveyed};
 use crate::telemetry::{Metrics, Outcome, Party};
 use arc_swap::ArcSwap;
@@ -38,6 +39,7 @@ pub(super) struct Reporter {
     clocks: Clocks,
     /// What was found of secrets, by which generation and when.
     surveyed: Option<(u64, Timestamp, Vec<Surveyed>)>,
+    clock: Clock,
     /// Why the last reload was refused: the first problem of each component.
     refused: BTreeMap<&'static str, String>,
 }
@@ -49,6 +51,7 @@ impl Reporter {
         metrics: Metrics,
         readiness: Readiness,
         clocks: Clocks,
+        clock: Clock,
     ) -> Self {
         Self {
             current,
@@ -61,6 +64,7 @@ impl Reporter {
             timed: BTreeSet::new(),
             clocks,
             surveyed: None,
+            clock,
             refused: BTreeMap::new(),
         }
     }
@@ -94,9 +98,11 @@ impl Reporter {
         self.clocks.report(&generation, &self.metrics);
         let issuers = generation.verifier.readiness();
         // What is in use is whole, or it would not be in use.
-        for component in ["config", "sessions", "issuer", "policies"] {
+        for component in ["config", "sessions", "policies"] {
             self.set(component, Vec::new());
         }
+        let found = self.report_issuer(&generation);
+        self.set("issuer", found);
         let drifts = self.compare_clocks(&generation);
         let found = issuers.iter().filter_map(of_issuer);
         self.set("issuers", found.chain(drifts).collect());
@@ -129,6 +135,28 @@ impl Reporter {
             (false, true) => State::Ok,
         };
         self.readiness.set(component, state);
+    }
+
+    /// The keys by which clouds know us. That they cannot be read again shows as a refused reload.
+    fn report_issuer(&self, generation: &Generation) -> Vec<String> {
+        let Some(issuer) = &generation.issuer else {
+            self.metrics.issuer_keys(0, None, None);
+            return Vec::new();
+        };
+        let keys = issuer.keys();
+        let listed = keys.listed(self.clock.now());
+        let published = listed.iter().filter(|key| key.standing != Standing::Gone).count();
+        let signing = listed.iter().find(|key| key.standing == Standing::Signing);
+        let next = listed.iter().find_map(|key| match key.standing {
+            Standing::Announced(from) => Some(from),
+            Standing::Signing | Standing::Superseded(_) | Standing::Gone => None,
+        });
+        self.metrics
+            .issuer_keys(published, signing.map(|key| key.signs_from), next);
+        match signing {
+            Some(_) => Vec::new(),
+            None => vec![NOTHING_SIGNS.to_owned()],
+        }
     }
 
     fn report_audit(&mut self) {
@@ -236,6 +264,9 @@ impl Reporter {
         self.expiring = expiring;
     }
 }
+
+/// Only a clock that was set back leads here.
+const NOTHING_SIGNS: &str = "no key of Tidegate's own issuer may sign yet, so that clouds give no credential: check the clock of this machine";
 
 fn of_issuer((name, state): &(Box<str>, IssuerState)) -> Option<String> {
     match state {

@@ -52,6 +52,9 @@ struct Inner {
     secret_reads: Family<SecretOutcomeLabels, Counter>,
     credential_versions: Family<CredentialVersionLabels, Gauge>,
     service_key_expiry: Family<IdLabel, Gauge>,
+    issuer_keys: Gauge,
+    issuer_signs_since: Gauge,
+    issuer_next: Gauge,
     sts_requests: Family<StsLabels, Counter>,
     cedar_errors: Counter,
     clock_drift: Family<DriftLabels, Gauge>,
@@ -156,6 +159,21 @@ impl Metrics {
                 into,
                 "service_key_expiry_seconds",
                 "When a service key that works expires, in seconds since 1970",
+            ),
+            issuer_keys: register(
+                into,
+                "issuer_keys",
+                "Keys of Tidegate's own issuer that are published; 0 if it is none",
+            ),
+            issuer_signs_since: register(
+                into,
+                "issuer_key_signs_since_seconds",
+                "Since when the key signs that does, in seconds since 1970; 0 if none does",
+            ),
+            issuer_next: register(
+                into,
+                "issuer_next_key_signs_seconds",
+                "When the next key will sign, in seconds since 1970; 0 if there is none",
             ),
             sts_requests: register(into, "sts_requests", "Requests for sessions, by answer"),
             cedar_errors: register(into, "cedar_errors", "Evaluation errors; each one denies"),
@@ -337,6 +355,16 @@ impl Metrics {
                 .get_or_create(&label)
                 .set(expires.as_second());
         }
+    }
+
+    /// So many keys of our own issuer are published; the one that signs does since then, and the next one will.
+    pub fn issuer_keys(&self, published: usize, signs_since: Option<Timestamp>, next: Option<Timestamp>) {
+        let seconds = |at: Option<Timestamp>| at.map_or(0, Timestamp::as_second);
+        self.0
+            .issuer_keys
+            .set(i64::try_from(published).unwrap_or(i64::MAX));
+        self.0.issuer_signs_since.set(seconds(signs_since));
+        self.0.issuer_next.set(seconds(next));
     }
 
     /// A request for a session was answered. `code` is the error's, or `ok`.

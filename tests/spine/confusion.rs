@@ -3,8 +3,10 @@
 use crate::doors::access_token;
 use crate::support::browser::{ATTEMPT, Browser, ORIGIN, SESSION};
 use crate::support::login_provider::LoginProvider;
-use crate::support::{Client, Payload, Settings, World, form};
+use crate::support::world::ISSUER_KEYS;
+use crate::support::{AUDIENCE, Client, Payload, Settings, World, form};
 use serde_json::Value;
+use tidegate::config::OwnIssuer;
 
 /// Where something can be presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,8 @@ async fn taken(acceptor: Acceptor, etl: &Client, token: &str, state: &str) -> bo
 #[tokio::test]
 async fn a_token_of_one_kind_opens_no_door_of_another() {
     let provider = LoginProvider::start("staff").await;
+    // For a cloud, with whatever may make somebody take it for one of a caller.
+    let cloud_issuer = "https://s3.tidegate.test";
     // Continuation tokens are sealed where a bucket is a folder.
     let world = World::with(Settings {
         more: format!(
@@ -135,6 +139,7 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
              [login]\nurl = \"{ORIGIN}\"\n{}",
             provider.table()
         ),
+        own_issuer: Some(cloud_issuer),
         policies: vec![(
             "team",
             "permit (principal == Tidegate::Workload::\"idp:etl\", action, resource);".to_owned(),
@@ -163,9 +168,24 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
     let state = begun.parameter("state").unwrap();
     let login = browser.jar[&browser.attempts()[0]].clone();
 
+    let settings = OwnIssuer {
+        url: cloud_issuer.into(),
+        keys: world.path(ISSUER_KEYS),
+        serves: true,
+    };
+    let ours = tidegate::issuer::Issuer::load(&settings, &tidegate::clock::Clock::system()).unwrap();
+    let minted = ours
+        .mint(&tidegate::issuer::Token {
+            subject: "idp:etl",
+            audience: AUDIENCE,
+            claims: serde_json::Map::new(),
+        })
+        .unwrap();
+    let minted = minted.expose_str().unwrap();
+
     // Every kind of token that leaves this process or comes into it, and the doors that it opens.
     use Acceptor::*;
-    let kinds: [(&str, &str, &[Acceptor]); 11] = [
+    let kinds: [(&str, &str, &[Acceptor]); 12] = [
         ("session token", &session, &[SessionToken, Presigned]),
         ("access token", &access, &[Bearer, WhoAmI, Introspection]),
         (
@@ -181,6 +201,7 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
         ("login", &login, &[LoginState]),
         ("state", state, &[]),
         ("token of a form", &form_token, &[]),
+        ("token for a cloud", minted, &[]),
     ];
     for (kind, token, opens) in kinds {
         for acceptor in ACCEPTORS {
@@ -201,5 +222,6 @@ async fn a_token_of_one_kind_opens_no_door_of_another() {
         &cookie,
         &login,
         state,
+        minted,
     ]);
 }

@@ -26,6 +26,7 @@ mod decisions;
 mod deletions;
 mod disclosure;
 mod doctor;
+mod doctor_of_callers;
 mod doors;
 mod drain;
 mod forms;

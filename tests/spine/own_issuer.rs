@@ -1,6 +1,7 @@
 //! Tidegate as an issuer towards clouds: what they read, from whom, and for how long.
 
-use crate::support::{Answer, Client, Settings, World};
+use crate::support::world::ISSUER_KEYS;
+use crate::support::{Answer, Client, Settings, World, becomes, binary};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -158,4 +159,211 @@ async fn one_address_reads_them_often_but_not_without_end() {
     world.recorded(&refused, "deny", "limited").await;
     // Whoever reads them takes nothing from those who want a session.
     world.session("etl").await;
+}
+
+fn ids(list: &str) -> Vec<(String, String)> {
+    let all: Vec<Value> = serde_json::from_str(list).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    all.iter()
+        .map(|key| (text(&key["id"]), text(&key["standing"])))
+        .collect()
+}
+
+/// `tidegate issuer` with these words.
+fn issuer(words: &[&str]) -> std::process::Output {
+    std::process::Command::new(binary())
+        .arg("issuer")
+        .args(words)
+        .output()
+        .unwrap()
+}
+
+fn does(words: &[&str]) -> String {
+    let done = issuer(words);
+    assert!(
+        done.status.success(),
+        "{words:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn keys_are_made_listed_rotated_and_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.toml");
+    let file = path.to_str().unwrap();
+    assert!(does(&["new", file]).contains("every replica needs this file"));
+    let again = issuer(&["new", file]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("exists and is not overwritten"));
+    let list = || ids(&does(&["list", file, "--json"]));
+    let first = list()[0].0.clone();
+    assert_eq!(list(), [(first.clone(), "signing".to_owned())]);
+
+    // A day at least, or it is said that this is meant.
+    let hasty = issuer(&["rotate", file, "--signs-after", "1h"]);
+    let said = String::from_utf8_lossy(&hasty.stderr).into_owned();
+    assert_eq!(hasty.status.code(), Some(1));
+    assert!(
+        said.contains("clouds keep the key set") && said.contains("--now"),
+        "{said}"
+    );
+    assert_eq!(
+        issuer(&["rotate", file, "--signs-after", "31d"]).status.code(),
+        Some(2)
+    );
+    assert_eq!(list().len(), 1);
+
+    let said = does(&["rotate", file]);
+    assert!(said.contains("is published now and signs from"), "{said}");
+    let second = list()[1].0.clone();
+    assert_eq!(list()[0].1, "signing");
+    assert_eq!(list()[1].1, "announced");
+    let shown = does(&["list", file]);
+    assert!(shown.contains("announced   signs from"), "{shown}");
+    let set: Value = serde_json::from_str(&does(&["jwks", file])).unwrap();
+    let published: Vec<&str> = set["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["kid"].as_str().unwrap())
+        .collect();
+    assert_eq!(published, [&*first, &*second]);
+
+    let last = issuer(&["drop", file, &first]);
+    assert_eq!(last.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&last.stderr).into_owned();
+    assert!(said.contains("rotate --now --drop"), "{said}");
+    let said = does(&["rotate", file, "--now", "--drop", &first]);
+    assert!(
+        said.contains("signs from now on; dropped: ") && said.contains(&first),
+        "{said}"
+    );
+    let now = list();
+    assert_eq!(now.len(), 2);
+    assert!(
+        now.iter()
+            .any(|(id, standing)| *id != second && standing == "signing")
+    );
+    assert!(does(&["drop", file, &second]).contains(&second));
+    assert_eq!(list().len(), 1);
+    for output in [&does(&["list", file]), &does(&["jwks", file])] {
+        assert!(
+            !output.contains("PRIVATE KEY") && !output.contains("\"d\""),
+            "{output}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_what_is_served() {
+    let world = issuing().await;
+    let client = world.anonymous();
+    let served: Value = serde_json::from_slice(&ask(&client, "GET", KEY_SET).await.body).unwrap();
+    let printed: Value = serde_json::from_str(&world.does(&["issuer", "jwks"])).unwrap();
+    assert_eq!(printed, served);
+    let served: Value = serde_json::from_slice(&ask(&client, "GET", DISCOVERY).await.body).unwrap();
+    let printed: Value = serde_json::from_str(&world.does(&["issuer", "discovery"])).unwrap();
+    assert_eq!(printed, served);
+    let without = World::start().await;
+    let refused = without.command(&["issuer", "jwks"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("there is no `[issuer]`"));
+}
+
+/// The ids that are published by a process.
+async fn published(client: &Client) -> Vec<String> {
+    let set: Value = serde_json::from_slice(&ask(client, "GET", KEY_SET).await.body).unwrap();
+    let keys = set["keys"].as_array().unwrap().iter();
+    keys.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn keys_are_rotated_live_in_two_replicas_in_either_order() {
+    let world = issuing().await;
+    let ours = world.path(ISSUER_KEYS);
+    let theirs = world.path("secrets/replica-issuer-keys.toml");
+    std::fs::copy(&ours, &theirs).unwrap();
+    let replica = world
+        .replica_with(&[("secrets/issuer-keys.toml", "secrets/replica-issuer-keys.toml")])
+        .await;
+    let here = world.anonymous();
+    for first_here in [true, false] {
+        let before = published(&here).await;
+        assert_eq!(published(&replica.client).await, before);
+        let (first, second) = if first_here {
+            (&ours, &theirs)
+        } else {
+            (&theirs, &ours)
+        };
+        does(&["rotate", first.to_str().unwrap()]);
+        let (one, other) = if first_here {
+            (&here, &replica.client)
+        } else {
+            (&replica.client, &here)
+        };
+        becomes("a rotation", async || {
+            published(one).await.len() == before.len() + 1
+        })
+        .await;
+        // What signs is in both sets, and so is what signed: no order of files makes a token that cannot be verified.
+        let signing = ids(&does(&["list", first.to_str().unwrap(), "--json"]));
+        let signing = signing
+            .iter()
+            .find(|(_, standing)| standing == "signing")
+            .unwrap();
+        for client in [one, other] {
+            assert!(published(client).await.contains(&signing.0));
+        }
+        std::fs::copy(first, second).unwrap();
+        becomes("the other rotation", async || {
+            published(other).await.len() == before.len() + 1
+        })
+        .await;
+        assert_eq!(published(&here).await, published(&replica.client).await);
+    }
+    let count = world
+        .metric_when("tidegate_issuer_keys", |count| count == 3)
+        .await;
+    assert_eq!(count, 3);
+    world
+        .metric_when("tidegate_issuer_next_key_signs_seconds", |at| at > 0)
+        .await;
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_anew_degrade_and_the_last_ones_serve_on() {
+    let world = issuing().await;
+    let client = world.anonymous();
+    let before = published(&client).await;
+    let path = world.path(ISSUER_KEYS);
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, "keys = 3").unwrap();
+    world
+        .ready_when(|status, body| {
+            status == 200 && body.contains("degraded") && body.contains("issuer-keys.toml")
+        })
+        .await;
+    assert_eq!(published(&client).await, before);
+    std::fs::write(&path, good).unwrap();
+    world.ready_when(|_, body| !body.contains("degraded")).await;
+}
+
+#[tokio::test]
+async fn what_is_hardly_meant_is_said_by_check() {
+    let world = issuing().await;
+    let file = world.path(ISSUER_KEYS);
+    does(&["rotate", file.to_str().unwrap(), "--now", "--signs-after", "2h"]);
+    let said = String::from_utf8(world.command(&["check"]).stdout).unwrap();
+    assert!(said.contains("published only 2 hours before that"), "{said}");
+    let path = world.path("tidegate.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace(URL, "https://issuer.elsewhere.test")).unwrap();
+    let said = String::from_utf8(world.command(&["check"]).stdout).unwrap();
+    assert!(said.contains("the key set is not fetched here"), "{said}");
+    assert!(
+        said.contains("publish there what `tidegate issuer discovery`"),
+        "{said}"
+    );
 }

@@ -266,7 +266,15 @@ impl World {
     /// Another process with the same configuration and a key ring of its own, which is a copy for now: its path, and a
     /// client of it.
     pub async fn replica(&self) -> Replica {
-        let config = std::fs::read_to_string(self.path("tidegate.toml")).unwrap();
+        self.replica_with(&[]).await
+    }
+
+    /// The same, with these words of its configuration replaced.
+    pub async fn replica_with(&self, pairs: &[(&str, &str)]) -> Replica {
+        let mut config = std::fs::read_to_string(self.path("tidegate.toml")).unwrap();
+        for (from, to) in pairs {
+            config = config.replace(from, to);
+        }
         let config = config
             .replace("session-keys.toml", "replica-keys.toml")
             .replace("audit/audit.jsonl", "audit/replica.jsonl");
