@@ -24,9 +24,9 @@ fn an_issuer_is_served_where_its_host_is() {
             "{warned:?}"
         );
     };
-    check("https://s3.example.com", true, None);
+    check("https://s3.tidegate.test", true, None);
     check(
-        "https://s3.example.com:8443",
+        "https://s3.tidegate.test:8443",
         true,
         Some("AWS takes no issuer with a port"),
     );
@@ -42,27 +42,27 @@ fn an_issuer_is_served_where_its_host_is() {
 fn an_issuer_whose_tokens_are_taken_cannot_be_our_own() {
     let trusted = |iss: &str| {
         format!(
-            "url = \"https://s3.example.com\"\n[[issuers]]\nname = \"twin\"\nissuer = \"{iss}\"\naudiences = [\"x\"]\nkind = \"workload\"\n"
+            "url = \"https://s3.tidegate.test\"\n[[issuers]]\nname = \"twin\"\nissuer = \"{iss}\"\naudiences = [\"x\"]\nkind = \"workload\"\n"
         )
     };
     for iss in [
-        "https://s3.example.com",
-        "https://s3.example.com/",
-        "https://S3.Example.com",
-        "https://s3.example.com:443",
+        "https://s3.tidegate.test",
+        "https://s3.tidegate.test/",
+        "https://S3.Tidegate.test",
+        "https://s3.tidegate.test:443",
     ] {
         let errors = with(&trusted(iss)).unwrap_err().to_string();
         assert!(
-            errors.contains("issuer.url = \"https://s3.example.com\": also accepted as `[[issuers]]` `twin`"),
+            errors.contains("issuer.url = \"https://s3.tidegate.test\": also accepted as `[[issuers]]` `twin`"),
             "{errors}"
         );
     }
     assert!(with(&trusted("https://idp.example.com")).is_ok());
     for (url, expected) in [
-        ("http://s3.example.com", "not `https`"),
-        ("https://s3.example.com/", "ends with a slash"),
-        ("https://s3.example.com/a", "has a path"),
-        ("https://s3.example.com/?a", "issuer.url"),
+        ("http://s3.tidegate.test", "not `https`"),
+        ("https://s3.tidegate.test/", "ends with a slash"),
+        ("https://s3.tidegate.test/a", "has a path"),
+        ("https://s3.tidegate.test/?a", "issuer.url"),
     ] {
         let errors = with(&format!("url = \"{url}\"")).unwrap_err().to_string();
         assert!(errors.contains(expected), "{errors}");
