@@ -252,7 +252,7 @@ pub(super) fn audit(config: &Config) -> Vec<Finding> {
     }
 }
 
-fn plural(count: usize, noun: &str) -> String {
+pub(super) fn plural(count: usize, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{s}")
 }

@@ -136,26 +136,29 @@ fn of_finding(check: &'static str, finding: &Finding) -> Line {
 }
 
 /// What to say of a part with which nothing is wrong; nothing if there is no such part.
-fn summary(check: &'static str, config: &Config) -> Option<Line> {
-    let said = match check {
+fn summary(part: &'static str, config: &Config) -> Option<Line> {
+    let said = match part {
         "configuration" => format!(
-            "{} issuers, {} targets, {} buckets",
-            config.issuers.len(),
-            config.targets.len(),
-            config.buckets.len()
+            "{}, {}, {}",
+            check::plural(config.issuers.len(), "issuer"),
+            check::plural(config.targets.len(), "target"),
+            check::plural(config.buckets.len(), "bucket")
         ),
         "key ring" => format!("`{}` seals sessions", config.sessions.keys.display()),
         "service keys" => match &config.service_keys {
             Some(settings) => format!("`{}`", settings.file.display()),
             None => return None,
         },
-        "policies" => format!("{} buckets have theirs", config.buckets.len()),
+        "policies" => format!(
+            "of {} can be loaded",
+            check::plural(config.buckets.len(), "bucket")
+        ),
         "secrets" => "every reference can be read".to_owned(),
         "audit" => format!("`{}` can be appended to", config.audit.file.display()),
         // Looked at closer elsewhere.
         _ => return None,
     };
-    Some(Line::ok(check, "", said))
+    Some(Line::ok(part, "", said))
 }
 
 async fn on_client(args: &Args) -> Result<Vec<Line>, String> {

@@ -53,7 +53,8 @@ fn an_issuer_whose_tokens_are_taken_cannot_be_our_own() {
     ] {
         let errors = with(&trusted(iss)).unwrap_err().to_string();
         assert!(
-            errors.contains("issuer.url = \"https://s3.tidegate.test\": also accepted as `[[issuers]]` `twin`"),
+            errors
+                .contains("issuer.url = \"https://s3.tidegate.test\": also accepted as `[[issuers]]` `twin`"),
             "{errors}"
         );
     }

@@ -1,6 +1,7 @@
 """The built `tidegate` binary configured as its users configure it."""
 
 import json
+import os
 import shutil
 import subprocess
 import urllib.error
@@ -120,6 +121,7 @@ class Tidegate:
         self.audit_file = directory / "audit" / "audit.jsonl"
         self._binary = binary
         self._directory = directory
+        self._environment = served.environment
         _lay_out(directory)
         configuration = directory / "tidegate.toml"
         configuration.write_text(_configuration(authority, provider, served))
@@ -149,9 +151,11 @@ class Tidegate:
         )
 
     def run(self, *arguments: str) -> str:
-        """What a command prints that takes this Tidegate's configuration."""
+        """What a command prints that takes this Tidegate's configuration, in the environment of the service."""
         command = [self._binary, *arguments, "--config", str(self._directory / "tidegate.toml")]
-        done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=START_SECONDS)
+        environment = os.environ | self._environment
+        done = subprocess.run(command, capture_output=True, text=True, timeout=2 * START_SECONDS, env=environment, check=False)
+        assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
         return done.stdout
 
     def readiness(self) -> dict:
