@@ -10,6 +10,7 @@
 
 mod aws_files;
 mod buckets;
+mod callers_bucket;
 pub mod client;
 mod clocks;
 mod issuers;

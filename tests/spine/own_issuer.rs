@@ -1,9 +1,11 @@
 //! Tidegate as an issuer towards clouds: what they read, from whom, and for how long.
 
+use crate::support::fake_target::{FakeTarget, Step, answer};
 use crate::support::world::ISSUER_KEYS;
-use crate::support::{Answer, Client, Settings, World, becomes, binary};
+use crate::support::{Answer, Client, Settings, World, becomes, binary, now};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use tidegate::issuer::SigningKeys;
 
 pub const URL: &str = "https://s3.tidegate.test";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
@@ -366,4 +368,137 @@ async fn what_is_hardly_meant_is_said_by_check() {
         said.contains("publish there what `tidegate issuer discovery`"),
         "{said}"
     );
+}
+
+/// A token service that takes whatever it gets, and gives keys that are over in seconds: so every few requests bring
+/// another token, which [`tokens`] holds against the key sets.
+async fn hasty_sts() -> FakeTarget {
+    FakeTarget::start(|_| {
+        let end = (now() + jiff::SignedDuration::from_secs(63)).strftime("%Y-%m-%dT%H:%M:%SZ");
+        let body = format!(
+            "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+             <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAEXAMPLE</AccessKeyId>\
+             <SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
+             <Expiration>{end}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
+             </AssumeRoleWithWebIdentityResponse>"
+        );
+        vec![
+            Step::ReadBody,
+            Step::Send(answer("200 OK", "content-type: text/xml\r\n", &body)),
+        ]
+    })
+    .await
+}
+
+/// The tokens that it got.
+fn tokens(sts: &FakeTarget) -> Vec<String> {
+    let of = |body: Vec<u8>| {
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
+        pairs
+            .into_iter()
+            .find(|(name, _)| name == "WebIdentityToken")
+            .map(|(_, token)| token)
+    };
+    sts.seen().into_iter().filter_map(|seen| of(seen.body)).collect()
+}
+
+/// As a strict cloud: one key by `kid`, RS256, issuer, audience and times.
+fn verifies(token: &str, set: &str) -> Option<(String, i64)> {
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, jwk::JwkSet};
+    let set: JwkSet = serde_json::from_str(set).ok()?;
+    let kid = decode_header(token).ok()?.kid?;
+    let mut rules = Validation::new(Algorithm::RS256);
+    rules.set_audience(&["sts.amazonaws.com"]);
+    rules.set_issuer(&[URL]);
+    rules.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+    let key = DecodingKey::from_jwk(set.find(&kid)?).ok()?;
+    let claims = decode::<Value>(token, &key, &rules).ok()?.claims;
+    assert_eq!(claims["sub"], "target/store");
+    Some((kid, claims["iat"].as_i64()?))
+}
+
+// Two replicas take the new file up one after the other, and a cloud that keeps the key set for seconds, from whichever
+// of them, verifies every token of both before, while and after the new key begins to sign.
+#[tokio::test]
+async fn while_keys_change_no_token_of_either_replica_is_one_that_a_cloud_cannot_verify() {
+    const KEEPS: i64 = 3;
+    let sts = hasty_sts().await;
+    let target = FakeTarget::start(|_| {
+        vec![
+            Step::ReadBody,
+            Step::Send(answer("200 OK", "etag: \"e\"\r\n", "x")),
+        ]
+    })
+    .await;
+    let table = format!(
+        "[targets.store]\nkind = \"s3\"\nendpoint = \"http://{}\"\nregion = \"us-east-1\"\nexact_keys = true\n\
+         [targets.store.credentials]\nkind = \"aws-web-identity\"\nrole_arn = \"arn:aws:iam::123456789012:role/lake\"\n\
+         sts_endpoint = \"http://{}\"\n",
+        target.address, sts.address
+    );
+    let world = World::with(Settings {
+        own_issuer: Some(URL),
+        target_table: Some(table),
+        ..Settings::default()
+    })
+    .await;
+    let (ours, theirs) = (
+        world.path(ISSUER_KEYS),
+        world.path("secrets/replica-issuer-keys.toml"),
+    );
+    std::fs::copy(&ours, &theirs).unwrap();
+    let replica = world
+        .replica_with(&[("secrets/issuer-keys.toml", "secrets/replica-issuer-keys.toml")])
+        .await;
+    let mut etl = world.client("etl").await;
+    let documents = [world.anonymous(), replica.client.clone()];
+    let after = std::time::Duration::from_secs(12);
+    let rotated = SigningKeys::rotate(&theirs, now(), after).unwrap();
+    // Everything that a cloud may have fetched, and when.
+    let mut fetched: Vec<(i64, String)> = Vec::new();
+    let mut copied = false;
+    let addresses = [world.data, replica.client.address];
+    let deadline = now() + jiff::SignedDuration::from_secs(60);
+    loop {
+        for client in &documents {
+            let set = ask(client, "GET", KEY_SET).await;
+            fetched.push((now().as_second(), set.text()));
+        }
+        for address in addresses {
+            etl.address = address;
+            etl.host = format!("localhost:{}", address.port());
+            assert_eq!(etl.get("/lake/raw/a").await.status, 200);
+        }
+        if !copied && published(&documents[1]).await.len() == 2 {
+            std::fs::copy(&theirs, &ours).unwrap();
+            copied = true;
+        }
+        let new = tokens(&sts)
+            .iter()
+            .filter(|token| {
+                jsonwebtoken::decode_header(token).unwrap().kid.as_deref() == Some(&*rotated.added.0)
+            })
+            .count();
+        if new >= 4 {
+            break;
+        }
+        assert!(now() < deadline, "the new key does not sign");
+    }
+    let all = tokens(&sts);
+    let mut signers = BTreeSet::new();
+    for token in &all {
+        let of_any = fetched.iter().rev().find_map(|(_, set)| verifies(token, set));
+        let (kid, issued) = of_any.expect("a token that nobody can verify");
+        signers.insert(kid);
+        for (at, set) in fetched
+            .iter()
+            .filter(|(at, _)| (issued - KEEPS..=issued).contains(at))
+        {
+            assert!(
+                verifies(token, set).is_some(),
+                "the key set of {at} for a token of {issued}"
+            );
+        }
+    }
+    assert_eq!(signers.len(), 2, "before and after");
 }
