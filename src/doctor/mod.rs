@@ -16,6 +16,7 @@ mod clocks;
 mod issuers;
 mod own_issuer;
 mod reach;
+mod secrets;
 pub mod server;
 mod signed;
 mod targets;
@@ -50,6 +51,8 @@ pub enum Side {
     IdentityProvider,
     /// Tidegate: its configuration and its files.
     Tidegate,
+    /// The secret manager that keeps what signs.
+    SecretManager,
     /// The token service or IAM of the target's cloud.
     TokenService,
     /// The target.
@@ -167,6 +170,7 @@ impl Side {
             Self::ThisMachine => "this-machine",
             Self::IdentityProvider => "identity-provider",
             Self::Tidegate => "tidegate",
+            Self::SecretManager => "secret-manager",
             Self::TokenService => "token-service",
             Self::Target => "target",
         }
@@ -179,6 +183,7 @@ impl fmt::Display for Side {
             Self::ThisMachine => "this machine",
             Self::IdentityProvider => "identity provider",
             Self::Tidegate => "Tidegate",
+            Self::SecretManager => "secret manager",
             Self::TokenService => "token service",
             Self::Target => "target",
         })

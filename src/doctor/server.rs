@@ -4,7 +4,7 @@ use super::buckets::Trial;
 use super::targets::{self, Case};
 use super::ward::{Seen, Ward};
 use super::x509::Certificate;
-use super::{Line, Side, clocks, issuers, own_issuer, reach};
+use super::{Line, Side, clocks, issuers, own_issuer, reach, secrets};
 use crate::authn::service_keys::in_words;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -86,6 +86,10 @@ pub async fn examine(config: Arc<Config>, options: &Options, clock: &Clock) -> V
     let mut lines = Vec::new();
     match generation::resources(&config, clock) {
         Ok(resources) => {
+            if options.is_whole() {
+                let examined = secrets::examine(Arc::clone(&config), resources.clone());
+                ward.admit(("secret", ""), PATIENCE, examined);
+            }
             for (name, target) in &config.targets {
                 let mut mapped = config
                     .buckets
@@ -119,7 +123,7 @@ pub async fn examine(config: Arc<Config>, options: &Options, clock: &Clock) -> V
             }
         }
         Err(error) => {
-            let remedy = "the keys of `[issuer]`";
+            let remedy = "the keys of `[issuer]`, and what `[secrets]` says";
             lines.push(Line::fail(
                 "target",
                 "",

@@ -1,7 +1,7 @@
 //! A target: is it there, does its cloud give us a credential, and what may that do in each bucket?
 
 use super::buckets::{self, Trial};
-use super::reach::Place;
+use super::reach::{Place, SET_CLOCK};
 use super::ward::{Seen, Ward};
 use super::{Line, Outcome, Side};
 use crate::authn::service_keys::in_words;
@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::{
     AssumedRole, Bucket, Config, CredentialSource, Endpoint, RoleProof, Target, WorkloadIdentity,
 };
-use crate::credentials::{Credential, Resources, Scope, SourceError};
+use crate::credentials::{Credential, GoogleError, Resources, Scope, SourceError};
 use crate::error::with_causes;
 use crate::fetch::FetchError;
 use crate::generation::TargetSide;
@@ -203,8 +203,26 @@ fn in_whose_name(source: &CredentialSource) -> Option<String> {
 
 /// Why there is no credential, on whose side that is, and what mends it.
 fn of_refusal(target: &Target, error: &SourceError) -> Line {
+    let (side, remedy) = mended(target, error);
+    Line::fail("credential", &*target.name, with_causes(error), side, remedy)
+}
+
+fn mended(target: &Target, error: &SourceError) -> (Side, String) {
     let name = &*target.name;
-    let (side, remedy) = match error {
+    match error {
+        SourceError::Managed(_) | SourceError::NotRead { .. } => (
+            Side::SecretManager,
+            format!("the right to read what `targets.{name}.credentials` refers to"),
+        ),
+        SourceError::Ambient(_) => (
+            Side::ThisMachine,
+            "give this machine a role (instance, container or pod), or a profile of AWS".to_owned(),
+        ),
+        SourceError::Narrowing(_) => (
+            Side::Tidegate,
+            format!("`targets.{name}.credentials.narrow = false`, or shorter prefixes"),
+        ),
+        SourceError::Drifting { .. } => (Side::ThisMachine, SET_CLOCK.to_owned()),
         SourceError::Secret(_) | SourceError::Malformed(_) => (
             Side::Tidegate,
             format!("the references in `targets.{name}.credentials`, as the service's own user reads them"),
@@ -223,13 +241,30 @@ fn of_refusal(target: &Target, error: &SourceError) -> Line {
         ),
         SourceError::Fetch(_) => (Side::TokenService, "see how it is reached, above".to_owned()),
         SourceError::Refused { hint, .. } => (Side::TokenService, trust(&target.credentials, hint)),
-        // Whatever else a token service may say.
-        _ => (
+        SourceError::Google(
+            GoogleError::KeyFile { path, .. }
+            | GoogleError::Exposed { path, .. }
+            | GoogleError::Key { path, .. },
+        ) => (
+            Side::Tidegate,
+            format!(
+                "`ls -l {}`: the key file, its owner and mode 0600",
+                path.display()
+            ),
+        ),
+        SourceError::Google(GoogleError::NoFlavor) => (
+            Side::ThisMachine,
+            "run it on a machine of Google Cloud, or use another kind of credential".to_owned(),
+        ),
+        SourceError::Google(_) => (
+            Side::TokenService,
+            trust(&target.credentials, "see the message for what it lacks"),
+        ),
+        SourceError::Signature | SourceError::Answer(_) => (
             Side::TokenService,
             "what it answers, and whether it is the right endpoint".to_owned(),
         ),
-    };
-    Line::fail("credential", name, with_causes(error), side, remedy)
+    }
 }
 
 /// What the cloud has to be told.
