@@ -9,6 +9,7 @@ use super::errands::Told;
 use crate::config::Canary as Place;
 use crate::operation::BucketName;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// One request of a dry run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,10 @@ impl Step {
 
 const CONTENT: &[u8] = b"tidegate doctor";
 
+/// For all steps, and then for what has to be deleted.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_TO_DELETE: Duration = Duration::from_secs(5);
+
 /// Looks at `bucket`, lists what begins with `prefix` there, and puts, reads and deletes an object below `write` if there
 /// is one. What follows from a step that failed is left out.
 pub(crate) async fn dry_run(
@@ -67,17 +72,40 @@ pub(crate) async fn dry_run(
     };
     let mut canary = Canary::new(line, &place, None);
     let mut steps = Vec::new();
+    let trying = take(&mut canary, prefix, write.is_some(), &mut steps);
+    if tokio::time::timeout(PATIENCE, trying).await.is_err() {
+        // The one that was under way.
+        let next = match steps.last() {
+            None => Step::Head,
+            Some((Step::Head, _)) => Step::List,
+            Some((Step::List, _)) => Step::Put,
+            Some((Step::Put, _)) => Step::Get,
+            Some((Step::Get | Step::Delete, _)) => Step::Delete,
+        };
+        steps.push((next, Tried::Failed(CanaryError::TimedOut(PATIENCE))));
+    }
+    // Whatever happened above: what may be there is deleted, as far as that goes.
+    if tokio::time::timeout(PATIENCE_TO_DELETE, canary.clear())
+        .await
+        .is_err()
+    {
+        tracing::warn!(%bucket, prefix = %place.prefix, "an object of the dry run may be left there");
+    }
+    steps
+}
+
+async fn take(canary: &mut Canary<'_>, prefix: &str, writes: bool, steps: &mut Vec<(Step, Tried)>) {
     let head = tried(canary.ask("HEAD", "", &[]).await);
     // Refusals of `HEAD` have no body: why, is said to the next step.
     let goes_on = matches!(&head, Tried::Done | Tried::Refused(400..=403, _));
     steps.push((Step::Head, head));
     if !goes_on {
-        return steps;
+        return;
     }
     let query = [("max-keys", "1"), ("prefix", prefix)];
     steps.push((Step::List, tried(canary.ask("GET", "", &query).await)));
-    if write.is_none() {
-        return steps;
+    if !writes {
+        return;
     }
     let (key, content) = (canary.key(), Bytes::from_static(CONTENT));
     let mut put = canary.put(&key, raw(content.clone()), true).await;
@@ -95,9 +123,6 @@ pub(crate) async fn dry_run(
         steps.push((Step::Get, got));
         steps.push((Step::Delete, tried(canary.delete_noted(&key).await)));
     }
-    // Whatever happened above: what may be there is deleted, as far as that goes.
-    canary.clear().await;
-    steps
 }
 
 fn tried(outcome: Result<Told, CanaryError>) -> Tried {
