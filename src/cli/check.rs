@@ -45,8 +45,11 @@ Prints one line for each thing that is wrong:
 
 Exit codes: 0 it can be served (the token is accepted), 1 it cannot (it is refused), 2 the command was not understood.";
 
+/// What is looked at, in a word, and how.
+type Check = (&'static str, fn(&Config) -> Vec<Finding>);
+
 /// What is looked at once the configuration is right.
-const CHECKS: [(&str, fn(&Config) -> Vec<Finding>); 10] = [
+const CHECKS: [Check; 10] = [
     ("certificate", wiring::certificate),
     ("key ring", wiring::key_ring),
     ("service keys", wiring::service_keys),
