@@ -111,7 +111,7 @@ fn own<'a>(bucket: &'a BucketName, key: &'a str) -> OwnRequest<'a> {
         method: "GET",
         bucket,
         key,
-        version: None,
+        query: &[],
         condition: None,
         payload: OutgoingPayload {
             body: crate::body::empty(),
