@@ -240,6 +240,10 @@ fn mended(target: &Target, error: &SourceError) -> (Side, String) {
             format!("`targets.{name}.credentials`: its CA or endpoint"),
         ),
         SourceError::Fetch(_) => (Side::TokenService, "see how it is reached, above".to_owned()),
+        SourceError::Resting => (
+            Side::TokenService,
+            "ask again in a minute; `attribution = \"shared\"` asks for less, and AWS raises the quota on request".to_owned(),
+        ),
         SourceError::Refused { hint, .. } => (Side::TokenService, trust(&target.credentials, hint)),
         SourceError::Google(
             GoogleError::KeyFile { path, .. }
