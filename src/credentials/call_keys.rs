@@ -60,3 +60,45 @@ fn same(one: &AccessKey, other: &AccessKey) -> bool {
     let token = |key: &AccessKey| key.session_token.as_ref().map(|token| token.expose().to_vec());
     one.id == other.id && one.secret.expose() == other.secret.expose() && token(one) == token(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{SecretRef, StaticKeys};
+    use crate::secrets::SecretReader;
+
+    // 7.4, F9
+    #[tokio::test]
+    async fn keys_that_worked_go_on_while_new_ones_are_refused_or_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |id: &str| std::fs::write(folder.path().join("id"), id).unwrap();
+        std::fs::write(folder.path().join("secret"), "secret").unwrap();
+        let reference = |name: &str| SecretRef::File(folder.path().join(name));
+        let keys = StaticKeys {
+            access_key_id: reference("id"),
+            secret_access_key: reference("secret"),
+            session_token: None,
+        };
+        let keys = CallKeys::new(KeyPair::new(&keys, &SecretReader::default()).unwrap());
+        let ids = async || {
+            let keys = keys.keys().await?;
+            Ok::<_, SourceError>(
+                keys.iter()
+                    .map(|key| key.id.to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
+        };
+        assert!(ids().await.is_err(), "there is nothing yet");
+        write("ONE");
+        assert_eq!(ids().await.unwrap(), "ONE");
+        keys.worked(keys.keys().await.unwrap().remove(0));
+        write("TWO");
+        assert_eq!(ids().await.unwrap(), "TWO ONE");
+        write("no key");
+        assert_eq!(ids().await.unwrap(), "ONE");
+        write("TWO");
+        keys.worked(keys.keys().await.unwrap().remove(0));
+        assert_eq!(ids().await.unwrap(), "TWO", "the one before is forgotten");
+    }
+}

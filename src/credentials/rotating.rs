@@ -97,6 +97,11 @@ impl Rotating {
         if let Some(credential) = self.0.state().choose(may_repeat, self.0.clock.now()) {
             return Ok(credential);
         }
+        // Boxed: the future of every request has this one in it.
+        Box::pin(self.first(may_repeat)).await
+    }
+
+    async fn first(&self, may_repeat: bool) -> Result<Arc<Credential>, CredentialError> {
         self.0.written.first().await;
         // Why it cannot be read is kept.
         let _ = self.refresh();

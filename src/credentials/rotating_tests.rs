@@ -1,6 +1,6 @@
 use super::super::{AccessKey, Material};
 use super::*;
-use crate::config::{SecretRef, StaticKeys};
+use crate::config::{ManagedSecret, SecretRef, StaticKeys};
 use crate::secrets::SecretReader;
 use crate::secrets::tests::{POLL, Script};
 use std::path::Path;
@@ -27,7 +27,7 @@ fn in_files(folder: &Path, clock: &Clock) -> Rotating {
 
 /// Keys in these secrets of managers.
 fn managed(references: [&str; 2], clock: &Clock, scripts: [&Script; 2]) -> Rotating {
-    let reference = |text: &str| SecretRef::Managed(crate::config::ManagedSecret::parse(text).unwrap());
+    let reference = |text: &str| SecretRef::Managed(Box::new(ManagedSecret::parse(text).unwrap()));
     let [id, secret] = references;
     let keys = StaticKeys {
         access_key_id: reference(id),

@@ -53,7 +53,7 @@ enum Proof {
 
 /// What signs a call.
 enum Signer {
-    Keys(CallKeys),
+    Keys(Box<CallKeys>),
     Ambient(Ambient),
 }
 
@@ -111,7 +111,7 @@ impl RoleSource {
                     keys.read()?;
                 }
                 Proof::Signature {
-                    signer: Signer::Keys(CallKeys::new(keys)),
+                    signer: Signer::Keys(Box::new(CallKeys::new(keys))),
                     region: region.clone(),
                     external_id: external_id.clone(),
                 }

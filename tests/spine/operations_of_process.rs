@@ -94,13 +94,14 @@ async fn degraded_by(world: &World, name: &str, reason: &str) {
     admin_when(world, "/readyz", is).await;
 }
 
-const EVERY_COMPONENT: [&str; 8] = [
+const EVERY_COMPONENT: [&str; 9] = [
     "audit",
     "certificate",
     "config",
     "issuer",
     "issuers",
     "policies",
+    "secrets",
     "sessions",
     "targets",
 ];

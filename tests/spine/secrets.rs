@@ -242,7 +242,7 @@ async fn a_manager_that_is_down_at_start_keeps_its_buckets_waiting_and_nothing_e
         }
         let etl = world.client("etl").await;
         let read = etl.get("/lake/a").await;
-        read.refused(&format!("{kind:?}"), 503, "ServiceUnavailable");
+        read.refused(&format!("{kind:?}"), 503, "SlowDown");
         assert!(read.header("retry-after").is_some(), "{kind:?}");
         assert!(target.take_seen().is_empty(), "{kind:?}");
         says(&world, &["degraded", manager.secret(), "buckets answer 503"]).await;
@@ -258,7 +258,7 @@ async fn a_manager_that_is_down_at_start_keeps_its_buckets_waiting_and_nothing_e
 }
 
 // AUD-05
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_says_which_secrets_cannot_be_read_and_which_are_old() {
     let (manager, target, world) = world(Kind::VaultToken).await;
     let check = |words: &[&str]| {

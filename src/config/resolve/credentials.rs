@@ -477,7 +477,7 @@ fn reference(section: &Section<'_>, key: &'static str, accepted: &str) -> Option
         }
     } else if let Some(scheme) = secret_ref::scheme(text) {
         match ManagedSecret::parse(text) {
-            Ok(secret) => return Some(SecretRef::Managed(secret)),
+            Ok(secret) => return Some(SecretRef::Managed(Box::new(secret))),
             // Who mistypes a reference may have put the secret itself behind the scheme.
             Err(wrong) => site
                 .showing(Some(format!("\"{scheme}…\"")))

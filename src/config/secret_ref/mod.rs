@@ -33,7 +33,7 @@ pub enum SecretRef {
     /// A file; trailing line ends are not part of the secret.
     File(PathBuf),
     /// A secret manager.
-    Managed(ManagedSecret),
+    Managed(Box<ManagedSecret>),
 }
 
 /// A secret as it was found on this machine.
