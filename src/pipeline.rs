@@ -304,17 +304,31 @@ impl Pipeline {
         };
         let (outgoing, second_time) = SecondTime::keep(permit, outgoing);
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
+        if let Verdict::Known = Verdict::of(&answer) {
+            side.credentials.worked(&credential);
+            return answer;
+        }
+        // Boxed, as few requests come here.
+        let so_far = (answer, credential, second_time);
+        Box::pin(self.doubted((way, scope), permit, so_far, trail)).await
+    }
+
+    /// What becomes of an answer that does not say that the credential is good.
+    async fn doubted(
+        &self,
+        (way, scope): (Way<'_>, Scope<'_>),
+        permit: &Permit,
+        (answer, credential, second_time): (Result<Response<Body>, Error>, Arc<Credential>, SecondTime),
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let side = way.side;
         if let (Err(Error::Target(refusal)), Some(drift)) = (&answer, side.drift.last())
             && let Some("RequestTimeTooSkewed" | "RequestExpired") = refusal.code.as_deref()
         {
             tracing::warn!(store = %side.target.name, %drift, "the target refuses by the clock: its own is this far from ours");
         }
         let denied = match Verdict::of(&answer) {
-            Verdict::Known => {
-                side.credentials.worked(&credential);
-                return answer;
-            }
-            Verdict::Open => return answer,
+            Verdict::Known | Verdict::Open => return answer,
             Verdict::Refused(code) => {
                 if !side.credentials.invalidate(scope, &credential, code).await {
                     return answer;
@@ -328,8 +342,11 @@ impl Pipeline {
             },
         };
         // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
-        match second_time.payload(permit, bridge.profile) {
-            Some(outgoing) => Box::pin(self.once_more((way, scope), permit, outgoing, denied, trail)).await,
+        match second_time.payload(permit, way.profile) {
+            Some(outgoing) => {
+                self.once_more((way, scope), permit, outgoing, denied, trail)
+                    .await
+            }
             None => answer,
         }
     }
