@@ -271,8 +271,8 @@ impl Pipeline {
             url: caller.url,
             handles: &handles,
         };
-        self.forward(side, (caller.principal, &permit), payload, to, trail)
-            .await
+        // Boxed, once for each request that goes to a target: it is more than half of the future that all of them have.
+        Box::pin(self.forward(side, (caller.principal, &permit), payload, to, trail)).await
     }
 
     /// Re-sign and stream; a second time if the target no longer takes our credential and there is another one.

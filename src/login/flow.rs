@@ -139,7 +139,7 @@ impl Flow<'_> {
         let Some(reference) = &self.settings.client_secret else {
             return Ok(client);
         };
-        let secret = self.secrets.read(reference).await;
+        let secret = Box::pin(self.secrets.read(reference)).await;
         let secret = secret.map_err(|error| FlowError::Settings(with_causes(&error)))?;
         let text = secret
             .expose_str()
