@@ -39,6 +39,7 @@ mod generation;
 #[cfg(test)]
 mod golden;
 mod json;
+mod jws;
 mod parameters;
 pub mod secret;
 pub mod secrets;

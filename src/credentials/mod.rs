@@ -6,6 +6,7 @@
 //! requests.
 
 mod ambient;
+mod aws_call;
 mod cache;
 mod call_keys;
 mod error;
@@ -23,6 +24,7 @@ mod target;
 mod written;
 
 pub(crate) use ambient::Ambient;
+pub(crate) use aws_call::{AwsCall, sign_sts};
 pub use cache::CredentialCache;
 pub use error::{CredentialError, SourceError};
 pub use google::{GoogleError, GoogleToken, Purpose, Service, check_key_file};
@@ -32,7 +34,6 @@ pub use keeper::{Attempts, CredentialState};
 pub(crate) use own::OwnCredential;
 pub(crate) use scope::CloudSession;
 pub use scope::Scope;
-pub(crate) use sts::sign_call;
 pub(crate) use sts_xml::{error as sts_error, web_identity_token};
 pub use target::{Sessions, TargetCredentials};
 

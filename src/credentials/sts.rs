@@ -4,6 +4,7 @@
 //! reload; only the machine's own credentials are kept while they last. The endpoint is the operator's (CRD-09); no redirect is followed (CRD-06).
 
 use super::ambient::Ambient;
+use super::aws_call::sign_sts;
 use super::call_keys::CallKeys;
 use super::identity_token::{TokenSource, of_target};
 use super::refusal::{drifting, is_throttled, refusal};
@@ -18,14 +19,8 @@ use crate::{
     fetch::{Fetched, Fetcher},
     secret::Secret,
 };
-use aws_credential_types::Credentials;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4,
-};
-use aws_smithy_runtime_api::client::identity::Identity;
 use form_urlencoded::Serializer;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::{Mutex, PoisonError};
 
@@ -161,7 +156,7 @@ impl RoleSource {
                 // New keys first; while they are refused, those that worked go on.
                 for key in signer.keys().await? {
                     let now = self.clock.now();
-                    let headers = sign_call(&key, region, &self.url, &self.host, &body, now)?;
+                    let headers = sign_sts(&key, region, &self.url, &self.host, &body, now)?;
                     let answer = self.fetcher.post_form(&self.url, body.clone(), &headers).await?;
                     let is_refused = refuses_key(&answer);
                     if answer.status == StatusCode::OK {
@@ -268,52 +263,6 @@ fn refuses_key(answer: &Fetched) -> bool {
         code.as_deref(),
         Some("InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch")
     )
-}
-
-/// The headers that sign `body`, a form that is sent to the token service at `url`.
-///
-/// Spec: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
-pub(crate) fn sign_call(
-    keys: &AccessKey,
-    region: &str,
-    url: &str,
-    host: &str,
-    body: &str,
-    now: Timestamp,
-) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
-    let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
-    let identity: Identity = Credentials::new(
-        &*keys.id,
-        text(&keys.secret),
-        keys.session_token.as_ref().map(text),
-        None,
-        "tidegate",
-    )
-    .into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name("sts")
-        .time(now.into())
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|_| SourceError::Signature)?;
-    let headers = [
-        ("host", host),
-        ("content-type", "application/x-www-form-urlencoded"),
-    ];
-    let body = SignableBody::Bytes(body.as_bytes());
-    let request = SignableRequest::new("POST", url, headers.into_iter(), body);
-    let signed = request.and_then(|request| sign(request, &params.into()));
-    let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
-    let mut added = Vec::new();
-    for (name, value) in instructions.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| SourceError::Signature)?;
-        value.set_sensitive(true);
-        added.push((name, value));
-    }
-    Ok(added)
 }
 
 #[cfg(test)]

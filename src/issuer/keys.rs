@@ -8,14 +8,16 @@
 
 use super::{IssuerError, KeysFlaw, TOKEN_LIFETIME};
 use crate::files::{self, Replacement};
+use crate::jws;
+use crate::secret::Secret;
 use aws_lc_rs::encoding::AsDer as _;
-use aws_lc_rs::rand::{self, SystemRandom};
+use aws_lc_rs::rand;
 use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
 use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD};
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{
     fmt, fs,
     io::{ErrorKind, Write as _},
@@ -352,17 +354,9 @@ impl SigningKey {
         })
     }
 
-    pub(super) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// An RS256 signature.
-    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, IssuerError> {
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
-            .map_err(|_| IssuerError::Crypto)?;
-        Ok(signature)
+    /// A token with these claims.
+    pub(super) fn token(&self, claims: &Value) -> Result<Secret, IssuerError> {
+        jws::sign(&self.pair, &self.id, claims).map_err(|_| IssuerError::Crypto)
     }
 }
 

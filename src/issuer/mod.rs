@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::config::OwnIssuer;
 use crate::secret::Secret;
 use arc_swap::ArcSwap;
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -102,7 +102,6 @@ impl Issuer {
         let key = keys
             .signing(now)
             .ok_or_else(|| IssuerError::NothingSigns(self.file.clone()))?;
-        let header = json!({ "alg": "RS256", "kid": key.id(), "typ": "JWT" });
         let mut claims = token.claims.clone();
         let own = [
             ("iss", json!(self.url)),
@@ -115,14 +114,7 @@ impl Issuer {
         ];
         // INVARIANT: no claim of a cloud's own replaces one of these.
         claims.extend(own.map(|(name, value)| (name.to_owned(), value)));
-        let encode = |value: &[u8]| BASE64URL_NOPAD.encode(value);
-        let signed = format!(
-            "{}.{}",
-            encode(header.to_string().as_bytes()),
-            encode(Value::Object(claims).to_string().as_bytes())
-        );
-        let signature = key.sign(signed.as_bytes())?;
-        Ok(Secret::new(format!("{signed}.{}", encode(&signature))))
+        key.token(&Value::Object(claims))
     }
 
     /// The discovery document, as JSON.

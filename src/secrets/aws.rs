@@ -9,13 +9,9 @@ use super::payload::{Payload, Text};
 use super::{SecretError, Versioned, error};
 use crate::clock::Clock;
 use crate::config::{AwsSecrets, CredentialSource, Endpoint, Environment, SecretPlace};
-use crate::credentials::{AccessKey, Ambient, Credential, OwnCredential, Resources, SourceError};
+use crate::credentials::{AccessKey, Ambient, AwsCall, Credential, OwnCredential, Resources, SourceError};
 use crate::fetch::{Fetched, Fetcher};
 use crate::secret::Secret;
-use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use aws_smithy_runtime_api::client::identity::Identity;
 use data_encoding::BASE64;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -278,40 +274,20 @@ fn signed(
     body: &str,
     now: Timestamp,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, SourceError> {
-    let text = |secret: &Secret| secret.expose_str().unwrap_or_default().to_owned();
-    let identity: Identity = Credentials::new(
-        &*key.id,
-        text(&key.secret),
-        key.session_token.as_ref().map(text),
-        None,
-        "tidegate",
-    )
-    .into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(&region.name)
-        .name("secretsmanager")
-        .time(now.into())
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|_| SourceError::Signature)?;
-    let headers = [("host", region.host.as_str()), ("content-type", JSON), TARGET];
-    let body = SignableBody::Bytes(body.as_bytes());
-    let request = SignableRequest::new("POST", &region.url, headers.into_iter(), body);
-    let signed = request.and_then(|request| sign(request, &params.into()));
-    let (instructions, _) = signed.map_err(|_| SourceError::Signature)?.into_parts();
-    let mut added = vec![
+    let call = AwsCall {
+        service: "secretsmanager",
+        region: &region.name,
+        url: &region.url,
+        host: &region.host,
+        headers: &[("content-type", JSON), TARGET],
+        body,
+    };
+    let own = [
         (header::CONTENT_TYPE, HeaderValue::from_static(JSON)),
         (
             HeaderName::from_static(TARGET.0),
             HeaderValue::from_static(TARGET.1),
         ),
     ];
-    for (name, value) in instructions.headers() {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| SourceError::Signature)?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| SourceError::Signature)?;
-        value.set_sensitive(true);
-        added.push((name, value));
-    }
-    Ok(added)
+    Ok(own.into_iter().chain(call.sign(key, now)?).collect())
 }

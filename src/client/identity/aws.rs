@@ -6,7 +6,7 @@ use super::error::AWS_STS;
 use super::{IdentityError, Source, encoded, token};
 use crate::client::console::printable;
 use crate::client::settings::is_loopback;
-use crate::credentials::{sign_call, sts_error, web_identity_token};
+use crate::credentials::{sign_sts, sts_error, web_identity_token};
 use crate::secret::Secret;
 use http::StatusCode;
 
@@ -35,7 +35,7 @@ impl Source {
         ]);
         let uri: http::Uri = url.parse().map_err(|_| IdentityError::Signature)?;
         let host = uri.authority().ok_or(IdentityError::Signature)?.as_str();
-        let headers = sign_call(&keys, &region, &url, host, &body, self.clock.now())
+        let headers = sign_sts(&keys, &region, &url, host, &body, self.clock.now())
             .map_err(|_| IdentityError::Signature)?;
         let fetcher = if is_loopback(uri.host().unwrap_or_default()) {
             self.fetcher.clone().allow_plain()

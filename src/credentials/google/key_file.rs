@@ -13,10 +13,9 @@ use crate::config::{Endpoint, ServiceAccountFile};
 use crate::credentials::{Credential, SourceError};
 use crate::files;
 use crate::json::Object;
+use crate::jws;
 use crate::secret::Secret;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use data_encoding::BASE64URL_NOPAD;
+use aws_lc_rs::signature::RsaKeyPair;
 use form_urlencoded::Serializer;
 use jiff::{SignedDuration, Timestamp};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
@@ -195,7 +194,6 @@ impl KeyFile {
     /// A signed assertion.
     fn assertion(&self, scope: &str, now: Timestamp) -> Result<Secret, GoogleError> {
         let issued = now.as_second().saturating_sub(EARLY.as_secs());
-        let header = json!({ "alg": "RS256", "kid": self.key_id, "typ": "JWT" });
         let claims = json!({
             "iss": self.email,
             "scope": scope,
@@ -203,21 +201,6 @@ impl KeyFile {
             "iat": issued,
             "exp": issued.saturating_add(LIFETIME.as_secs()),
         });
-        let encode = |value: &[u8]| BASE64URL_NOPAD.encode(value);
-        let signed = format!(
-            "{}.{}",
-            encode(header.to_string().as_bytes()),
-            encode(claims.to_string().as_bytes())
-        );
-        let mut signature = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                signed.as_bytes(),
-                &mut signature,
-            )
-            .map_err(|_| GoogleError::Signature)?;
-        Ok(Secret::new(format!("{signed}.{}", encode(&signature))))
+        jws::sign(&self.pair, &self.key_id, &claims).map_err(|_| GoogleError::Signature)
     }
 }
