@@ -172,8 +172,8 @@ async fn a_download_outlives_its_link() {
     })
     .await;
     let etl = world.client("etl").await;
-    let link = etl.presign("GET", "/lake/tmp/a", &[], b"", 1);
-    let ends = now() + jiff::SignedDuration::from_secs(2);
+    let link = etl.presign("GET", "/lake/tmp/a", &[], b"", 4);
+    let ends = now() + jiff::SignedDuration::from_secs(5);
     let mut stream = etl.say(&raw::head(&link, "connection: close\r\n")).await;
     assert_eq!(raw::answer_head(&mut stream).await.unwrap().status, 200);
     eventually("the end of the link", || (now() > ends).then_some(())).await;
