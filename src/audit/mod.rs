@@ -20,7 +20,7 @@ mod writer;
 mod tests;
 
 pub use record::{AuthMethod, Decision, Effect, EndReason, Kind, Reason, TargetIds, TargetInfo};
-pub(crate) use redact::OneLine;
+pub(crate) use redact::{OneLine, scrub};
 pub use trail::{Arrival, Ended, Trail};
 
 use crate::clock::Clock;

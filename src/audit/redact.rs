@@ -18,7 +18,7 @@ pub(super) fn clip(text: &str, limit: usize) -> &str {
 }
 
 /// At most `limit` characters of `text`, with every word that looks like a token, a signature or a key replaced.
-pub(super) fn scrub(text: &str, limit: usize) -> Box<str> {
+pub(crate) fn scrub(text: &str, limit: usize) -> Box<str> {
     // Clipped first for bounded work, generously, so that no word is cut into something that looks harmless.
     let text = clip(text, limit.saturating_mul(2));
     let mut out = String::with_capacity(text.len());

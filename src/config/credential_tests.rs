@@ -214,3 +214,72 @@ fn a_role_for_a_role_that_lasts_long_is_warned_about() {
     assert!(!warnings("1h").contains("an hour at most"));
     assert!(warnings("2h").contains("a role that it assumes lasts an hour at most"));
 }
+
+// CRD-09
+#[test]
+fn no_other_token_service_gets_what_amazon_takes() {
+    let at = |host: &str, lines: &str| {
+        format!("kind = \"aws-web-identity\"\n{ARN}\nsts_endpoint = \"https://{host}\"\n{lines}")
+    };
+    refused(
+        "s3",
+        &at("minio.test:9000", ""),
+        ISSUER,
+        "audience: missing; expected a name of this token service's own",
+    );
+    let warnings = |host: &str, lines: &str| {
+        let config = resolved("s3", &at(host, lines), ISSUER).unwrap();
+        config
+            .warnings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warnings("minio.test:9000", "audience = \"minio\""),
+        Vec::<String>::new()
+    );
+    assert_eq!(warnings("sts.eu-west-1.amazonaws.com", ""), Vec::<String>::new());
+    assert_eq!(warnings("localhost:9000", ""), Vec::<String>::new());
+    let explicit = warnings("minio.test:9000", "audience = \"sts.amazonaws.com\"");
+    assert!(
+        explicit[0].contains("can assume roles of AWS with such a token"),
+        "{explicit:?}"
+    );
+}
+
+#[test]
+fn only_a_role_is_assumed_at_amazon() {
+    let of = |arn: &str| format!("kind = \"aws-web-identity\"\nrole_arn = \"{arn}\"");
+    refused(
+        "s3",
+        &of("arn:aws:iam::111122223333:user/x"),
+        ISSUER,
+        "not the ARN of a role",
+    );
+    for arn in [
+        "arn:aws-cn:iam::111122223333:role/a/b",
+        "arn:minio:iam:::role/dummy",
+        "arn:aws:iam:::role/Ceph",
+    ] {
+        assert!(resolved("s3", &of(arn), ISSUER).is_ok(), "{arn}");
+    }
+}
+
+// CRD-05
+#[test]
+fn patterns_in_folders_are_said_only_where_they_can_be() {
+    let at = |host: &str| {
+        format!(
+            "kind = \"aws-web-identity\"\n{ARN}\nnarrow = true\nsts_endpoint = \"https://{host}\"\naudience = \"a\""
+        )
+    };
+    let folder = format!("prefix = \"a*/\"{ISSUER}");
+    assert!(resolved("s3", &at("sts.eu-west-1.amazonaws.com"), &folder).is_ok());
+    refused(
+        "s3",
+        &at("minio.test"),
+        &folder,
+        "is a pattern in a session policy",
+    );
+}

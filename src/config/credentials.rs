@@ -196,8 +196,10 @@ impl CredentialSource {
 impl AssumedRole {
     /// How a session policy is written for whoever gives the role.
     pub(crate) fn dialect(&self) -> Dialect {
+        // Others have neither variables, by which a pattern is taken for what it says, nor keys of KMS.
+        let is_at_amazon = self.sts_endpoint.is_amazons() || self.sts_endpoint.is_local();
         let is_amazon = match &self.proof {
-            RoleProof::WebIdentity(_) | RoleProof::Ambient { .. } => true,
+            RoleProof::WebIdentity(_) | RoleProof::Ambient { .. } => is_at_amazon,
             RoleProof::Keys { .. } => false,
         };
         Dialect::of_role(&self.role_arn, is_amazon)

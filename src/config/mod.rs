@@ -366,6 +366,20 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether it is on this machine.
+    pub fn is_local(&self) -> bool {
+        let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
+        self.host.parse().map_or(&*self.host == "localhost", is_loopback)
+    }
+
+    /// Whether it is Amazon's.
+    pub fn is_amazons(&self) -> bool {
+        let domains = [".amazonaws.com", ".amazonaws.com.cn"];
+        domains.iter().any(|domain| self.host.ends_with(domain))
+    }
+}
+
 /// How a target's buckets are addressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addressing {

@@ -84,7 +84,10 @@ pub(super) fn of_target(name: &str) -> Box<str> {
 fn subject(session: &CloudSession, nobodys: &str) -> String {
     match &session.principal {
         None => nobodys.to_owned(),
-        Some(principal) if principal.id.len() <= MAX_SUBJECT => principal.id.to_string(),
+        // INVARIANT: what looks as if it ended in a hash always does, so that nobody has another one's subject.
+        Some(principal) if principal.id.len() <= MAX_SUBJECT && !ends_like_a_hash(&principal.id) => {
+            principal.id.to_string()
+        }
         Some(principal) => {
             let hash = digest::digest(&digest::SHA256, principal.id.as_bytes());
             let hash = HEXLOWER.encode(hash.as_ref().get(..16).unwrap_or_default());
@@ -95,6 +98,12 @@ fn subject(session: &CloudSession, nobodys: &str) -> String {
             format!("{}#{hash}", principal.id.get(..end).unwrap_or_default())
         }
     }
+}
+
+fn ends_like_a_hash(id: &str) -> bool {
+    id.rsplit_once('#').is_some_and(|(_, hash)| {
+        hash.len() == 32 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// Reads an identity token. Line ends around it belong to the file (2.1).
@@ -120,4 +129,37 @@ async fn read_token(path: &Path) -> Result<Secret, SourceError> {
         return Err(unusable("there are characters in it that no token has"));
     }
     Ok(Secret::new(token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scope::OnBehalfOf;
+    use super::*;
+    use crate::authn::PrincipalKind;
+
+    fn subject_of(id: &str) -> String {
+        let session = CloudSession {
+            principal: Some(OnBehalfOf {
+                id: id.into(),
+                kind: PrincipalKind::Workload,
+                issuer: "https://idp.test".into(),
+            }),
+            places: Vec::new(),
+        };
+        subject(&session, "target/lake")
+    }
+
+    // CRD-10
+    #[test]
+    fn nobody_can_have_the_subject_of_another_one() {
+        let plain = "idp:ana@acme.example";
+        assert_eq!(subject_of(plain), plain);
+        let long = format!("idp:{}", "x".repeat(150));
+        let shortened = subject_of(&long);
+        assert_eq!(shortened.len(), MAX_SUBJECT);
+        assert_ne!(subject_of(&shortened), shortened, "it is somebody else's");
+        assert_ne!(subject_of(&long.replace("xx", "xy")), shortened);
+        let wide = subject_of(&format!("idp:{}", "\u{6570}".repeat(100)));
+        assert!(wide.len() <= MAX_SUBJECT, "{wide}");
+    }
 }

@@ -37,14 +37,10 @@ pub enum NarrowingError {
     Pattern(char),
 }
 
-const LISTS: [&str; 3] = [
-    "s3:ListBucket",
-    "s3:ListBucketVersions",
-    "s3:ListBucketMultipartUploads",
-];
+const LISTS: [&str; 2] = ["s3:ListBucket", "s3:ListBucketVersions"];
 /// What is read of a bucket as a whole by way of a folder; its settings are not changed that way. Nothing of an object is
-/// among it, as the resource is a bucket.
-const OF_BUCKETS: &str = "s3:Get*";
+/// among it, as the resource is a bucket. Uploads under way are there because AWS asks no prefix of that listing.
+const OF_BUCKETS: [&str; 2] = ["s3:Get*", "s3:ListBucketMultipartUploads"];
 
 impl Dialect {
     /// That of whoever gives the role.
@@ -198,7 +194,10 @@ mod tests {
         ];
         assert_eq!(statements[0]["Resource"], json!(objects));
         assert_eq!(statements[1]["Resource"], json!(["arn:aws:s3:::acme-lake"]));
-        assert_eq!(statements[1]["Action"], "s3:Get*");
+        assert_eq!(
+            statements[1]["Action"],
+            json!(["s3:Get*", "s3:ListBucketMultipartUploads"])
+        );
         assert_eq!(statements[2]["Condition"]["StringLike"]["s3:prefix"], "teams/a/*");
         assert_eq!(statements.len(), 4);
     }

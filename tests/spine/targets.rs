@@ -240,4 +240,7 @@ async fn nothing_that_a_target_says_about_itself_reaches_the_caller() {
         }
     }
     world.kept_secret(&["store-secret-that-nobody-else-has"]);
+    let log = std::fs::read_to_string(world.path("tidegate.log")).unwrap_or_default();
+    let told = |line: &str| line.contains("the target refused") && line.contains("canary of acme-lake-prod");
+    assert!(log.lines().any(told), "the operator hears why: {log}");
 }

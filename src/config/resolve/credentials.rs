@@ -86,14 +86,34 @@ fn kind(text: &str, target: TargetKind) -> Result<Kind, &'static str> {
 }
 
 pub(super) fn web_identity(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRole> {
-    let token = identity_token(section, around, "audience", "sts.amazonaws.com".into());
+    let token = identity_token(section, around, "audience", AMAZON.into());
     let role = role(section, around.region, token.map(RoleProof::WebIdentity))?;
-    // Of a token that is not ours, its issuer says who and with what tags.
-    Some(match section.has("token_file") {
-        true => role,
-        false => named(section, role),
-    })
+    if section.has("token_file") {
+        // Of a token that is not ours, its issuer says who and with what tags.
+        return Some(role);
+    }
+    let is_elsewhere = !role.sts_endpoint.is_amazons() && !role.sts_endpoint.is_local();
+    // INVARIANT: a token is good at one party. Whoever got Amazon's could assume a role of AWS with it.
+    if is_elsewhere && !section.has("audience") {
+        section.missing(
+            "audience",
+            "a name of this token service's own, such as \"minio\"",
+        );
+        return None;
+    }
+    if let RoleProof::WebIdentity(IdentityToken::Own { audience }) = &role.proof
+        && is_elsewhere
+        && **audience == *AMAZON
+    {
+        section
+            .site_of("audience")
+            .warning("whoever runs this token service can assume roles of AWS with such a token");
+    }
+    Some(named(section, role))
 }
+
+/// The audience of tokens for AWS.
+const AMAZON: &str = "sts.amazonaws.com";
 
 fn ambient(section: &Section<'_>, around: &Surroundings<'_>) -> Option<AssumedRole> {
     let region = sts_region(section, around);
@@ -164,11 +184,13 @@ fn role(section: &Section<'_>, region: Option<&str>, proof: Option<RoleProof>) -
         "role_arn",
         "a role, such as \"arn:aws:iam::123456789012:role/tidegate\"",
         |text| {
-            let parts = text.splitn(6, ':').filter(|_| text.starts_with("arn:")).count();
-            if parts == 6 {
-                units::word(text, 2048)
-            } else {
-                Err("not an ARN")
+            let parts: Vec<&str> = text.splitn(6, ':').collect();
+            match parts.as_slice() {
+                ["arn", "aws" | "aws-cn" | "aws-us-gov", "iam", _, _, name] if !name.starts_with("role/") => {
+                    Err("not the ARN of a role")
+                }
+                ["arn", _, _, _, _, _] => units::word(text, 2048),
+                _ => Err("not an ARN"),
             }
         },
     );

@@ -9,7 +9,7 @@ use super::super::{
     Metadata, SecretManager, SecretRef, Secrets, Target, VaultAuth, VaultSecrets, units,
 };
 use super::credentials::{self, Surroundings, endpoint_unwarned, https};
-use super::target::{ENDPOINT, REGION, TargetKind, is_local, region};
+use super::target::{ENDPOINT, REGION, TargetKind, region};
 use super::{HOUR, MINUTE, SECOND};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -330,7 +330,7 @@ fn endpoint_with_tls(
 
 /// What is read there is worth more than any one request.
 fn with_tls(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) -> bool {
-    let is_safe = endpoint.tls || is_local(endpoint);
+    let is_safe = endpoint.tls || endpoint.is_local();
     if !is_safe {
         section
             .site_of(key)

@@ -50,7 +50,8 @@ fn target(name: &str, section: Section<'_>, has_issuer: bool) -> Option<Target> 
     let (profile, finds_profile) = profile(&section, assumed);
     let exact_keys = section.flag("exact_keys");
     // Both keep a key as the bytes that it is.
-    let known_to_be_exact = assumed == TargetKind::GcsXml || endpoint.as_ref().is_some_and(is_amazon);
+    let known_to_be_exact =
+        assumed == TargetKind::GcsXml || endpoint.as_ref().is_some_and(Endpoint::is_amazons);
     let (canary, project) = match assumed {
         TargetKind::S3 => (section.parsed("canary", CANARY, self::canary), None),
         TargetKind::GcsXml => (None, section.parsed("project", PROJECT, self::project)),
@@ -65,7 +66,7 @@ fn target(name: &str, section: Section<'_>, has_issuer: bool) -> Option<Target> 
     let credentials = section
         .section("credentials", "a table `credentials` in the target")
         .and_then(|s| credentials(s.private(), &around));
-    let may_be_read = endpoint.as_ref().is_some_and(|e| !e.tls && !is_local(e));
+    let may_be_read = endpoint.as_ref().is_some_and(|e| !e.tls && !e.is_local());
     if may_be_read && credentials.as_ref().is_some_and(bears_token) {
         // Whoever reads a signature has one request of ours; whoever reads a token has all of them.
         let site = section.site_of("endpoint");
@@ -194,21 +195,8 @@ fn bears_token(source: &CredentialSource) -> bool {
     }
 }
 
-pub(super) fn is_local(endpoint: &Endpoint) -> bool {
-    let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
-    endpoint
-        .host
-        .parse()
-        .map_or(&*endpoint.host == "localhost", is_loopback)
-}
-
-fn is_amazon(endpoint: &Endpoint) -> bool {
-    let domains = [".amazonaws.com", ".amazonaws.com.cn"];
-    domains.iter().any(|domain| endpoint.host.ends_with(domain))
-}
-
 pub(super) fn in_clear(section: &Section<'_>, key: &'static str, endpoint: &Endpoint) {
-    if !endpoint.tls && !is_local(endpoint) {
+    if !endpoint.tls && !endpoint.is_local() {
         section
             .site_of(key)
             .warning("without TLS, data and session tokens can be read and changed on the way");

@@ -4,6 +4,7 @@
 
 use super::documents::{self, Names, Rewritten};
 use super::error::S3Error;
+use crate::audit::scrub;
 use crate::authn::Handles;
 use crate::authz::Permit;
 use crate::body::{self, Body, BodyError};
@@ -63,7 +64,17 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
         304 => Ok(with_headers(operation.api(), &head, body::empty())),
         200..=299 => success(head, body, &to).await,
         status => {
-            let code = error_code(body).await;
+            let (code, message) = said(body).await;
+            if matches!(status, 401 | 403) {
+                // For the operator alone: a caller hears no word of a target's.
+                tracing::info!(
+                    request_id = to.request_id,
+                    status,
+                    code = code.as_deref().unwrap_or_default(),
+                    message = %scrub(&message, 512),
+                    "the target refused"
+                );
+            }
             let fault = match google {
                 true => gcs_xml::translate_fault(operation, status, code),
                 false => Fault::Failure(status, code),
@@ -232,9 +243,13 @@ pub(crate) struct TargetError {
     pub(crate) blames_credential: bool,
 }
 
-async fn error_code(body: Body) -> Option<String> {
+/// The target's code, if it gave one, and its words.
+async fn said(body: Body) -> (Option<String>, String) {
     let body = read(body, LARGEST_ERROR).await.unwrap_or_default();
-    documents::parse_target_error(&body).map(|(code, _)| code)
+    match documents::parse_target_error(&body) {
+        Some((code, message)) => (Some(code), message),
+        None => (None, String::new()),
+    }
 }
 
 fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -> TargetError {
