@@ -20,7 +20,9 @@ use crate::secret::Secret;
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -33,6 +35,7 @@ use http::{HeaderName, HeaderValue, Method};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// The machine's credentials, kept fresh like all others and shared by all targets that need them.
 pub(crate) struct Ambient {
@@ -43,6 +46,10 @@ pub(crate) struct Ambient {
 
 /// Keys of which nobody says how long they last are looked up again after this.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+/// How long a search is waited for: less than whoever needs the keys waits, so that he learns what it is that hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After this a search that hangs is given up and another one is begun, so that few processes are left behind.
+const ABANDON: SignedDuration = SignedDuration::from_mins(5);
 
 impl Ambient {
     /// Prepares to look for them. `region` is for profiles that assume a role.
@@ -55,6 +62,7 @@ impl Ambient {
                 region: region.to_owned(),
                 http: Http(Fetcher::new(None)?.allow_plain()),
                 clock: resources.clock.clone(),
+                search: tokio::sync::Mutex::default(),
             }),
             cache: resources.cache.clone(),
             // No target has an empty name, so that none of their keys begins like this one.
@@ -85,22 +93,16 @@ struct Chain {
     region: String,
     http: Http,
     clock: Clock,
+    /// The search under way, and since when.
+    search: tokio::sync::Mutex<Option<(Timestamp, Search)>>,
 }
+
+/// What Amazon's library found.
+type Search = JoinHandle<Result<Credentials, CredentialsError>>;
 
 impl Chain {
     async fn find(&self) -> Result<Credential, SourceError> {
-        // Made anew each time: files and variables are read when they are needed.
-        let config = ProviderConfig::without_region()
-            .with_region(Some(Region::new(self.region.clone())))
-            .with_http_client(self.http.clone());
-        let chain = DefaultCredentialsChain::builder()
-            .region(Region::new(self.region.clone()))
-            .configure(config)
-            .build()
-            .await;
-        let found = chain.provide_credentials().await;
-        let found = found
-            .map_err(|error| SourceError::Ambient(refusal::printable(&with_causes(&error), None, 512)))?;
+        let found = self.searched().await?;
         let ends = found.expiry().and_then(|end| Timestamp::try_from(end).ok());
         let key = check(AccessKey {
             id: found.access_key_id().into(),
@@ -111,6 +113,44 @@ impl Chain {
             material: Material::AccessKey(key),
             expires_at: ends.or_else(|| self.clock.now().checked_add(LOOK_AGAIN).ok()),
             version: None,
+        })
+    }
+
+    /// What a search finds in time.
+    ///
+    /// The library starts a `credential_process` and does not end it when nobody waits any more. So whoever asks again
+    /// waits for the search that hangs, instead of leaving one process behind each time.
+    async fn searched(&self) -> Result<Credentials, SourceError> {
+        let now = self.clock.now();
+        let mut under_way = self.search.lock().await;
+        let (_, search) = match under_way.take() {
+            Some((since, search)) if now.duration_since(since).abs() < ABANDON => {
+                under_way.insert((since, search))
+            }
+            Some(_) | None => under_way.insert((now, self.begin())),
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        let found = found.map_err(|_| SourceError::Silent { after: PATIENCE })?;
+        *under_way = None;
+        let why = match found {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => with_causes(&error),
+            Err(panicked) => with_causes(&panicked),
+        };
+        Err(SourceError::Ambient(refusal::printable(&why, None, 512)))
+    }
+
+    fn begin(&self) -> Search {
+        let region = Region::new(self.region.clone());
+        let config = ProviderConfig::without_region()
+            .with_region(Some(region.clone()))
+            .with_http_client(self.http.clone());
+        tokio::spawn(async move {
+            // Made anew each time: files and variables are read when they are needed.
+            let chain = DefaultCredentialsChain::builder()
+                .region(region)
+                .configure(config);
+            chain.build().await.provide_credentials().await
         })
     }
 }
@@ -198,5 +238,34 @@ fn connector_error(error: FetchError) -> ConnectorError {
 impl std::fmt::Debug for Http {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Http")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // F9
+    #[tokio::test(start_paused = true)]
+    async fn a_search_that_hangs_is_waited_for_again_and_not_begun_again() {
+        let resources = Resources {
+            clock: Clock::fixed("2026-11-22T00:00:00Z".parse().unwrap()),
+            cache: CredentialCache::new(),
+            issuer: None,
+            secrets: crate::secrets::SecretReader::default(),
+        };
+        let ambient = Ambient::new("eu-central-1", &resources).unwrap();
+        let (finds, found) = tokio::sync::oneshot::channel();
+        let hanging = tokio::spawn(async { found.await.unwrap() });
+        *ambient.chain.search.lock().await = Some((resources.clock.now(), hanging));
+        let error = ambient.key().await.unwrap_err().to_string();
+        assert!(
+            error.contains("did not answer within 10s") && error.contains("`credential_process`"),
+            "{error}"
+        );
+        let _ = finds.send(Ok(Credentials::from_keys("AKIDFOUND", "secret", None)));
+        resources.clock.advance(SignedDuration::from_secs(5));
+        assert_eq!(&*ambient.key().await.unwrap().id, "AKIDFOUND");
+        assert!(ambient.chain.search.lock().await.is_none());
     }
 }

@@ -76,6 +76,15 @@ pub enum SourceError {
     /// No session policy can be made.
     #[error("the session cannot be narrowed")]
     Narrowing(#[from] NarrowingError),
+    /// It neither gave one nor said why not.
+    #[error(
+        "whoever gives the credential did not answer within {after:?}: see whether the token service, or this machine's \
+         metadata service or `credential_process`, hangs"
+    )]
+    Silent {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// It said that it is asked too often.
     #[error("the security token service was asked too often, and is left alone for some seconds")]
     Resting,

@@ -1,8 +1,9 @@
 //! Keeps one credential fresh.
 //!
 //! One call is under way at a time (CRD-03). It runs in a task of its own, so that a caller who leaves does not take
-//! the answer away from the others. It starts ahead of expiry, at a moment that differs between replicas, and while
-//! it fails the old credential goes on until a minute before its end.
+//! the answer away from the others, and not for ever, so that a source that hangs is one that failed. It starts ahead of
+//! expiry, at a moment that differs between replicas, and while it fails the old credential goes on until a minute before
+//! its end.
 
 use super::{Credential, CredentialError, Source, SourceError, scope::CloudSession};
 use crate::clock::Clock;
@@ -101,6 +102,9 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 const YOUNGEST: SignedDuration = SignedDuration::from_secs(5);
 /// How long it is remembered that a source failed: for whom it is, and to ask it ever more seldom.
 const MEMORY: SignedDuration = SignedDuration::from_secs(60);
+/// How long a source is waited for. One call over the network is given up after five seconds; some sources make two or
+/// three of them, and whoever waits here has a caller who waits for longer than this.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Bounds of the pause after failures.
 const SHORTEST_REST: f64 = 1.0;
 const LONGEST_REST: f64 = 5.0;
@@ -250,7 +254,7 @@ impl Shared {
         tokio::spawn(async move {
             // A panic in the source would leave the flight behind for ever.
             let grounded = Grounded(shared.clone());
-            let outcome = shared.source.fetch(&shared.session).await;
+            let outcome = within(PATIENCE, shared.source.fetch(&shared.session)).await;
             let landing = shared.land(outcome);
             drop(grounded);
             let _ = lands.send(Some(landing));
@@ -299,6 +303,16 @@ impl Shared {
             }
         }
     }
+}
+
+/// What `fetching` gives, if it gives anything in time.
+pub(super) async fn within(
+    patience: Duration,
+    fetching: impl Future<Output = Result<Credential, SourceError>>,
+) -> Result<Credential, SourceError> {
+    tokio::time::timeout(patience, fetching)
+        .await
+        .unwrap_or(Err(SourceError::Silent { after: patience }))
 }
 
 impl Tally {

@@ -206,6 +206,21 @@ async fn a_source_that_panics_does_not_block_the_next_call() {
     assert_eq!(id(&credentials).await, "a");
 }
 
+// F9
+#[tokio::test(start_paused = true)]
+async fn a_source_that_never_answers_is_one_that_failed() {
+    let (script, credentials, clock) = scripted(vec![Ok(credential("a", HOUR))]);
+    script.gate.forget_permits(1000);
+    assert!(credentials.get().await.is_err());
+    assert!(
+        matches!(credentials.state(), CredentialState::Unavailable { cause } if cause.contains("did not answer within 15s"))
+    );
+    script.gate.add_permits(1);
+    clock.advance(SignedDuration::from_secs(5));
+    assert_eq!(id(&credentials).await, "a");
+    assert_eq!(script.calls(), 2);
+}
+
 // CRD-03
 #[tokio::test]
 async fn what_the_target_calls_expired_is_fetched_once_more() {

@@ -3,7 +3,7 @@
 use super::cache::Key;
 use super::google::{GoogleSource, Purpose};
 use super::identity_token;
-use super::keeper::{Attempts, CredentialState, Keeper, Tally};
+use super::keeper::{Attempts, CredentialState, Keeper, PATIENCE, Tally, within};
 use super::rotating::Rotating;
 use super::scope::{CloudSession, Scope};
 use super::written::Written;
@@ -141,7 +141,10 @@ impl TargetCredentials {
     pub async fn ask(&self, scope: Scope<'_>) -> Result<Credential, SourceError> {
         match &self.0 {
             Kind::Written(written) => written.rotating.ask().await,
-            Kind::Temporary(temporary) => temporary.source.fetch(&temporary.session(scope)).await,
+            Kind::Temporary(temporary) => {
+                let session = temporary.session(scope);
+                within(PATIENCE, temporary.source.fetch(&session)).await
+            }
         }
     }
 

@@ -218,6 +218,10 @@ fn mended(target: &Target, error: &SourceError) -> (Side, String) {
             Side::ThisMachine,
             "give this machine a role (instance, container or pod), or a profile of AWS".to_owned(),
         ),
+        SourceError::Silent { .. } => (
+            Side::TokenService,
+            format!("whatever `targets.{name}.credentials` asks: its endpoint, or the `credential_process` of a profile"),
+        ),
         SourceError::Narrowing(_) => (
             Side::Tidegate,
             format!("`targets.{name}.credentials.narrow = false`, or shorter prefixes"),
