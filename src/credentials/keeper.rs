@@ -93,6 +93,16 @@ struct Entry {
     refresh_at: Option<Timestamp>,
 }
 
+/// Whether a credential that was refused is the one that is handed out.
+enum Accused {
+    /// It is not.
+    Gone,
+    /// It is, since a moment ago: another one would fare no better.
+    TooYoung,
+    /// It is.
+    Current,
+}
+
 /// How a call ended; `None` while it is under way.
 type Landing = Option<Result<Arc<Credential>, Duration>>;
 
@@ -133,7 +143,7 @@ impl Keeper {
     /// # Errors
     /// [`CredentialError::Unavailable`] if there is none and none can be had now.
     pub(super) async fn get(&self) -> Result<Arc<Credential>, CredentialError> {
-        let mut landing = {
+        let landing = {
             let mut state = self.0.state();
             let now = self.0.clock.now();
             if let Some(entry) = &mut state.current {
@@ -151,16 +161,7 @@ impl Keeper {
                 (None, None) => self.0.launch(&mut state),
             }
         };
-        let landed = landing.wait_for(Option::is_some).await;
-        match landed.as_deref() {
-            Ok(Some(Ok(credential))) => Ok(credential.clone()),
-            Ok(Some(Err(retry_after))) => Err(CredentialError::Unavailable {
-                retry_after: *retry_after,
-            }),
-            Ok(None) | Err(_) => Err(CredentialError::Unavailable {
-                retry_after: Duration::from_secs(1),
-            }),
-        }
+        landed(landing).await
     }
 
     /// Fetches anew what is due and was used: nobody shall wait for what could be foreseen. Gives whether there is
@@ -190,20 +191,45 @@ impl Keeper {
         }
     }
 
-    /// Says that the target called `used` expired or unknown. Gives whether [`Keeper::get`] will now give another one;
+    /// Says that `used` is over, whatever its end was said to be. Gives whether [`Keeper::get`] will now give another one;
     /// not so if the current one was fetched seconds ago, because then it is not the credential's fault.
     pub(super) fn invalidate(&self, used: &Credential) -> bool {
-        let now = self.0.clock.now();
         let mut state = self.0.state();
-        let Some(entry) = &state.current else { return true };
-        if !entry.credential.is_same(used) {
-            return true;
+        let accused = state.accused(used, self.0.clock.now());
+        match accused {
+            Accused::Gone => true,
+            Accused::TooYoung => false,
+            Accused::Current => {
+                state.current = None;
+                true
+            }
         }
-        if now.duration_since(entry.fetched_at) < YOUNGEST {
-            return false;
-        }
-        state.current = None;
-        true
+    }
+
+    /// Says that the target refused `used` for a reason that may be the credential's or not. Another one is fetched now
+    /// and takes its place; if none can be had, `used` goes on. Gives whether [`Keeper::get`] will now give another one.
+    ///
+    /// The hazard is one odd answer of a target, while the source is down, that takes a good credential from everybody.
+    pub(super) async fn doubt(&self, used: &Credential) -> bool {
+        let landing = {
+            let mut state = self.0.state();
+            let now = self.0.clock.now();
+            match state.accused(used, now) {
+                Accused::Gone => return true,
+                Accused::TooYoung => return false,
+                Accused::Current => {}
+            }
+            if let Some(entry) = &mut state.current {
+                // It is due from now on, should the attempt fail.
+                entry.refresh_at = Some(now);
+            }
+            match (&state.flight, state.rest(now)) {
+                (Some(flight), _) => flight.clone(),
+                (None, Some(_)) => return false,
+                (None, None) => self.0.launch(&mut state),
+            }
+        };
+        landed(landing).await.is_ok_and(|fresh| !fresh.is_same(used))
     }
 
     /// How the credential is.
@@ -305,6 +331,20 @@ impl Shared {
     }
 }
 
+/// What the call gives, when it is over.
+async fn landed(mut flight: watch::Receiver<Landing>) -> Result<Arc<Credential>, CredentialError> {
+    let landed = flight.wait_for(Option::is_some).await;
+    match landed.as_deref() {
+        Ok(Some(Ok(credential))) => Ok(credential.clone()),
+        Ok(Some(Err(retry_after))) => Err(CredentialError::Unavailable {
+            retry_after: *retry_after,
+        }),
+        Ok(None) | Err(_) => Err(CredentialError::Unavailable {
+            retry_after: Duration::from_secs(1),
+        }),
+    }
+}
+
 /// What `fetching` gives, if it gives anything in time.
 pub(super) async fn within(
     patience: Duration,
@@ -355,6 +395,16 @@ impl State {
             let is_due = entry.refresh_at.is_some_and(|at| at <= now);
             (entry.credential.clone(), is_due)
         })
+    }
+
+    fn accused(&self, used: &Credential, now: Timestamp) -> Accused {
+        match &self.current {
+            Some(entry) if !entry.credential.is_same(used) => Accused::Gone,
+            // The absolute difference: a clock that was set back does not make it young for as long as that.
+            Some(entry) if now.duration_since(entry.fetched_at).abs() < YOUNGEST => Accused::TooYoung,
+            Some(_) => Accused::Current,
+            None => Accused::Gone,
+        }
     }
 
     /// How long no call is made, after a failure.

@@ -239,6 +239,54 @@ async fn what_the_target_calls_expired_is_fetched_once_more() {
     assert_eq!(script.calls(), 2);
 }
 
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_make_a_credential_young() {
+    let answers = vec![Ok(credential("a", HOUR)), Ok(credential("b", HOUR))];
+    let (_, credentials, clock) = scripted(answers);
+    let a = credentials.get().await.unwrap();
+    clock.advance(SignedDuration::from_mins(-30));
+    assert!(credentials.invalidate(&a));
+    assert_eq!(id(&credentials).await, "b");
+}
+
+// CRD-03, F9
+#[tokio::test]
+async fn one_that_is_doubted_goes_on_until_there_is_another() {
+    let answers = vec![
+        Ok(credential("a", HOUR)),
+        down(),
+        Ok(credential("a", HOUR)),
+        Ok(credential("b", HOUR)),
+    ];
+    let (script, credentials, clock) = scripted(answers);
+    let a = credentials.get().await.unwrap();
+    assert!(!credentials.doubt(&a).await, "it is seconds old");
+    clock.advance(SignedDuration::from_secs(10));
+
+    let doubts = (0..20).map(|_| {
+        let (credentials, a) = (credentials.clone(), a.clone());
+        tokio::spawn(async move { credentials.doubt(&a).await })
+    });
+    for doubt in doubts.collect::<Vec<_>>() {
+        assert!(
+            !doubt.await.unwrap(),
+            "the source is down, once more would be the same"
+        );
+    }
+    assert_eq!(script.calls(), 2, "one call for all of them, and a rest");
+    assert_eq!(id(&credentials).await, "a");
+    assert!(matches!(credentials.state(), CredentialState::Stale { .. }));
+
+    clock.advance(SignedDuration::from_secs(5));
+    assert!(!credentials.doubt(&a).await, "the source gives the same again");
+    assert_eq!(id(&credentials).await, "a");
+    clock.advance(SignedDuration::from_secs(5));
+    assert!(credentials.doubt(&a).await);
+    assert_eq!(id(&credentials).await, "b");
+    assert!(credentials.doubt(&a).await, "somebody else saw it first");
+    assert_eq!(script.calls(), 4);
+}
+
 #[test]
 fn the_moment_of_refresh_differs_between_replicas_within_bounds() {
     let now = Timestamp::UNIX_EPOCH;

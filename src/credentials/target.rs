@@ -150,14 +150,19 @@ impl TargetCredentials {
 
     /// Says that the target called `used`, which was had for `scope`, expired or unknown. Gives whether
     /// [`TargetCredentials::get`] will now give another one; not so if the current one was fetched seconds ago,
-    /// because then it is not the credential's fault. `code` is the target's.
+    /// because then it is not the credential's fault. `code` is the target's: what it does not call expired goes on until
+    /// there is another, which is waited for here.
     pub async fn invalidate(&self, scope: Scope<'_>, used: &Arc<Credential>, code: &str) -> bool {
         match &self.0 {
             Kind::Written(written) => written.rotating.refused(used, code).await,
             Kind::Temporary(temporary) => {
                 let key = temporary.key_of(&temporary.session(scope));
                 let keeper = temporary.resources.cache.find(&key);
-                keeper.is_none_or(|keeper| keeper.invalidate(used))
+                match keeper {
+                    None => true,
+                    Some(keeper) if OVER.contains(&code) => keeper.invalidate(used),
+                    Some(keeper) => keeper.doubt(used).await,
+                }
             }
         }
     }
@@ -229,6 +234,9 @@ impl TargetCredentials {
         }
     }
 }
+
+/// What a target says of a credential that is over. All else may be about the request, or the target's own trouble.
+const OVER: [&str; 3] = ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"];
 
 /// INVARIANT: every input is in the key. `Debug` of the source names all its fields, also those of tomorrow; secrets are
 /// not among them but by reference.

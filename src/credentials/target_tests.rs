@@ -58,9 +58,14 @@ fn per_principal(clock: &Clock) -> (Arc<Cloud>, TargetCredentials) {
         clock: clock.clone(),
         calls: AtomicUsize::new(0),
     });
+    let credentials = of_source(cloud.clone(), clock);
+    (cloud, credentials)
+}
+
+fn of_source(source: Arc<dyn Source>, clock: &Clock) -> TargetCredentials {
     let temporary = Temporary {
         name: "store".into(),
-        source: cloud.clone(),
+        source,
         attribution: Attribution::PerPrincipal,
         narrow: true,
         key: Key::default().and(b"store"),
@@ -72,7 +77,7 @@ fn per_principal(clock: &Clock) -> (Arc<Cloud>, TargetCredentials) {
         },
         tally: Arc::default(),
     };
-    (cloud, TargetCredentials(Kind::Temporary(Arc::new(temporary))))
+    TargetCredentials(Kind::Temporary(Arc::new(temporary)))
 }
 
 fn principal(id: &str) -> Principal {
@@ -238,6 +243,47 @@ fn resources_of(credentials: &TargetCredentials) -> &Resources {
     match &credentials.0 {
         Kind::Temporary(temporary) => &temporary.resources,
         Kind::Written(..) => panic!("written"),
+    }
+}
+
+// CRD-03, F9
+#[tokio::test]
+async fn only_a_credential_that_is_called_expired_is_thrown_away() {
+    for code in [
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "InvalidAccessKeyId",
+        "ExpiredToken",
+    ] {
+        let clock = clock();
+        let down = Arc::new(OnceOnly(Cloud {
+            clock: clock.clone(),
+            calls: AtomicUsize::new(0),
+        }));
+        let credentials = of_source(down, &clock);
+        let who = principal("i:caller");
+        let scope = Scope::for_test(&who, None);
+        let credential = credentials.get(scope).await.unwrap();
+        clock.advance(SignedDuration::from_mins(1));
+        let is_over = code == "ExpiredToken";
+        assert_eq!(
+            credentials.invalidate(scope, &credential, code).await,
+            is_over,
+            "{code}"
+        );
+        assert_eq!(credentials.get(scope).await.is_err(), is_over, "{code}");
+    }
+}
+
+/// Answers once and is down then.
+struct OnceOnly(Cloud);
+
+impl Source for OnceOnly {
+    fn fetch<'a>(&'a self, session: &'a CloudSession) -> Fetching<'a> {
+        match self.0.calls.load(Ordering::SeqCst) {
+            0 => self.0.fetch(session),
+            _ => Box::pin(async { Err(SourceError::Resting) }),
+        }
     }
 }
 
