@@ -5,9 +5,9 @@
 //! outlives reloads, which only change the keys that are asked for. Entries that nobody uses are not renewed; they
 //! go when they are over, or when there are too many (CRD-04), and are wiped then.
 
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Tally};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The cache. Clones share it.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ struct Shared {
 #[derive(Default)]
 struct Held {
     entries: HashMap<Key, Entry>,
+    /// By what the keys of their entries begin with.
+    tallies: HashMap<Key, Weak<Tally>>,
     /// Counts the uses, as a clock for what was used when.
     uses: u64,
 }
@@ -89,6 +91,19 @@ impl CredentialCache {
     /// What is under `key`, if there is anything.
     pub(super) fn find(&self, key: &Key) -> Option<Keeper> {
         self.held().entries.get(key).map(|entry| entry.keeper.clone())
+    }
+
+    /// What counts the attempts of all whose key begins with `start`. It is the same one for as long as anybody holds it, so
+    /// that those who outlive a reload go on to be counted.
+    pub(super) fn tally(&self, start: &Key) -> Arc<Tally> {
+        let mut held = self.held();
+        if let Some(tally) = held.tallies.get(start).and_then(Weak::upgrade) {
+            return tally;
+        }
+        held.tallies.retain(|_, tally| tally.strong_count() > 0);
+        let tally = Arc::<Tally>::default();
+        held.tallies.insert(start.clone(), Arc::downgrade(&tally));
+        tally
     }
 
     /// Everything whose key begins with `start`.

@@ -49,7 +49,6 @@ impl TargetCredentials {
     /// # Errors
     /// [`SourceError`] for keys or a CA file that cannot be read, and for a source that cannot be asked.
     pub fn new(target: &Target, files: &[u8], resources: &Resources) -> Result<Self, SourceError> {
-        let tally = Arc::new(Tally::default());
         let written = |written| {
             let rotating = Rotating::new(&target.name, written, resources.clock.clone())?;
             let key = inputs(target, resources);
@@ -76,16 +75,18 @@ impl TargetCredentials {
                 (Arc::new(source), attribution, false)
             }
         };
-        let issuer = resources.issuer.as_ref().map_or("", |issuer| issuer.url());
+        let issuer = resources.issuer.as_ref();
+        let issuer = issuer.map(|issuer| issuer.identity()).unwrap_or_default();
         let key = inputs(target, resources).and(issuer.as_bytes()).and(files);
         Ok(Self(Kind::Temporary(Arc::new(Temporary {
             name: target.name.clone(),
             source,
             attribution,
             narrow,
+            // What is cached counts into the same one, also after a reload.
+            tally: resources.cache.tally(&key),
             key,
             resources: resources.clone(),
-            tally,
         }))))
     }
 

@@ -4,7 +4,11 @@ use super::super::{AccessKey, CredentialCache, Fetching, Material};
 use super::*;
 use crate::authn::{Principal, PrincipalKind};
 use crate::clock::Clock;
-use crate::config::{Addressing, Bucket, Endpoint, Environment, Profile, SecretRef, StaticKeys};
+use crate::config::{
+    Addressing, AssumedRole, Bucket, Endpoint, Environment, IdentityToken, OwnIssuer, Profile, RoleProof,
+    SecretRef, StaticKeys,
+};
+use crate::issuer::{Issuer, SigningKeys};
 use crate::operation::{BucketName, KeyPrefix};
 use crate::secret::Secret;
 use crate::signing::{OutgoingPayload, OwnRequest, PayloadHash, Signer, Stamp};
@@ -273,6 +277,72 @@ async fn only_a_credential_that_is_called_expired_is_thrown_away() {
         );
         assert_eq!(credentials.get(scope).await.is_err(), is_over, "{code}");
     }
+}
+
+fn of_issuer(issuer: &Arc<Issuer>, resources: &Resources) -> TargetCredentials {
+    let endpoint = Endpoint {
+        tls: true,
+        host: "sts.test".into(),
+        port: 443,
+    };
+    let role = AssumedRole {
+        role_arn: "arn:aws:iam::1:role/r".into(),
+        proof: RoleProof::WebIdentity(IdentityToken::Own {
+            audience: "sts".into(),
+        }),
+        sts_endpoint: endpoint,
+        sts_ca: None,
+        duration: Duration::from_secs(3600),
+        session_name: "tidegate".into(),
+        attribution: Attribution::Shared,
+        source_identity: false,
+        session_tags: false,
+        narrow: false,
+    };
+    let target = Target {
+        credentials: CredentialSource::Role(role),
+        ..(*target()).clone()
+    };
+    let resources = Resources {
+        issuer: Some(issuer.clone()),
+        ..resources.clone()
+    };
+    TargetCredentials::new(&target, b"", &resources).unwrap()
+}
+
+fn temporary(credentials: &TargetCredentials) -> &Temporary {
+    match &credentials.0 {
+        Kind::Temporary(temporary) => temporary,
+        Kind::Written(..) => panic!("written"),
+    }
+}
+
+// CRD-01
+#[tokio::test]
+async fn another_file_of_keys_makes_other_credentials_and_a_reload_without_one_goes_on_to_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let issuer = |name: &str| {
+        let keys = folder.path().join(name);
+        SigningKeys::create(&keys, clock.now()).unwrap();
+        let settings = OwnIssuer {
+            url: "https://tidegate.test".into(),
+            keys,
+            serves: true,
+        };
+        Arc::new(Issuer::load(&settings, &clock).unwrap())
+    };
+    let (one, other) = (issuer("one"), issuer("other"));
+    let (_, credentials) = per_principal(&clock);
+    let resources = resources_of(&credentials);
+    let before = of_issuer(&one, resources);
+    assert!(temporary(&before).key != temporary(&of_issuer(&other, resources)).key);
+
+    let after = of_issuer(&one, resources);
+    assert!(temporary(&before).key == temporary(&after).key);
+    let outcome: Result<(), SourceError> = Ok(());
+    temporary(&before).tally.count(&outcome);
+    assert_eq!(after.take_attempts().succeeded, 1);
 }
 
 /// Answers once and is down then.

@@ -27,6 +27,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Where the discovery document is.
 pub const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
@@ -40,6 +41,8 @@ const EARLY: SignedDuration = SignedDuration::from_secs(30);
 
 /// The issuer, with the keys of the moment.
 pub struct Issuer {
+    /// Tells this one from all others of the process.
+    number: u64,
     url: Box<str>,
     file: PathBuf,
     clock: Clock,
@@ -64,7 +67,9 @@ impl Issuer {
     /// [`IssuerError`] for keys that cannot be used.
     pub fn load(settings: &OwnIssuer, clock: &Clock) -> Result<Self, IssuerError> {
         let keys = SigningKeys::load(&settings.keys, clock.now())?;
+        static MADE: AtomicU64 = AtomicU64::new(0);
         Ok(Self {
+            number: MADE.fetch_add(1, Ordering::Relaxed),
             url: settings.url.clone(),
             file: settings.keys.clone(),
             clock: clock.clone(),
@@ -75,6 +80,12 @@ impl Issuer {
     /// Whether `settings` describe this one, so that only its keys have to be read again.
     pub fn is_of(&self, settings: &OwnIssuer) -> bool {
         self.url == settings.url && self.file == settings.keys
+    }
+
+    /// Tells this one from all others of the process, for keys. Its URL would not do: with another file of keys there is
+    /// another issuer, and what holds the old one must not sign with its keys any more.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.number, self.url)
     }
 
     /// Goes on with `keys`. Who holds this issuer signs with them from now on.

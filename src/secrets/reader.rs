@@ -22,7 +22,7 @@ pub struct SecretReader(Option<Arc<Inner>>);
 
 pub(super) struct Inner {
     pub(super) settings: Secrets,
-    /// The URL of the issuer whose tokens open managers.
+    /// The identity of the issuer whose tokens open managers.
     pub(super) issuer: Box<str>,
     /// Of the private CAs: a new one makes new clients.
     pub(super) files: [u8; 32],
@@ -53,7 +53,8 @@ impl SecretReader {
     /// # Errors
     /// [`SecretError`] for CAs that cannot be read, and for what opens managers.
     pub fn new(config: &Config, resources: &Resources, previous: Option<&Self>) -> Result<Self, SecretError> {
-        let issuer = resources.issuer.as_ref().map_or("", |issuer| issuer.url());
+        let issuer = resources.issuer.as_ref();
+        let issuer = issuer.map(|issuer| issuer.identity()).unwrap_or_default();
         let files = digest(&config.secrets);
         let before = previous.and_then(|previous| previous.0.as_deref());
         let same = before.filter(|before| {
