@@ -7,6 +7,7 @@
 //! Spec: <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 
 use super::cache::Key;
+use super::call_keys::same;
 use super::keeper::{Keeper, Tally};
 use super::scope::CloudSession;
 use super::{
@@ -75,17 +76,36 @@ impl Ambient {
     /// # Errors
     /// [`SourceError::Ambient`] if the machine has none.
     pub(crate) async fn key(&self) -> Result<AccessKey, SourceError> {
-        let keeper = self.cache.keeper(self.key.clone(), || {
+        let keeper = self.keeper();
+        let found = keeper.get().await.ok();
+        let key = found.and_then(|credential| credential.access_key().cloned());
+        key.ok_or_else(|| SourceError::Ambient(keeper.cause().unwrap_or_default()))
+    }
+
+    /// Another key than `refused`, which a service did not accept: looked for now, but not right after it was found. `None`
+    /// if the machine has no other.
+    pub(crate) async fn other_than(&self, refused: &AccessKey) -> Option<AccessKey> {
+        let keeper = self.keeper();
+        let mut credential = keeper.get().await.ok()?;
+        if same(credential.access_key()?, refused) {
+            if !keeper.doubt(&credential).await {
+                return None;
+            }
+            credential = keeper.get().await.ok()?;
+        }
+        let key = credential.access_key()?;
+        (!same(key, refused)).then(|| key.clone())
+    }
+
+    fn keeper(&self) -> Keeper {
+        self.cache.keeper(self.key.clone(), || {
             let nobodys = CloudSession {
                 principal: None,
                 places: Vec::new(),
             };
             let (chain, clock) = (self.chain.clone(), self.chain.clock.clone());
             Keeper::temporary("ambient", chain, nobodys, clock, Arc::<Tally>::default())
-        });
-        let found = keeper.get().await.ok();
-        let key = found.and_then(|credential| credential.access_key().cloned());
-        key.ok_or_else(|| SourceError::Ambient(keeper.cause().unwrap_or_default()))
+        })
     }
 }
 
@@ -238,6 +258,15 @@ fn connector_error(error: FetchError) -> ConnectorError {
 impl std::fmt::Debug for Http {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Http")
+    }
+}
+
+#[cfg(test)]
+impl Ambient {
+    /// The next search finds a key with this id.
+    pub(super) async fn will_find(&self, id: &'static str) {
+        let found = tokio::spawn(async move { Ok(Credentials::from_keys(id, "secret", None)) });
+        *self.chain.search.lock().await = Some((self.chain.clock.now(), found));
     }
 }
 

@@ -56,7 +56,8 @@ impl CallKeys {
     }
 }
 
-fn same(one: &AccessKey, other: &AccessKey) -> bool {
+/// Whether a service could not tell them apart.
+pub(super) fn same(one: &AccessKey, other: &AccessKey) -> bool {
     let token = |key: &AccessKey| key.session_token.as_ref().map(|token| token.expose().to_vec());
     one.id == other.id && one.secret.expose() == other.secret.expose() && token(one) == token(other)
 }

@@ -22,6 +22,7 @@ use crate::{
 use form_urlencoded::Serializer;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 /// A role at a security token service.
@@ -61,8 +62,17 @@ impl Signer {
     }
 
     fn worked(&self, key: AccessKey) {
-        if let Self::Keys(keys) = self {
-            keys.worked(key);
+        match self {
+            Self::Keys(keys) => keys.worked(key),
+            Self::Ambient(_) => {}
+        }
+    }
+
+    /// What else may be tried after all of [`Signer::keys`], of which `refused` was the last.
+    async fn other_than(&self, refused: &AccessKey) -> Option<AccessKey> {
+        match self {
+            Self::Keys(_) => None,
+            Self::Ambient(ambient) => ambient.other_than(refused).await,
         }
     }
 }
@@ -153,18 +163,25 @@ impl RoleSource {
                 more.extend(external_id.as_deref().map(|id| ("ExternalId".to_owned(), id)));
                 let body = self.form(ACTION, &wanted, &more);
                 let mut last = None;
-                // New keys first; while they are refused, those that worked go on.
-                for key in signer.keys().await? {
+                // New keys first; while they are refused, those that worked go on, and the machine is asked for others.
+                let mut keys = VecDeque::from(signer.keys().await?);
+                let mut asks_for_others = true;
+                while let Some(key) = keys.pop_front() {
                     let now = self.clock.now();
                     let headers = sign_sts(&key, region, &self.url, &self.host, &body, now)?;
                     let answer = self.fetcher.post_form(&self.url, body.clone(), &headers).await?;
                     let is_refused = refuses_key(&answer);
-                    if answer.status == StatusCode::OK {
-                        signer.worked(key);
-                    }
+                    let is_fine = answer.status == StatusCode::OK;
                     last = Some(answer);
+                    if is_fine {
+                        signer.worked(key);
+                        break;
+                    }
                     if !is_refused {
                         break;
+                    }
+                    if keys.is_empty() && std::mem::take(&mut asks_for_others) {
+                        keys.extend(signer.other_than(&key).await);
                     }
                 }
                 (ACTION, last.ok_or(SourceError::Signature)?, None)
@@ -252,7 +269,7 @@ impl Source for RoleSource {
     }
 }
 
-/// Whether the service does not know the key that signed, or not so.
+/// Whether the service does not know the key that signed, or not so, or not any more.
 fn refuses_key(answer: &Fetched) -> bool {
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
     let code = match answer.status {
@@ -261,7 +278,13 @@ fn refuses_key(answer: &Fetched) -> bool {
     };
     matches!(
         code.as_deref(),
-        Some("InvalidClientTokenId" | "InvalidAccessKeyId" | "SignatureDoesNotMatch")
+        Some(
+            "InvalidClientTokenId"
+                | "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "ExpiredToken"
+                | "ExpiredTokenException"
+        )
     )
 }
 

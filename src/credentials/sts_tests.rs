@@ -363,6 +363,50 @@ fn keys_that_are_missing_are_found_at_start() {
     assert!(matches!(refused, Err(SourceError::Secret(_))));
 }
 
+// F9
+#[tokio::test]
+async fn keys_of_the_machine_that_are_refused_are_looked_for_again() {
+    for code in ["InvalidClientTokenId", "ExpiredToken"] {
+        let refused =
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>");
+        let (endpoint, requests) = service("403 Forbidden", "text/xml", refused).await;
+        let proof = RoleProof::Ambient {
+            region: "eu-central-1".into(),
+            external_id: None,
+        };
+        let resources = resources();
+        let source = RoleSource::new("store", &role(endpoint, proof, 900), &resources).unwrap();
+        let Proof::Signature {
+            signer: Signer::Ambient(ambient),
+            ..
+        } = &source.proof
+        else {
+            panic!("another proof")
+        };
+        ambient.will_find("AKIDFIRST").await;
+        source.ask(&nobodys()).await.unwrap_err();
+        assert_eq!(requests.lock().unwrap().len(), 1, "they were found just now");
+
+        resources.clock.advance(SignedDuration::from_secs(10));
+        ambient.will_find("AKIDOTHER").await;
+        source.ask(&nobodys()).await.unwrap_err();
+        resources.clock.advance(SignedDuration::from_secs(10));
+        ambient.will_find("AKIDOTHER").await;
+        source.ask(&nobodys()).await.unwrap_err();
+        let signed: Vec<bool> = requests
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|request| request.contains("Credential=AKIDFIRST/"))
+            .collect();
+        assert_eq!(
+            signed,
+            [true, true, false, false],
+            "the same keys are not tried twice"
+        );
+    }
+}
+
 // F9: each session has pauses of its own, and a service that is asked too often needs one of all of them.
 #[tokio::test]
 async fn a_service_that_is_asked_too_often_is_left_alone_by_everybody() {

@@ -105,18 +105,25 @@ impl AwsManager {
     async fn ask(&self, id: &str, region: Option<&str>) -> Result<Versioned, SecretError> {
         let region = region.or(self.region.as_deref()).ok_or(SecretError::NoRegion)?;
         let region = self.region(region)?;
-        let mut signer = self.signer(&region).await?;
+        let signer = self.signer(&region).await?;
         let mut answer = self.call(&region, id, &signer).await?;
         // Once more, if what signed had expired before its time.
-        if let Signer::Role(used) = &signer
-            && let (Some(role), Some(code)) = (&self.role, refused(&answer))
+        if let Some(code) = refused(&answer)
             && EXPIRED.contains(&code)
-            && role.invalidate(used)
+            && let Some(other) = self.other_than(&region, &signer).await?
         {
-            signer = self.signer(&region).await?;
-            answer = self.call(&region, id, &signer).await?;
+            answer = self.call(&region, id, &other).await?;
         }
         read(id, &answer)
+    }
+
+    /// What else may sign after `refused`, if there is anything.
+    async fn other_than(&self, region: &Region, refused: &Signer) -> Result<Option<Signer>, SecretError> {
+        Ok(match (refused, &self.role, &region.ambient) {
+            (Signer::Role(used), Some(role), _) if role.invalidate(used) => Some(self.signer(region).await?),
+            (Signer::Ambient(key), _, Some(ambient)) => ambient.other_than(key).await.map(Signer::Ambient),
+            (Signer::Role(_) | Signer::Ambient(_), _, _) => None,
+        })
     }
 
     fn region(&self, name: &str) -> Result<Arc<Region>, SecretError> {
