@@ -26,9 +26,12 @@ pub(super) struct GcpManager {
     url: String,
     fetcher: Fetcher,
     token: GoogleToken,
-    /// When the version that was read last was made, by its full name.
-    known: Mutex<Vec<(String, Option<Timestamp>)>>,
+    /// When the versions that were read were made.
+    known: Mutex<Vec<(Known, Option<Timestamp>)>>,
 }
+
+/// A version by its full name, and the checksum of its payload: a secret that is made anew counts from one again.
+type Known = (String, u64);
 
 #[derive(Deserialize)]
 struct Answer {
@@ -101,17 +104,17 @@ impl GcpManager {
         let pinned = format!("projects/{project}/secrets/{secret}/versions/{number}");
         Ok(Versioned {
             payload: Payload::Whole(payload),
-            created_at: self.created_at(pinned).await,
+            created_at: self.created_at((pinned, crc32c)).await,
             version: number.into(),
         })
     }
 
     /// When a version was made; `None` if we may not know. Asked once for each.
-    async fn created_at(&self, name: String) -> Option<Timestamp> {
-        if let Some((_, at)) = self.known().iter().find(|(known, _)| *known == name) {
+    async fn created_at(&self, version: Known) -> Option<Timestamp> {
+        if let Some((_, at)) = self.known().iter().find(|(known, _)| *known == version) {
             return *at;
         }
-        let answer = self.get(&name).await.ok()?;
+        let answer = self.get(&version.0).await.ok()?;
         let made = match answer.status {
             StatusCode::OK => parse::<Version>(NAME, &answer)
                 .ok()
@@ -124,11 +127,11 @@ impl GcpManager {
         if known.len() >= KNOWN {
             known.clear();
         }
-        known.push((name, made));
+        known.push((version, made));
         made
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Vec<(String, Option<Timestamp>)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<(Known, Option<Timestamp>)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

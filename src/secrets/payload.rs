@@ -45,6 +45,15 @@ pub enum PayloadFlaw {
 }
 
 impl Payload {
+    /// Whether both hold the same. Compared as it is, for it is in memory anyway; never with what a caller sent.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one.expose() == other.expose(),
+            (Self::Members(one), Self::Members(other)) => one.is_same(other),
+            (Self::Whole(_), Self::Members(_)) | (Self::Members(_), Self::Whole(_)) => false,
+        }
+    }
+
     /// The member `field`, or the whole. White space at its end belongs to the editor that wrote it.
     ///
     /// # Errors
@@ -67,6 +76,17 @@ impl Payload {
 }
 
 impl Members {
+    /// In whatever order: no manager promises one.
+    fn is_same(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().all(|(name, value)| {
+                let counterpart = other.0.iter().find(|(known, _)| known == name);
+                counterpart.is_some_and(|(_, other)| {
+                    value.as_ref().map(Secret::expose) == other.as_ref().map(Secret::expose)
+                })
+            })
+    }
+
     fn parse(document: &[u8]) -> Result<Self, PayloadFlaw> {
         // The message of the parser could show what it stumbled over.
         serde_json::from_slice(document).map_err(|_| PayloadFlaw::NotAnObject)

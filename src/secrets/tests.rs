@@ -19,8 +19,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Script(Arc<State>);
 
 struct State {
-    /// Version and value; `None` while it is down.
-    says: Mutex<Option<(String, String)>>,
+    /// Version, value and when it was made; `None` while it is down.
+    says: Mutex<Option<(String, String, Option<Timestamp>)>>,
     calls: AtomicUsize,
     gate: Semaphore,
 }
@@ -35,7 +35,11 @@ impl Script {
     }
 
     pub(crate) fn says(&self, version: &str, value: &str) {
-        *self.0.says.lock().unwrap() = Some((version.to_owned(), value.to_owned()));
+        self.says_of(version, value, None);
+    }
+
+    fn says_of(&self, version: &str, value: &str, created_at: Option<Timestamp>) {
+        *self.0.says.lock().unwrap() = Some((version.to_owned(), value.to_owned(), created_at));
     }
 
     pub(crate) fn is_down(&self) {
@@ -53,14 +57,14 @@ impl Manager for Script {
             self.0.calls.fetch_add(1, Ordering::SeqCst);
             self.0.gate.acquire().await.unwrap().forget();
             let says = self.0.says.lock().unwrap().clone();
-            let (version, value) = says.ok_or(SecretError::Answer {
+            let (version, value, created_at) = says.ok_or(SecretError::Answer {
                 manager: "Script",
                 problem: "it is down",
             })?;
             Ok(Versioned {
                 payload: Payload::Whole(Secret::new(value)),
                 version: version.into(),
-                created_at: None,
+                created_at,
             })
         })
     }
@@ -213,6 +217,36 @@ async fn a_clock_that_is_set_back_does_not_stop_the_polling() {
 }
 
 // AUD-05
+// 7.4
+#[tokio::test]
+async fn a_secret_that_was_deleted_and_made_anew_under_the_same_number_is_picked_up() {
+    let (script, watched, clock) = scripted();
+    script.says("1", r#"{"id": "old"}"#);
+    after(0, &clock, &watched).await;
+    let changes = watched.changes();
+    script.says("1", r#"{"id": "new"}"#);
+    after(70, &clock, &watched).await;
+    let id = watched.latest().unwrap().payload.part(Some("id")).unwrap();
+    assert_eq!(id.expose(), b"new");
+    assert_eq!(watched.changes(), changes + 1, "and whoever uses it hears of it");
+    after(70, &clock, &watched).await;
+    assert_eq!(watched.changes(), changes + 1, "once");
+}
+
+// 7.4
+#[tokio::test]
+async fn when_a_known_version_was_made_may_be_learned_later_and_stays_known() {
+    let (script, watched, clock) = scripted();
+    let made = clock.now();
+    let value = r#"{"id": "one"}"#;
+    for (says, known) in [(None, None), (Some(made), Some(made)), (None, Some(made))] {
+        script.says_of("1", value, says);
+        after(70, &clock, &watched).await;
+        assert_eq!(watched.latest().unwrap().created_at, known);
+    }
+    assert_eq!(watched.changes(), 1, "it is the same version");
+}
+
 #[test]
 fn the_version_of_what_has_none_tells_nothing_but_sameness() {
     let one = fingerprint("env", b"hunter2");

@@ -244,13 +244,17 @@ impl Shared {
 }
 
 impl State {
-    /// Takes a version if it is another one, and has all that is asked of it.
+    /// Takes what was read if it is another version or payload, and has all that is asked of it.
     fn take(&mut self, read: Versioned, now: Timestamp) -> Result<bool, SecretError> {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.version == read.version)
+        // Versions are counted from one again when a secret is deleted and made anew: the same number, another payload.
+        if let Some(current) = &self.current
+            && current.version == read.version
+            && current.payload.is_same(&read.payload)
         {
+            // When it was made may be said only later. What was said is not forgotten.
+            if read.created_at.is_some() && read.created_at != current.created_at {
+                self.current = Some(Arc::new(read));
+            }
             return Ok(false);
         }
         for field in &self.fields {
