@@ -124,9 +124,14 @@ impl Pipeline {
             Ok(response) => trail.follow(isolated(response)),
             Err(error) => {
                 let described = s3::describe(&error);
-                // Whoever asks for what is not implemented would fill the log.
-                if described.status >= 500 && described.status != 501 {
-                    tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
+                match Tone::of(&error, described.status) {
+                    Tone::Loud => {
+                        tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
+                    }
+                    Tone::Quiet => {
+                        tracing::debug!(%request_id, error = &error as &dyn std::error::Error, "not served");
+                    }
+                    Tone::Silent => {}
                 }
                 trail.refused(described.status, &described.code, error.reason(), &error);
                 trail.follow(isolated(view.render(&error, &request_id)))
@@ -409,6 +414,28 @@ fn circumstances(connection: &Connection, now: Timestamp) -> Circumstances {
     }
 }
 
+/// How the log speaks of a request that was not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tone {
+    Loud,
+    /// What it came from is in the log already, once: thousands of requests have nothing to add to it.
+    Quiet,
+    /// The audit record is enough.
+    Silent,
+}
+
+impl Tone {
+    fn of(error: &Error, status: u16) -> Self {
+        match (error, status) {
+            // Whoever asks for what is not implemented would fill the log.
+            (_, ..=499 | 501) => Self::Silent,
+            // The credential's keeper warned when it could not get one.
+            (Error::Credential(_), _) => Self::Quiet,
+            (_, _) => Self::Loud,
+        }
+    }
+}
+
 /// What rendering and the audit record need of a request that is about to be consumed.
 struct View {
     method: http::Method,
@@ -495,6 +522,18 @@ fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::CredentialError;
+
+    #[test]
+    fn requests_that_wait_for_a_credential_do_not_fill_the_log() {
+        let unavailable = CredentialError::Unavailable {
+            retry_after: std::time::Duration::from_secs(2),
+        };
+        assert_eq!(Tone::of(&Error::Credential(unavailable), 503), Tone::Quiet);
+        assert_eq!(Tone::of(&NO_TARGET, 500), Tone::Loud);
+        assert_eq!(Tone::of(&NO_TARGET, 501), Tone::Silent);
+        assert_eq!(Tone::of(&NO_TARGET, 404), Tone::Silent);
+    }
 
     fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
         size_of::<F>()
