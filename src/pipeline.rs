@@ -292,8 +292,8 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let scope = Scope::of(principal, permit);
-        // What can be sent once more for certain may be the trial of keys that were rotated.
-        let credential = match SecondTime::is_certain(permit) {
+        // What can be asked twice without harm may be the trial of keys that were rotated.
+        let credential = match SecondTime::is_harmless(permit) {
             true => side.credentials.get_or_try(scope).await?,
             false => side.credentials.get(scope).await?,
         };
@@ -311,7 +311,7 @@ impl Pipeline {
         };
         let (outgoing, second_time) = SecondTime::keep(permit, outgoing);
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
-        if let Verdict::Known = Verdict::of(&answer) {
+        if let Verdict::Served = Verdict::of(&answer) {
             side.credentials.worked(&credential);
             return answer;
         }

@@ -1,9 +1,12 @@
 //! A credential that is written down, and what becomes of it when somebody writes another one.
 //!
-//! A new key pair proves itself before it takes the place of the old one (7.4): it is tried on a request that can be
-//! sent once more, one at a time. When it works, the old one is forgotten. When the target refuses it, the old one goes
-//! on, the operator hears of it, and it is tried again later: some clouds know a new key only after a while. Only when
-//! the target refuses the old one, too, is the new one used for whatever comes.
+//! A new key pair proves itself before it takes the place of the old one (7.4): it is tried on a read, one at a time.
+//! When it is served, the old one is forgotten. Whatever else it is answered, the old one is asked, too: a pair of
+//! another tenant is no less valid, and finds no bucket, or worse, one of the same name. If the old one does better, it
+//! goes on, the operator hears of it, and the new one is tried again later: some clouds know a new key only after a while.
+//! Only when the target refuses the old one, too, is the new one used for whatever comes.
+//!
+//! Nothing that changes anything is a trial: what was answered with an error may have happened, and not where it should.
 //!
 //! Tokens and temporary keys take the place of their predecessors at once: those are about to end anyway.
 
@@ -88,24 +91,23 @@ impl Rotating {
         })))
     }
 
-    /// What signs now. With `may_repeat`, the request can be sent once more, so that it may be the trial of what has not
-    /// worked yet.
+    /// What signs now. With `may_try`, the request is a read, so that it may be the trial of what has not worked yet.
     ///
     /// # Errors
     /// [`CredentialError::Unavailable`] if there is nothing.
-    pub(super) async fn get(&self, may_repeat: bool) -> Result<Arc<Credential>, CredentialError> {
-        if let Some(credential) = self.0.state().choose(may_repeat, self.0.clock.now()) {
+    pub(super) async fn get(&self, may_try: bool) -> Result<Arc<Credential>, CredentialError> {
+        if let Some(credential) = self.0.state().choose(may_try, self.0.clock.now()) {
             return Ok(credential);
         }
         // Boxed: the future of every request has this one in it.
-        Box::pin(self.first(may_repeat)).await
+        Box::pin(self.first(may_try)).await
     }
 
-    async fn first(&self, may_repeat: bool) -> Result<Arc<Credential>, CredentialError> {
+    async fn first(&self, may_try: bool) -> Result<Arc<Credential>, CredentialError> {
         self.0.written.first().await;
         // Why it cannot be read is kept.
         let _ = self.refresh();
-        let chosen = self.0.state().choose(may_repeat, self.0.clock.now());
+        let chosen = self.0.state().choose(may_try, self.0.clock.now());
         chosen.ok_or(CredentialError::Unavailable {
             retry_after: RETRY_AFTER,
         })
@@ -129,16 +131,18 @@ impl Rotating {
             .map(|standing| Arc::clone(&standing.credential))
     }
 
-    /// Whether it has not worked yet, and something else signs meanwhile.
+    /// Whether it has not worked yet, and something else signs meanwhile that the target does not refuse.
     pub(super) fn is_on_trial(&self, used: &Arc<Credential>) -> bool {
         let state = self.0.state();
-        state
-            .candidate
+        let stands = state
+            .standing
             .as_ref()
-            .is_some_and(|one| Arc::ptr_eq(&one.credential, used))
+            .is_some_and(|standing| standing.refused.is_none());
+        let candidate = state.candidate.as_ref();
+        stands && candidate.is_some_and(|one| Arc::ptr_eq(&one.credential, used))
     }
 
-    /// Says that the target answered what it answers to those whom it knows.
+    /// Says that the target did what was asked, and not merely that it knows the keys.
     pub(super) fn worked(&self, used: &Arc<Credential>) {
         let mut state = self.0.state();
         if let Some(standing) = &mut state.standing
@@ -173,15 +177,15 @@ impl Rotating {
         standing.is_none_or(is_other) || state.candidate.as_ref().is_some_and(|one| one.may_be_tried(now))
     }
 
-    /// Says that on the same request `used` was denied what the standing one was not.
-    pub(super) fn inferior(&self, used: &Arc<Credential>) {
+    /// Says that the same request was answered with `code` to `used`, and better or otherwise to the standing one.
+    pub(super) fn inferior(&self, used: &Arc<Credential>, code: &str) {
         let mut state = self.0.state();
         if state
             .candidate
             .as_ref()
             .is_some_and(|one| Arc::ptr_eq(&one.credential, used))
         {
-            state.refuse(used, "AccessDenied", &self.0);
+            state.refuse(used, code, &self.0);
         }
     }
 
@@ -281,7 +285,7 @@ impl Shared {
 }
 
 impl State {
-    fn choose(&mut self, may_repeat: bool, now: Timestamp) -> Option<Arc<Credential>> {
+    fn choose(&mut self, may_try: bool, now: Timestamp) -> Option<Arc<Credential>> {
         let standing = self.standing.as_ref()?;
         if let Some(candidate) = &mut self.candidate
             && candidate.may_be_tried(now)
@@ -289,7 +293,7 @@ impl State {
             if standing.refused.is_some() {
                 return Some(Arc::clone(&candidate.credential));
             }
-            if may_repeat {
+            if may_try {
                 // INVARIANT: one trial at a time, so that a bad pair costs one request its second attempt, and not all.
                 candidate.not_before = now.checked_add(TRIAL).ok();
                 return Some(Arc::clone(&candidate.credential));

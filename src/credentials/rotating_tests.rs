@@ -111,9 +111,13 @@ async fn static_keys_are_read_again_on_demand() {
 
 // 7.4
 #[tokio::test]
-async fn new_keys_are_tried_on_one_request_that_can_be_repeated_until_they_worked() {
+async fn new_keys_are_tried_on_one_read_at_a_time_until_they_worked() {
     let (_folder, credentials, _) = rotated();
-    assert_eq!(id(&credentials, false).await, "OLD", "an upload is no trial");
+    assert_eq!(
+        id(&credentials, false).await,
+        "OLD",
+        "what changes something is no trial"
+    );
     let trial = credentials.get(true).await.unwrap();
     assert_eq!(&*key(&trial).id, "NEW");
     assert!(credentials.is_on_trial(&trial));

@@ -101,8 +101,8 @@ impl TargetCredentials {
         }
     }
 
-    /// As [`TargetCredentials::get`], for a request that can be sent once more: it may be the first that is signed with
-    /// new keys. What became of them is to be told by [`TargetCredentials::worked`] or [`TargetCredentials::invalidate`].
+    /// As [`TargetCredentials::get`], for a read: it may be the first that is signed with new keys. What became of them is
+    /// to be told by [`TargetCredentials::worked`], [`TargetCredentials::inferior`] or [`TargetCredentials::invalidate`].
     ///
     /// # Errors
     /// As [`TargetCredentials::get`].
@@ -113,7 +113,7 @@ impl TargetCredentials {
         }
     }
 
-    /// Says that the target answered what it answers to those whom it knows.
+    /// Says that the target did what was asked, and not merely that it knows the keys.
     pub fn worked(&self, used: &Arc<Credential>) {
         if let Kind::Written(written) = &self.0 {
             written.rotating.worked(used);
@@ -128,10 +128,10 @@ impl TargetCredentials {
         }
     }
 
-    /// Says that on the same request `used` was denied what its predecessor was not.
-    pub fn inferior(&self, used: &Arc<Credential>) {
+    /// Says that the same request was answered with `code` to `used`, and better or otherwise to its predecessor.
+    pub fn inferior(&self, used: &Arc<Credential>, code: &str) {
         if let Kind::Written(written) = &self.0 {
-            written.rotating.inferior(used);
+            written.rotating.inferior(used, code);
         }
     }
 

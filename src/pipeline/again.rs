@@ -26,12 +26,10 @@ pub(super) enum SecondTime {
 }
 
 impl SecondTime {
-    /// Whether a second time is possible whatever the first one came to.
-    pub(super) fn is_certain(permit: &Permit) -> bool {
-        match permit.operation().api().row().body {
-            BodyRule::Empty | BodyRule::Document { .. } => true,
-            BodyRule::Object | BodyRule::Form => false,
-        }
+    /// Whether a second time is possible whatever the first one came to, and changes nothing.
+    pub(super) fn is_harmless(permit: &Permit) -> bool {
+        let row = permit.operation().api().row();
+        matches!((row.method, &row.body), ("GET" | "HEAD", BodyRule::Empty))
     }
 
     /// Keeps what is needed to send `outgoing` again.

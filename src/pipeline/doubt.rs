@@ -1,7 +1,7 @@
 //! When a target's answer leaves it open whether our credential is good: another one is tried, once (CRD-03).
 //!
-//! A credential that was refused is replaced. Keys that were rotated are on trial until they have worked: what is denied to
-//! them is asked for with the old ones again, so that no caller notices a rotation that went wrong.
+//! A credential that was refused is replaced. Keys that were rotated are on trial until they have worked: what they do not
+//! get is asked for with the old ones again, so that no caller notices a rotation that went wrong.
 
 use super::again::SecondTime;
 use super::{Pipeline, Way};
@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 /// What an answer of a target says about the credential that signed.
 pub(super) enum Verdict<'a> {
-    /// It is good.
-    Known,
+    /// It is good: it got what was asked for, or would have but for a condition of the caller's.
+    Served,
     /// It is not, by this code.
     Refused(&'a str),
     /// It may not do this; or it is not good, and the answer has no code.
@@ -29,15 +29,15 @@ pub(super) enum Verdict<'a> {
 impl<'a> Verdict<'a> {
     pub(super) fn of(answer: &'a Result<Response<Body>, Error>) -> Self {
         let refusal = match answer {
-            Ok(_) => return Self::Known,
+            Ok(_) => return Self::Served,
             Err(Error::Target(refusal)) => refusal,
             Err(_) => return Self::Open,
         };
         let code = refusal.code.as_deref();
         match (refusal.status, code) {
             (_, Some(code)) if refusal.blames_credential => Self::Refused(code),
-            // Nobody is told so before the signature was checked. Of a bucket, some are.
-            (_, Some("NoSuchKey" | "NoSuchVersion" | "NoSuchUpload")) | (304 | 412 | 416, _) => Self::Known,
+            (304 | 412 | 416, _) => Self::Served,
+            // `NoSuchKey` says that the keys are known, and not that the bucket is the right tenant's.
             (400 | 401 | 403, _) => Self::Denied,
             _ => Self::Open,
         }
@@ -59,58 +59,111 @@ impl Pipeline {
         {
             tracing::warn!(store = %side.target.name, %drift, "the target refuses by the clock: its own is this far from ours");
         }
-        let denied = match Verdict::of(&answer) {
-            Verdict::Known | Verdict::Open => return answer,
+        match Verdict::of(&answer) {
+            Verdict::Served => answer,
             Verdict::Refused(code) => {
                 if !side.credentials.invalidate(scope, &credential, code).await {
                     return answer;
                 }
-                None
+                // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
+                match second_time.payload(permit, way.profile) {
+                    Some(outgoing) => self.once_more((way, scope), permit, outgoing, trail).await,
+                    None => answer,
+                }
             }
-            // Perhaps new keys that may do less than the old ones.
-            Verdict::Denied => match side.credentials.instead_of(&credential) {
-                Some(standing) => Some((credential, standing)),
-                None => return answer,
-            },
-        };
-        // CRD-03: once, and only if nothing of the caller's payload was consumed by the first attempt.
-        match second_time.payload(permit, way.profile) {
-            Some(outgoing) => {
-                self.once_more((way, scope), permit, outgoing, denied, trail)
-                    .await
+            // Perhaps new keys that may do less than the old ones, or are those of somebody else.
+            Verdict::Denied | Verdict::Open => {
+                let Some(standing) = side.credentials.instead_of(&credential) else {
+                    return answer;
+                };
+                // Who is not reached says nothing of keys.
+                if let Err(Error::Upstream(_)) = &answer {
+                    return answer;
+                }
+                let Some(outgoing) = second_time.payload(permit, way.profile) else {
+                    return answer;
+                };
+                let trial = (answer, credential, standing);
+                self.compared((way, scope), permit, outgoing, trial, trail).await
             }
-            None => answer,
         }
     }
 
-    /// A second attempt with another credential: for what was denied to the first of `denied`, with the second.
+    /// What keys on trial did not get, asked for with those that stand: theirs is the answer that counts.
+    async fn compared(
+        &self,
+        (way, scope): (Way<'_>, Scope<'_>),
+        permit: &Permit,
+        outgoing: OutgoingPayload,
+        (tried, candidate, standing): Trial,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let credentials = &way.side.credentials;
+        tracing::info!(store = %way.side.target.name, "new keys did not get it; once more with the old ones");
+        let answer = self.exchange(way, permit, outgoing, &standing, trail).await;
+        match Verdict::of(&answer) {
+            Verdict::Served => {
+                credentials.worked(&standing);
+                credentials.inferior(&candidate, &said(&tried));
+            }
+            Verdict::Refused(code) => {
+                credentials.invalidate(scope, &standing, code).await;
+                // The new ones are at least known, and sign from now on.
+                return tried;
+            }
+            Verdict::Denied | Verdict::Open => {
+                if differ(&tried, &answer) {
+                    credentials.inferior(&candidate, &said(&tried));
+                }
+            }
+        }
+        answer
+    }
+
+    /// A second attempt with another credential.
     async fn once_more(
         &self,
         (way, scope): (Way<'_>, Scope<'_>),
         permit: &Permit,
         outgoing: OutgoingPayload,
-        denied: Option<(Arc<Credential>, Arc<Credential>)>,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let credentials = &way.side.credentials;
         tracing::info!(store = %way.side.target.name, "the credential was refused; once more with another one");
-        let (first, credential) = match denied {
-            Some((first, standing)) => (Some(first), standing),
-            None => (None, credentials.get(scope).await?),
-        };
+        let credential = credentials.get(scope).await?;
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
         match Verdict::of(&answer) {
-            Verdict::Known => {
-                credentials.worked(&credential);
-                if let Some(first) = first {
-                    credentials.inferior(&first);
-                }
-            }
+            Verdict::Served => credentials.worked(&credential),
             Verdict::Refused(code) => {
                 credentials.invalidate(scope, &credential, code).await;
             }
             Verdict::Denied | Verdict::Open => {}
         }
         answer
+    }
+}
+
+/// What keys on trial were answered, those keys, and those that stand.
+type Trial = (Result<Response<Body>, Error>, Arc<Credential>, Arc<Credential>);
+
+/// What the target said, for the operator.
+fn said(answer: &Result<Response<Body>, Error>) -> String {
+    match answer {
+        Err(Error::Target(refusal)) => match &refusal.code {
+            Some(code) => code.clone(),
+            None => format!("HTTP {}", refusal.status),
+        },
+        Ok(_) | Err(_) => "an answer of no use".to_owned(),
+    }
+}
+
+/// Whether both refusals are the target's own words, and are not the same. That it has trouble of its own says nothing.
+fn differ(tried: &Result<Response<Body>, Error>, answer: &Result<Response<Body>, Error>) -> bool {
+    match (tried, answer) {
+        (Err(Error::Target(tried)), Err(Error::Target(other))) => {
+            other.status < 500 && (tried.status, &tried.code) != (other.status, &other.code)
+        }
+        (_, Err(Error::Target(other))) => other.status < 500,
+        (_, _) => false,
     }
 }

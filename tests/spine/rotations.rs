@@ -183,6 +183,40 @@ async fn new_keys_that_may_do_less_than_the_old_ones_do_not_take_their_place() {
     assert_eq!(uses(&target), [of(OLD.0, WORKED)]);
 }
 
+// 7.4, F9
+#[tokio::test]
+async fn keys_of_another_tenant_cost_nobody_anything_and_do_not_take_the_place_of_the_old_ones() {
+    for (status, code) in [(404, "NoSuchBucket"), (404, "NoSuchKey"), (500, "InternalError")] {
+        let (manager, target, world, etl) = rotating().await;
+        target.knows(NEW.0, NEW.1);
+        target.is_a_strangers(NEW.0, Some((status, code)));
+        manager.write(NEW.0, NEW.1);
+        known(&manager, &world).await;
+        let read = etl.get("/lake/a").await;
+        assert_eq!((read.status, read.text().as_str()), (200, "content"), "{code}");
+        assert_eq!(uses(&target), [of(NEW.0, code), of(OLD.0, WORKED)]);
+        assert_eq!(etl.put("/lake/b", b"body").await.status, 200, "{code}");
+        assert_eq!(uses(&target), [of(OLD.0, WORKED)]);
+        says(&world, &["degraded", "refuses the new ones, version `2`", code]).await;
+    }
+}
+
+// 7.4, FLW-07
+#[tokio::test]
+async fn what_changes_something_is_no_trial_of_new_keys() {
+    let (manager, target, world, etl) = rotating().await;
+    target.knows(NEW.0, NEW.1);
+    target.is_a_strangers(NEW.0, Some((500, "InternalError")));
+    manager.write(NEW.0, NEW.1);
+    known(&manager, &world).await;
+    etl.delete("/lake/tmp/a").await;
+    let seen = uses(&target);
+    assert!(
+        !seen.is_empty() && seen.iter().all(|one| *one == of(OLD.0, WORKED)),
+        "{seen:?}"
+    );
+}
+
 // 7.4, CFG-03
 #[tokio::test]
 async fn keys_in_files_prove_themselves_too() {

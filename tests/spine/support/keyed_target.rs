@@ -20,6 +20,8 @@ struct State {
     keys: BTreeMap<String, String>,
     /// Keys that are valid and may do nothing.
     powerless: Vec<String>,
+    /// Keys of another tenant, and what that finds for whatever it asks.
+    strangers: BTreeMap<String, (u16, &'static str)>,
     /// Method, access key id, and what became of it.
     seen: Vec<(Method, String, &'static str)>,
 }
@@ -80,6 +82,15 @@ impl KeyedTarget {
         }
     }
 
+    /// Makes this key another tenant's from now on, who is answered so; nobody else's with `None`.
+    pub fn is_a_strangers(&self, id: &str, finds: Option<(u16, &'static str)>) {
+        let strangers = &mut self.state.lock().unwrap().strangers;
+        match finds {
+            Some(finds) => strangers.insert(id.into(), finds),
+            None => strangers.remove(id),
+        };
+    }
+
     /// What was asked since this was last called: method, key and what became of it.
     pub fn take_seen(&self) -> Vec<(Method, String, &'static str)> {
         std::mem::take(&mut self.state.lock().unwrap().seen)
@@ -103,7 +114,7 @@ async fn serve(
         headers: head.headers,
         body: Bytes::new(),
     };
-    let (id, code) = judge(&state.lock().unwrap(), &asked);
+    let (id, status, code) = judge(&state.lock().unwrap(), &asked);
     state.lock().unwrap().seen.push((asked.method.clone(), id, code));
     // A store that refuses a signature does so before the body.
     if code == WORKED {
@@ -114,7 +125,7 @@ async fn serve(
     let (status, text) = match code {
         WORKED => (200, "content".to_owned()),
         code => (
-            403,
+            status,
             format!("<Error><Code>{code}</Code><Message>STRING-TO-SIGN</Message></Error>"),
         ),
     };
@@ -127,9 +138,9 @@ async fn serve(
     Ok(response.body(Full::from(text)).unwrap())
 }
 
-fn judge(state: &State, asked: &Asked) -> (String, &'static str) {
+fn judge(state: &State, asked: &Asked) -> (String, u16, &'static str) {
     let Ok(claimed) = sigv4::claimed(asked) else {
-        return (String::new(), "AccessDenied");
+        return (String::new(), 403, DENIED);
     };
     let id = claimed.access_key_id.clone();
     let code = match state.keys.get(&id) {
@@ -137,8 +148,11 @@ fn judge(state: &State, asked: &Asked) -> (String, &'static str) {
         Some(secret) => match sigv4::verify(asked, &claimed, ("s3", "us-east-1"), secret) {
             Err(_) => MISMATCH,
             Ok(()) if state.powerless.contains(&id) => DENIED,
-            Ok(()) => WORKED,
+            Ok(()) => match state.strangers.get(&id) {
+                Some((status, code)) => return (id, *status, code),
+                None => WORKED,
+            },
         },
     };
-    (id, code)
+    (id, 403, code)
 }
