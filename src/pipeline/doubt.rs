@@ -9,8 +9,12 @@ use crate::audit::Trail;
 use crate::authz::Permit;
 use crate::body::Body;
 use crate::credentials::{Credential, Scope};
+use crate::dialect::s3::{
+    forward,
+    response::{self, Destination},
+};
 use crate::error::Error;
-use crate::signing::OutgoingPayload;
+use crate::signing::{OutgoingPayload, Stamp};
 use http::Response;
 use std::sync::Arc;
 
@@ -20,7 +24,7 @@ pub(super) enum Verdict<'a> {
     Served,
     /// It is not, by this code.
     Refused(&'a str),
-    /// It may not do this; or it is not good, and the answer has no code.
+    /// It may not do this; or it is not good, and the target does not say so.
     Denied,
     /// Nothing.
     Open,
@@ -45,6 +49,60 @@ impl<'a> Verdict<'a> {
 }
 
 impl Pipeline {
+    /// The answer, with the reason why HEAD was refused if that is not the caller's business (CRD-03). Answers to HEAD
+    /// have no body and so no code; a 403 for a credential of ours would make clients throw their own away.
+    ///
+    /// No refresh is risked for it: whoever asks for what the target denies costs it one more small request, and no token
+    /// service anything.
+    async fn with_reason(
+        &self,
+        way: Way<'_>,
+        permit: &Permit,
+        credential: &Arc<Credential>,
+        answer: Result<Response<Body>, Error>,
+        trail: &Trail,
+    ) -> Result<Response<Body>, Error> {
+        let is_silent = permit.operation().api().row().method == "HEAD"
+            && matches!(Verdict::of(&answer), Verdict::Denied)
+            && matches!(&answer, Err(Error::Target(refusal)) if refusal.code.is_none());
+        if !is_silent {
+            return answer;
+        }
+        match self.reason(way, permit, credential, trail).await {
+            // Ours, or the target's own trouble.
+            Some(Error::Target(refusal)) if refusal.outward.status >= 500 => Err(Error::Target(refusal)),
+            _ => answer,
+        }
+    }
+
+    /// Why the target does not answer HEAD; `None` if it answers now, or cannot be asked.
+    async fn reason(
+        &self,
+        way: Way<'_>,
+        permit: &Permit,
+        credential: &Arc<Credential>,
+        trail: &Trail,
+    ) -> Option<Error> {
+        let side = way.side;
+        let payload = forward::anew(permit.operation(), permit.bucket()?, way.profile)?;
+        let stamp = Stamp {
+            request_id: trail.request_id(),
+            attribution: trail.attribution(),
+        };
+        let now = self.clock.now();
+        let signed = side
+            .signer
+            .sign_aloud(permit, payload, way.profile, credential, stamp, now);
+        let answer = side.upstream.send(signed.ok()?).await.ok()?;
+        let request_id = trail.request_id().to_string();
+        let to = Destination {
+            permit,
+            addressee: way.to,
+            request_id: &request_id,
+        };
+        response::relay(answer, to).await.err()
+    }
+
     /// What becomes of an answer that does not say that the credential is good.
     pub(super) async fn doubted(
         &self,
@@ -54,6 +112,7 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let side = way.side;
+        let answer = self.with_reason(way, permit, &credential, answer, trail).await;
         if let (Err(Error::Target(refusal)), Some(drift)) = (&answer, side.drift.last())
             && let Some("RequestTimeTooSkewed" | "RequestExpired") = refusal.code.as_deref()
         {
@@ -101,6 +160,7 @@ impl Pipeline {
         let credentials = &way.side.credentials;
         tracing::info!(store = %way.side.target.name, "new keys did not get it; once more with the old ones");
         let answer = self.exchange(way, permit, outgoing, &standing, trail).await;
+        let answer = self.with_reason(way, permit, &standing, answer, trail).await;
         match Verdict::of(&answer) {
             Verdict::Served => {
                 credentials.worked(&standing);
@@ -132,6 +192,7 @@ impl Pipeline {
         tracing::info!(store = %way.side.target.name, "the credential was refused; once more with another one");
         let credential = credentials.get(scope).await?;
         let answer = self.exchange(way, permit, outgoing, &credential, trail).await;
+        let answer = self.with_reason(way, permit, &credential, answer, trail).await;
         match Verdict::of(&answer) {
             Verdict::Served => credentials.worked(&credential),
             Verdict::Refused(code) => {

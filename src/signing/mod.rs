@@ -102,7 +102,39 @@ impl Signer {
         now: Timestamp,
     ) -> Result<SignedRequest, SigningError> {
         let hash = payload.hash.header()?;
+        let built = request::build(permit, payload, profile)?;
+        self.finish(built, hash, profile, credential, stamp, now)
+    }
+
+    /// What HEAD asks, asked so that a refusal has a body and says why: with GET, for one byte or one key. Needs the
+    /// same right of S3, and a permit for HEAD; the answer is for nobody but us.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    pub(crate) fn sign_aloud(
+        &self,
+        permit: &Permit,
+        payload: OutgoingPayload,
+        profile: Profile,
+        credential: &Arc<Credential>,
+        stamp: Stamp<'_>,
+        now: Timestamp,
+    ) -> Result<SignedRequest, SigningError> {
+        let hash = payload.hash.header()?;
         let (mut request, target) = request::build(permit, payload, profile)?;
+        request::say_aloud(permit.operation(), &mut request)?;
+        self.finish((request, target), hash, profile, credential, stamp, now)
+    }
+
+    fn finish(
+        &self,
+        (mut request, target): (http::Request<Body>, Arc<Target>),
+        hash: HeaderValue,
+        profile: Profile,
+        credential: &Arc<Credential>,
+        stamp: Stamp<'_>,
+        now: Timestamp,
+    ) -> Result<SignedRequest, SigningError> {
         stamp.put(profile, request.headers_mut())?;
         let scheme = match (profile, &credential.material) {
             (Profile::Aws | Profile::Plain, _) => &signature::AWS4,

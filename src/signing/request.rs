@@ -7,8 +7,9 @@ use crate::config::{Addressing, Bucket, Profile, Target};
 use crate::dialect::gcs_xml;
 use crate::dialect::s3::uri;
 use crate::operation::{Api, Handling, Operation};
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, RANGE};
 use http::request::Builder;
+use http::{HeaderValue, Method};
 use std::{borrow::Cow, sync::Arc};
 
 /// Builds the unsigned request in origin form.
@@ -44,6 +45,29 @@ pub(super) fn build(
         request = request.header(CONTENT_LENGTH, length);
     }
     Ok((request.body(payload.body)?, target))
+}
+
+/// Makes GET of HEAD, for as little as there is to get.
+///
+/// # Errors
+/// [`SigningError::NotForwarded`] for what is not HEAD.
+pub(super) fn say_aloud(
+    operation: &Operation,
+    request: &mut http::Request<Body>,
+) -> Result<(), SigningError> {
+    match operation.api() {
+        Api::HeadObject => {
+            let first_byte = HeaderValue::from_static("bytes=0-0");
+            request.headers_mut().insert(RANGE, first_byte);
+        }
+        Api::HeadBucket => {
+            let listing = format!("{}?max-keys=1", request.uri().path());
+            *request.uri_mut() = listing.parse().map_err(http::Error::from)?;
+        }
+        other => return Err(SigningError::NotForwarded(other.name())),
+    }
+    *request.method_mut() = Method::GET;
+    Ok(())
 }
 
 /// `framed` is whether the payload is `aws-chunked`.

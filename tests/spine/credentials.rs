@@ -22,6 +22,7 @@ async fn taking(key: &'static str, code: &'static str) -> FakeTarget {
 async fn world(target: &FakeTarget, id: &str) -> World {
     let world = World::with(Settings {
         target: Some(target.address),
+        policy: Some("permit (principal, action, resource);".into()),
         ..Settings::default()
     })
     .await;
@@ -64,6 +65,56 @@ async fn an_expired_credential_is_replaced_and_a_request_without_a_body_sent_onc
         let record = world.recorded(&read, "allow", "permit").await;
         assert_eq!(record["target"]["status"], 200, "{record}");
     }
+}
+
+/// A target that takes `NEWKEY` and refuses every other one, to HEAD without a word.
+async fn silent_to_head(code: &'static str) -> FakeTarget {
+    FakeTarget::start(move |head| {
+        let answer = match (head.contains("Credential=NEWKEY/"), head.starts_with("HEAD")) {
+            (true, true) => answer("200 OK", "etag: \"e\"\r\n", ""),
+            (true, false) => answer("200 OK", "etag: \"e\"\r\n", "hello"),
+            (false, true) => b"HTTP/1.1 403 Forbidden\r\n\r\n".to_vec(),
+            (false, false) => {
+                let refusal = format!("<Error><Code>{code}</Code></Error>");
+                answer("403 Forbidden", "content-type: application/xml\r\n", &refusal)
+            }
+        };
+        vec![Step::ReadBody, Step::Send(answer)]
+    })
+    .await
+}
+
+// CRD-03
+#[tokio::test]
+async fn an_expired_credential_is_replaced_for_whoever_only_asks_head() {
+    for (path, head, question) in [
+        ("/lake/a", "HEAD /acme-lake-prod/a", "GET /acme-lake-prod/a"),
+        ("/lake", "HEAD /acme-lake-prod", "GET /acme-lake-prod?max-keys=1"),
+    ] {
+        let target = silent_to_head("ExpiredToken").await;
+        let world = world(&target, "OLDKEY").await;
+        let etl = world.client("etl").await;
+        let refused = etl.head(path).await;
+        assert_eq!(refused.status, 503, "not the caller's fault: its session is good");
+        let before = target.count();
+        std::fs::write(world.path("secrets/id"), "NEWKEY").unwrap();
+        assert_eq!(etl.head(path).await.status, 200, "{path}");
+        assert_eq!(signed_with(&target)[before..], ["OLDKEY", "OLDKEY", "NEWKEY"]);
+        assert_eq!(target.lines()[before..], [head, question, head]);
+        let range = target.since(before)[1].header("range").map(str::to_owned);
+        assert_eq!(range.is_some(), path == "/lake/a", "as little as there is");
+    }
+}
+
+// CRD-03
+#[tokio::test]
+async fn head_of_what_the_target_denies_stays_denied_and_no_other_credential_is_had() {
+    let target = silent_to_head("AccessDenied").await;
+    let world = world(&target, "OLDKEY").await;
+    let etl = world.client("etl").await;
+    std::fs::write(world.path("secrets/id"), "NEWKEY").unwrap();
+    assert_eq!(etl.head("/lake/a").await.status, 403);
+    assert_eq!(signed_with(&target), ["OLDKEY", "OLDKEY"]);
 }
 
 // CRD-03, FLW-07
