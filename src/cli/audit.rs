@@ -59,7 +59,8 @@ pub struct Reconcile {
     /// List entries outside of the prefixes that are mapped, too
     #[arg(long)]
     pub unmapped: bool,
-    /// Expect every kind of request in the log, also if it has none of that kind
+    /// Expect every kind of request in the log, also if it has none of that kind; with `--from` and `--to`, of all that
+    /// time, which has to be over for as long as delivery takes
     #[arg(long)]
     pub complete: bool,
     /// Where temporary files go; they take about as much room as the unpacked logs [default: the system's]
@@ -82,7 +83,8 @@ Prints one line for each of these, in the order of time, and a summary:
   forged-stamp  the cloud logged a request that says it is one of Tidegate's and is not
   unlogged      the target did what Tidegate asked, and the cloud has no entry of it
 
-Exit codes: 0 both logs say the same, 1 they do not, 2 the command was not understood or something could not be read.";
+Exit codes: 0 both logs say the same, 1 they do not, 2 the command was not understood, something could not be read, or there
+was nothing to compare.";
 
 /// Does it, and prints to `out`.
 pub fn run(args: &Args, clock: &Clock, out: &mut dyn Write) -> ExitCode {
@@ -90,7 +92,7 @@ pub fn run(args: &Args, clock: &Clock, out: &mut dyn Write) -> ExitCode {
     match compare(args, clock, out) {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
-        Ok(Outcome::Unreadable) => ExitCode::from(2),
+        Ok(Outcome::Unreadable | Outcome::Unjudged) => ExitCode::from(2),
         Err(error) => {
             let source = error
                 .source()

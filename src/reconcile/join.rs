@@ -28,6 +28,8 @@ pub(super) struct Rules<'a> {
     pub(super) provider: Provider,
     /// When records ought to be logged: both sides cover it, with time for delivery.
     pub(super) both: Option<Span>,
+    /// What is asked about.
+    pub(super) asked: Span,
     /// When there are records at all.
     pub(super) records: Option<Span>,
     /// What the log has of each bucket.
@@ -53,6 +55,10 @@ pub(super) struct Tally {
     pub(super) unlogged: u64,
     /// Our requests that the log has.
     pub(super) logged: u64,
+    /// Records of what a target did on a mapped bucket, in the time that is asked about.
+    pub(super) reached: u64,
+    /// Of our requests in that time, those that the log has.
+    pub(super) logged_then: u64,
     /// Our requests that the log has not, and need not have.
     pub(super) excused: Excused,
 }
@@ -225,6 +231,13 @@ impl Join<'_> {
 
     /// What is known of records only when all entries were seen.
     fn end(&mut self, group: &Group) -> io::Result<()> {
+        if group.space == Space::Stamp {
+            // Here each record is once, however many requests it has.
+            let reached = |record: &&Ours| {
+                record.done && record.class.is_some() && self.rules.asked.contains(record.at)
+            };
+            self.tally.reached += group.records.iter().filter(reached).count() as u64;
+        }
         // Each side is judged where it has its ids.
         let by_id = self.rules.provider.has_request_ids();
         if by_id != (group.space == Space::Request) {
@@ -233,6 +246,7 @@ impl Join<'_> {
         for record in &group.records {
             if group.entries > 0 {
                 self.tally.logged += 1;
+                self.tally.logged_then += u64::from(self.rules.asked.contains(record.at));
             } else if self.ought_to_be_logged(record) {
                 self.tally.unlogged += 1;
                 self.find(&Finding::of_record(record))?;

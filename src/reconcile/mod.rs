@@ -118,6 +118,9 @@ pub enum Outcome {
     Findings,
     /// Nothing was found in what could be read, and something could not.
     Unreadable,
+    /// There was nothing to compare: the log has no entry of the requests that we know of, or neither side covers the
+    /// time that was asked about.
+    Unjudged,
 }
 
 /// Why nothing was compared.
@@ -132,6 +135,14 @@ pub enum ReconcileError {
     /// Nothing to compare with.
     #[error("the configuration has no bucket at a target whose log this would be: {0}")]
     NoBuckets(&'static str),
+    /// No moment is asked about.
+    #[error("`--from` {from} is not before `--to` {to}: there is nothing between them")]
+    NoTime {
+        /// Where it begins.
+        from: Timestamp,
+        /// Where it ends.
+        to: Timestamp,
+    },
     /// A target that does not exist.
     #[error("there is no target `{0}` in the configuration")]
     NoTarget(Box<str>),
@@ -172,6 +183,11 @@ fn run_within(
     out: &mut dyn Write,
     memory: usize,
 ) -> Result<Outcome, ReconcileError> {
+    if let (Some(from), Some(to)) = (question.from, question.to)
+        && from >= to
+    {
+        return Err(ReconcileError::NoTime { from, to });
+    }
     if let Some(name) = question
         .targets
         .iter()
@@ -217,6 +233,7 @@ fn run_within(
     let rules = Rules {
         provider: question.provider,
         both: seen.both(question),
+        asked: seen.asked(question),
         records: seen.records,
         logged: &seen.logged,
         complete: question.complete,
@@ -230,6 +247,8 @@ fn run_within(
         files: (log.len(), audit.len(), skipped),
         buckets: mapping.len(),
         both: rules.both,
+        asked: rules.asked,
+        covered: seen.common(question).is_some(),
         seen: &seen,
         tally: &tally,
     };
@@ -274,6 +293,8 @@ struct Seen {
     entries_elsewhere: u64,
     /// Outside of `--from` and `--to`.
     entries_outside: u64,
+    /// On mapped buckets, at a time that is asked about.
+    entries_here: u64,
     /// Of all entries about buckets: when the log is known to have been written.
     log: Option<Span>,
     records: Option<Span>,
@@ -286,8 +307,17 @@ struct Seen {
 }
 
 impl Seen {
-    /// When what we did ought to be in the log: both sides cover it, and there was time to deliver it.
+    /// When what we did ought to be in the log: both sides cover it, and there was time to deliver it. A log that ought
+    /// to have everything has it of the whole time that is asked about, however little of it there is.
     fn both(&self, question: &Question) -> Option<Span> {
+        if let (true, Some(from), Some(to)) = (question.complete, question.from, question.to) {
+            return Some(Span { from, to });
+        }
+        self.common(question)
+    }
+
+    /// What of the time that is asked about both sides cover, with time for delivery.
+    fn common(&self, question: &Question) -> Option<Span> {
         let (log, records) = (self.log?, self.records?);
         let delivered = log.to.checked_sub(question.delay).unwrap_or(Timestamp::MIN);
         let span = Span {
@@ -301,6 +331,18 @@ impl Seen {
                 .min()?,
         };
         (span.from <= span.to).then_some(span)
+    }
+
+    /// What is asked about: what was said, or else as far as the log goes; without an end, if the log has nothing there.
+    fn asked(&self, question: &Question) -> Span {
+        let begins = self.log.map(|log| log.from);
+        let ends = self.log.map(|log| log.to);
+        let begins = begins.filter(|begins| question.to.is_none_or(|to| *begins <= to));
+        let ends = ends.filter(|ends| question.from.is_none_or(|from| from <= *ends));
+        Span {
+            from: question.from.or(begins).unwrap_or(Timestamp::MIN),
+            to: question.to.or(ends).unwrap_or(Timestamp::MAX),
+        }
     }
 }
 
@@ -450,6 +492,7 @@ impl Gathering<'_> {
                 (true, None, _) | (false, _, None) => Ok(()),
             };
         }
+        self.seen.entries_here += 1;
         self.seen
             .logged
             .entry(bucket.into())

@@ -6,6 +6,7 @@ use super::join::Tally;
 use super::sorter::Sorted;
 use super::{Outcome, Question, ReconcileError, Seen, Span};
 use crate::audit::OneLine;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::{self, Write as _};
@@ -18,6 +19,9 @@ pub(super) struct Report<'a> {
     pub(super) files: (usize, usize, u64),
     pub(super) buckets: usize,
     pub(super) both: Option<Span>,
+    pub(super) asked: Span,
+    /// Both sides cover some of it.
+    pub(super) covered: bool,
     pub(super) seen: &'a Seen,
     pub(super) tally: &'a Tally,
 }
@@ -58,10 +62,35 @@ impl Report<'_> {
         let tally = self.tally;
         let found = tally.unrecorded + tally.forged + tally.unlogged;
         match (found, self.seen.troubles.count) {
+            (0, 0) if self.unjudged().is_some() => Outcome::Unjudged,
             (0, 0) => Outcome::Clean,
             (0, _) => Outcome::Unreadable,
             _ => Outcome::Findings,
         }
+    }
+
+    /// Why nothing could be judged, if that is so. That nothing was found says nothing then.
+    fn unjudged(&self) -> Option<String> {
+        let tally = self.tally;
+        // A log without a trace of what we know was done is as good as switched off.
+        if tally.reached > 0 && tally.matched + tally.logged_then + tally.unlogged == 0 {
+            let asked = self.asked;
+            let from = (asked.from > Timestamp::MIN).then(|| format!(" from {}", asked.from));
+            let to = (asked.to < Timestamp::MAX).then(|| format!(" to {}", asked.to));
+            return Some(format!(
+                "the log has no entry of the {} on mapped buckets that the target did{}{}: is logging switched on, and \
+                 is this all of the log?",
+                counted(tally.reached, "request of ours", "requests of ours"),
+                from.unwrap_or_default(),
+                to.unwrap_or_default()
+            ));
+        }
+        // Nobody did anything is an answer only where both would have said otherwise.
+        (tally.reached == 0 && self.seen.entries_here == 0 && !self.covered).then(|| {
+            "neither side has anything on mapped buckets, and there is no time that both cover: are these the files \
+             of that time?"
+                .to_owned()
+        })
     }
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -148,6 +177,9 @@ impl Report<'_> {
                 "skipped:  {skipped} digests, insights and hidden files beside the log"
             )?;
         }
+        if let Some(why) = self.unjudged() {
+            writeln!(out, "unjudged: {why}")?;
+        }
         if seen.troubles.count > 0 {
             writeln!(
                 out,
@@ -165,6 +197,7 @@ impl Report<'_> {
                 Outcome::Clean => "clean",
                 Outcome::Findings => "not clean",
                 Outcome::Unreadable => "unknown: nothing was found in what could be read",
+                Outcome::Unjudged => "unknown: nothing could be judged",
             }
         )
     }
@@ -184,7 +217,9 @@ impl Report<'_> {
                 Outcome::Clean => "clean",
                 Outcome::Findings => "findings",
                 Outcome::Unreadable => "unreadable",
+                Outcome::Unjudged => "unjudged",
             },
+            "unjudged": self.unjudged(),
             "log": {
                 "kind": self.question.provider.name(),
                 "files": log_files,
@@ -205,6 +240,7 @@ impl Report<'_> {
                 "files": audit_files,
                 "records": seen.record_count,
                 "at_targets": seen.records_here,
+                "reached": tally.reached,
                 "time": span(seen.records),
                 "judged": span(self.both),
                 "logged": tally.logged,

@@ -528,6 +528,62 @@ fn only_mapped_prefixes_are_judged_unless_all_are_asked_for() {
     assert_eq!(unmapped.count(), 2);
 }
 
+// A log that is switched off says nothing, and that is not the same as that nothing happened.
+#[test]
+fn a_log_without_any_trace_of_our_requests_is_never_clean() {
+    let unjudged = |case: &Case, reached: u64| {
+        let told = case.run();
+        told.is(Outcome::Unjudged, &[])
+            .counts("/records/reached", reached);
+        let (_, text) = case.print(false).unwrap();
+        assert!(text.contains("\nunjudged: "), "{text}");
+        assert!(text.ends_with("unknown: nothing could be judged\n"), "{text}");
+        text
+    };
+    let mut case = quiet_day();
+    let whole = std::mem::take(&mut case.log);
+    unjudged(&case, 10);
+    case.line(r#"{"Records":[]}"#);
+    let text = unjudged(&case, 10);
+    assert!(text.contains("no entry of the 10 requests of ours on mapped"), "{text}");
+    // Written all the time, about others.
+    case.log.clear();
+    for time in ["10:00:00", "12:00:00"] {
+        case.line(event(time, "GetObject", "elsewhere/x", time, "aws-cli/2").to_string());
+    }
+    let text = unjudged(&case, 10);
+    assert!(text.contains("from 2026-11-22T10:00:00Z to 2026-11-22T12:00:00Z"), "{text}");
+    // What ought to be there is missed, if it is said when and that it ought to be.
+    let time = |text: &str| Some(at(text).parse().unwrap());
+    case.question.complete = true;
+    (case.question.from, case.question.to) = (time("10:00:00"), time("10:14:30"));
+    for log in [case.log.clone(), Vec::new()] {
+        case.log = log;
+        let told = case.run();
+        told.is(Outcome::Findings, &["unlogged lake raw/x"; 5][..]);
+    }
+
+    // After everything, and before anything.
+    for (from, to) in [(time("20:00:00"), None), (None, time("01:00:00"))] {
+        let mut case = quiet_day();
+        (case.question.from, case.question.to) = (from, to);
+        unjudged(&case, 0);
+    }
+    let mut case = quiet_day();
+    case.record(29, "00:30:00", "PutObject", "lake/raw/x", "EARLY");
+    case.question.to = time("01:00:00");
+    assert!(unjudged(&case, 1).contains("no entry of the 1 request of ours on mapped"));
+    case.question.complete = true;
+    (case.question.from, case.question.to) = (time("20:00:00"), time("21:00:00"));
+    unjudged(&case, 0);
+    // Nothing was done, and both would have said so.
+    let mut case = quiet_day();
+    case.log = whole;
+    case.record(30, "11:40:00", "PutObject", "gcs/x", "G");
+    (case.question.from, case.question.to) = (time("11:00:00"), time("11:30:00"));
+    case.run().is(Outcome::Clean, &[]).counts("/records/reached", 0);
+}
+
 // What could not be read is not clean.
 #[test]
 fn a_log_that_is_not_all_there_is_never_clean() {
@@ -884,6 +940,15 @@ fn what_cannot_be_compared_is_said() {
     case.question.targets = vec!["google".into()];
     assert!(fails(&case).contains("no bucket at a target whose log this would be: CloudTrail"));
     case.question.targets.clear();
+    for to in ["09:00:00", "10:00:00"] {
+        case.question.from = Some(at("10:00:00").parse().unwrap());
+        case.question.to = Some(at(to).parse().unwrap());
+        assert_eq!(
+            fails(&case),
+            format!("`--from` {} is not before `--to` {}: there is nothing between them", at("10:00:00"), at(to))
+        );
+    }
+    (case.question.from, case.question.to) = (None, None);
     let missing = case.folder.path().join("missing");
     case.question.log = vec![missing.clone()];
     assert!(fails(&case).starts_with(&format!("cannot read `{}`", missing.display())));
