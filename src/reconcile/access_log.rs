@@ -6,7 +6,7 @@
 //!
 //! Spec: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html>
 
-use super::entry::{Class, Entry, hash, stamp_of_agent};
+use super::entry::{Class, Entry, Place, hash, stamp_of_agent};
 use jiff::Timestamp;
 use std::borrow::Cow;
 
@@ -51,9 +51,11 @@ pub(super) fn entry(line: &str) -> Result<Entry<'_>, &'static str> {
         .is_some_and(|verb| matches!(verb, "GET" | "HEAD" | "OPTIONS"));
     Ok(Entry {
         at,
-        buckets: vec![bucket],
-        key: Some(key).filter(|key| *key != "-").map(decoded),
-        prefix: None,
+        // A copy has a second line for what it reads.
+        places: vec![Place::new(
+            bucket,
+            Some(key).filter(|key| *key != "-").map(decoded),
+        )],
         operation,
         principal: Cow::Borrowed(match requester {
             "-" => "anonymous",
@@ -165,7 +167,7 @@ mod tests {
             let mixed = format!("{}{line}{}", &real[..cut], &real[cut..]);
             for line in [&line, &mixed] {
                 if let Ok(entry) = entry(line) {
-                    prop_assert_eq!(entry.buckets.len(), 1);
+                    prop_assert_eq!(entry.places.len(), 1);
                 }
             }
         }

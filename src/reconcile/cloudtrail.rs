@@ -1,13 +1,15 @@
 //! CloudTrail: data events and management events of S3, as they are delivered to a bucket, or one on each line.
 //!
 //! `requestID` is what S3 answers with as `x-amz-request-id`; the user agent stands in brackets. The bucket is among the
-//! parameters of the request, or only among the resources where it was reached by an access point.
+//! parameters of the request, or only among the resources where it was reached by an access point. A copy is one event, of
+//! its destination: what it reads is in `x-amz-copy-source` and among the resources.
 //!
 //! Spec: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>,
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-understanding-s3-entries.html>
 
+use super::access_log::decoded;
 use super::documents::Schema;
-use super::entry::{Class, Entry, hash, stamp_of_agent};
+use super::entry::{Class, Entry, Place, hash, stamp_of_agent};
 use super::pick::{Node, Slots};
 use std::borrow::Cow;
 
@@ -37,6 +39,7 @@ pub(super) static SCHEMA: Schema = Schema {
                 ("bucketName", Node::Text(BUCKET)),
                 ("key", Node::Text(KEY)),
                 ("prefix", Node::Text(PREFIX)),
+                ("x-amz-copy-source", Node::Text(COPY_SOURCE)),
             ]),
         ),
         (
@@ -64,6 +67,7 @@ const BUCKET: usize = 13;
 const KEY: usize = 14;
 const PREFIX: usize = 15;
 const RESOURCES: usize = 16;
+const COPY_SOURCE: usize = 17;
 
 /// `None` for an entry of another service, or about no bucket.
 pub(super) fn entry(slots: &Slots) -> Result<Option<Entry<'_>>, &'static str> {
@@ -76,26 +80,14 @@ pub(super) fn entry(slots: &Slots) -> Result<Option<Entry<'_>>, &'static str> {
     let at = slots.get(TIME).and_then(|text| text.parse().ok());
     let at = at.ok_or("`eventTime` is missing or not a time")?;
     let event = slots.get(EVENT).ok_or("it has no `eventID`")?;
-    let mut buckets: Vec<&str> = slots.get(BUCKET).into_iter().collect();
-    for bucket in slots
-        .get(RESOURCES)
-        .unwrap_or_default()
-        .lines()
-        .filter_map(bucket_of)
-    {
-        if !buckets.contains(&bucket) {
-            buckets.push(bucket);
-        }
-    }
-    if buckets.is_empty() {
+    let places = places(slots);
+    if places.is_empty() {
         return Ok(None);
     }
     let read_only = slots.get(READ_ONLY).map(|text| text == "true");
     Ok(Some(Entry {
         at,
-        buckets,
-        key: slots.get(KEY).map(Cow::Borrowed),
-        prefix: slots.get(PREFIX),
+        places,
         operation: name,
         principal: principal(slots),
         source: slots.get(ADDRESS).unwrap_or_default(),
@@ -110,11 +102,68 @@ pub(super) fn entry(slots: &Slots) -> Result<Option<Entry<'_>>, &'static str> {
     }))
 }
 
-/// The bucket of `arn:aws:s3:::bucket` or `arn:aws:s3:::bucket/key`.
-fn bucket_of(arn: &str) -> Option<&str> {
+/// Everything that an event is about.
+fn places<'s>(slots: &'s Slots) -> Vec<Place<'s>> {
+    let (key, prefix) = (slots.get(KEY).map(Cow::Borrowed), slots.get(PREFIX));
+    let of_request = |bucket| Place {
+        prefix,
+        ..Place::new(bucket, key.clone())
+    };
+    let mut places: Vec<Place<'s>> = slots.get(BUCKET).map(of_request).into_iter().collect();
+    let source = slots.get(COPY_SOURCE);
+    for (bucket, key) in source.and_then(names_of_source).into_iter().flatten() {
+        let place = Place {
+            other_end: true,
+            ..Place::new(bucket, Some(key))
+        };
+        place.add_to(&mut places);
+    }
+    let resources = || slots.get(RESOURCES).unwrap_or_default().lines().filter_map(names);
+    for (bucket, key) in resources().filter_map(|(bucket, key)| Some((bucket, key?))) {
+        let place = Place {
+            other_end: source.is_some(),
+            ..Place::new(bucket, Some(Cow::Borrowed(key)))
+        };
+        place.add_to(&mut places);
+    }
+    // Known by nothing else: reached by an access point. Of a copy, nobody knows which end it is and what was read there.
+    for (bucket, _) in resources() {
+        if !places.iter().any(|place| place.bucket == bucket) {
+            places.push(match source {
+                None => of_request(bucket),
+                Some(_) => Place {
+                    other_end: true,
+                    ..Place::new(bucket, None)
+                },
+            });
+        }
+    }
+    places
+}
+
+/// Bucket and key of `arn:aws:s3:::bucket` or `arn:aws:s3:::bucket/key`.
+fn names(arn: &str) -> Option<(&str, Option<&str>)> {
     let rest = arn.strip_prefix("arn:")?;
     let (_, rest) = rest.split_once(":s3:::")?;
-    rest.split('/').next().filter(|bucket| !bucket.is_empty())
+    let (bucket, key) = match rest.split_once('/') {
+        Some((bucket, key)) => (bucket, Some(key).filter(|key| !key.is_empty())),
+        None => (rest, None),
+    };
+    (!bucket.is_empty()).then_some((bucket, key))
+}
+
+/// Bucket and key of `bucket/key?versionId=…`: the key as it is meant, and as it stands there, since not every client
+/// encodes it.
+fn names_of_source(source: &str) -> Option<[(&str, Cow<'_, str>); 2]> {
+    let source = source.strip_prefix('/').unwrap_or(source);
+    let source = source.split("?versionId=").next().unwrap_or(source);
+    // Also `bucket%2Fkey`, and what an access point is named by, which is among the resources.
+    let at = source.find('/').map(|at| (at, 1));
+    let escaped = source.to_ascii_lowercase().find("%2f").map(|at| (at, 3));
+    let (at, length) = at.into_iter().chain(escaped).min()?;
+    let (bucket, key) = (source.get(..at)?, source.get(at + length..)?);
+    let named = !bucket.is_empty() && !bucket.contains(':');
+    named.then_some([(bucket, decoded(key)), (bucket, Cow::Borrowed(key))])
 }
 
 fn principal(slots: &Slots) -> Cow<'_, str> {

@@ -68,11 +68,8 @@ pub(super) fn hash(parts: &[&str]) -> Hash {
 #[derive(Debug)]
 pub(super) struct Entry<'a> {
     pub(super) at: Timestamp,
-    /// Buckets that it is about, in the provider's names; the first one is that of the request.
-    pub(super) buckets: Vec<&'a str>,
-    pub(super) key: Option<Cow<'a, str>>,
-    /// What is listed, instead of a key.
-    pub(super) prefix: Option<&'a str>,
+    /// What it is about, in the provider's names: first that of the request, then whatever else it touches.
+    pub(super) places: Vec<Place<'a>>,
     /// In the provider's words, as are principal and source.
     pub(super) operation: &'a str,
     pub(super) principal: Cow<'a, str>,
@@ -86,6 +83,38 @@ pub(super) struct Entry<'a> {
     pub(super) class: Class,
     /// It is the provider's own doing, such as a rule of lifecycle that comes to its time.
     pub(super) by_provider: bool,
+}
+
+/// Something that a request touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) key: Option<Cow<'a, str>>,
+    /// What is listed, instead of a key.
+    pub(super) prefix: Option<&'a str>,
+    /// The other end of a copy: a request on another place, which says nothing about what is logged of this one.
+    pub(super) other_end: bool,
+}
+
+impl<'a> Place<'a> {
+    /// A bucket as a whole, or a key in it.
+    pub(super) fn new(bucket: &'a str, key: Option<Cow<'a, str>>) -> Self {
+        Self {
+            bucket,
+            key: key.filter(|key| !key.is_empty()),
+            prefix: None,
+            other_end: false,
+        }
+    }
+
+    /// Adds it to `places`, unless they have it, or something that is more precise.
+    pub(super) fn add_to(self, places: &mut Vec<Self>) {
+        let known =
+            |place: &Self| place.bucket == self.bucket && (self.key.is_none() || place.key == self.key);
+        if !places.iter().any(known) {
+            places.push(self);
+        }
+    }
 }
 
 /// Our request id in a user agent.

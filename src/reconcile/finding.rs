@@ -37,6 +37,9 @@ pub(super) struct Finding {
     pub(super) bucket: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key: Option<String>,
+    /// The place that the request names, if that is another one: where something was copied to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request_on: Option<String>,
     pub(super) operation: String,
     /// As the provider names it; for what is not logged, as we do.
     pub(super) principal: String,
@@ -65,6 +68,7 @@ impl Finding {
             time: entry.at,
             bucket: entry.bucket.to_owned(),
             key: entry.key.map(str::to_owned),
+            request_on: entry.request_on.map(str::to_owned),
             operation: entry.operation.to_owned(),
             principal: entry.principal.to_owned(),
             source: Some(entry.source.to_owned()),
@@ -83,6 +87,7 @@ impl Finding {
             time: record.at,
             bucket: text(&record.bucket),
             key: record.key.clone(),
+            request_on: None,
             operation: text(&record.operation),
             principal: text(&record.principal),
             source: None,
@@ -105,6 +110,7 @@ impl Finding {
             .number(i64::from(self.outside_records) | i64::from(self.unmapped_key) << 1)
             .text(Some(&self.bucket))
             .text(self.key.as_deref())
+            .text(self.request_on.as_deref())
             .text(Some(&self.operation))
             .text(Some(&self.principal))
             .text(self.source.as_deref())
@@ -125,6 +131,7 @@ impl Finding {
             time: Timestamp::from_microsecond(time as i64).ok()?,
             bucket: text()??,
             key: text()?,
+            request_on: text()?,
             operation: text()??,
             principal: text()??,
             source: text()?,

@@ -3,12 +3,13 @@
 //!
 //! They have no id that Cloud Storage also answers with: an entry is tied to our record by the custom audit header
 //! `x-goog-custom-audit-tidegate-request`, which stands somewhere in `protoPayload.metadata`, or by the user agent.
-//! One request may leave several entries, such as a copy, which reads and writes.
+//! One request may leave several entries, such as a copy, which reads and writes: the one of the read stands under the
+//! source and has `metadata.destination`. Whatever rights were needed on is touched, too.
 //!
 //! Spec: <https://cloud.google.com/storage/docs/audit-logging>, <https://cloud.google.com/logging/docs/audit/understanding-audit-logs>
 
 use super::documents::Schema;
-use super::entry::{Class, Entry, GOOGLE_NAMES, hash, stamp, stamp_of_agent};
+use super::entry::{Class, Entry, GOOGLE_NAMES, Place, hash, stamp, stamp_of_agent};
 use super::pick::{Node, Slots};
 use std::borrow::Cow;
 
@@ -39,7 +40,15 @@ pub(super) static SCHEMA: Schema = Schema {
                 ),
                 (
                     "metadata",
-                    Node::Deep(&[(GOOGLE_NAMES[0], STAMP), (GOOGLE_NAMES[1], STAMP)]),
+                    Node::Deep(&[
+                        (GOOGLE_NAMES[0], STAMP),
+                        (GOOGLE_NAMES[1], STAMP),
+                        ("destination", DESTINATION),
+                    ]),
+                ),
+                (
+                    "authorizationInfo",
+                    Node::Each(&Node::Map(&[("resource", Node::Append(TOUCHED))])),
                 ),
             ]),
         ),
@@ -58,6 +67,8 @@ const SUBJECT: usize = 7;
 const ADDRESS: usize = 8;
 const AGENT: usize = 9;
 const STAMP: usize = 10;
+const DESTINATION: usize = 11;
+const TOUCHED: usize = 12;
 
 /// `None` for an entry of another service or log, or about no bucket.
 pub(super) fn entry(slots: &Slots) -> Result<Option<Entry<'_>>, &'static str> {
@@ -72,14 +83,26 @@ pub(super) fn entry(slots: &Slots) -> Result<Option<Entry<'_>>, &'static str> {
     let Some((bucket, key)) = slots.get(RESOURCE).and_then(names) else {
         return Ok(None);
     };
+    let mut places = vec![Place::new(bucket, key.map(Cow::Borrowed))];
+    let touched = slots.get(TOUCHED).unwrap_or_default().lines();
+    for (bucket, key) in slots
+        .get(DESTINATION)
+        .into_iter()
+        .chain(touched)
+        .filter_map(names)
+    {
+        let place = Place {
+            other_end: true,
+            ..Place::new(bucket, key.map(Cow::Borrowed))
+        };
+        place.add_to(&mut places);
+    }
     let log = slots.get(LOG).unwrap_or_default();
     let named = slots.get(EMAIL).filter(|email| !email.is_empty());
     let custom = slots.get(STAMP).and_then(stamp);
     Ok(Some(Entry {
         at,
-        buckets: vec![bucket],
-        key: key.map(Cow::Borrowed),
-        prefix: None,
+        places,
         operation: method,
         principal: Cow::Borrowed(named.or(slots.get(SUBJECT)).unwrap_or("anonymous")),
         source: slots.get(ADDRESS).unwrap_or_default(),

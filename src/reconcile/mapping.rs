@@ -2,7 +2,7 @@
 
 use super::Provider;
 use super::access_log::decoded;
-use super::entry::Entry;
+use super::entry::{self, Entry};
 use crate::bridge::canary;
 use crate::config::{Config, Profile};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,23 +74,30 @@ impl Mapping {
         self.prefixes.len()
     }
 
-    /// The mapped bucket that an entry is about, and whether it is about something in a mapped prefix.
-    pub(super) fn of<'e>(&self, entry: &Entry<'e>) -> Option<(&'e str, bool)> {
-        let bucket = entry
-            .buckets
-            .iter()
-            .find(|name| self.prefixes.contains_key(**name))?;
-        let prefixes = self.prefixes.get(*bucket)?;
+    /// The place that an entry is judged by: of all that it touches, the first in a mapped prefix, or else in a mapped
+    /// bucket; and whether it is in a mapped prefix.
+    pub(super) fn of<'e, 'a>(&self, entry: &'e Entry<'a>) -> Option<(&'e entry::Place<'a>, bool)> {
+        let mapped = || {
+            entry
+                .places
+                .iter()
+                .filter_map(|place| Some((place, self.is_inside(place)?)))
+        };
+        mapped().find(|(_, inside)| *inside).or_else(|| mapped().next())
+    }
+
+    /// Whether something is in a mapped prefix; `None` if its bucket is not mapped.
+    fn is_inside(&self, place: &entry::Place<'_>) -> Option<bool> {
+        let prefixes = self.prefixes.get(place.bucket)?;
         let whole = |key: &str| prefixes.iter().any(|prefix| key.starts_with(&**prefix));
-        let inside = match (&entry.key, entry.prefix) {
+        Some(match (&place.key, place.prefix) {
             // Keys are encoded once or twice in access logs, depending on how they were asked for.
             (Some(key), _) => whole(key) || (self.provider == Provider::S3AccessLogs && whole(&decoded(key))),
             // A listing shows what begins with its prefix.
             (None, Some(listed)) => whole(listed) || prefixes.iter().any(|prefix| prefix.starts_with(listed)),
             // Of the bucket as a whole.
             (None, None) => true,
-        };
-        Some((bucket, inside))
+        })
     }
 
     /// Whether a target is at the provider. One that is no longer configured may have been.

@@ -474,7 +474,7 @@ impl Gathering<'_> {
         };
         // Also on buckets that are not mapped: it shows that the log was written then.
         Span::extend(&mut self.seen.log, entry.at);
-        let Some((bucket, inside)) = self.mapping.of(entry) else {
+        let Some((place, inside)) = self.mapping.of(entry) else {
             self.seen.entries_elsewhere += 1;
             return Ok(());
         };
@@ -493,15 +493,24 @@ impl Gathering<'_> {
             };
         }
         self.seen.entries_here += 1;
-        self.seen
-            .logged
-            .entry(bucket.into())
-            .or_default()
-            .insert(entry.class);
+        if !place.other_end {
+            let logged = self.seen.logged.entry(place.bucket.into()).or_default();
+            logged.insert(entry.class);
+        }
+        // Where a copy goes, if it is accused for what it reads, and the other way round.
+        let first = entry
+            .places
+            .first()
+            .filter(|first| place.other_end && *first != place);
+        let request_on = first.map(|first| match &first.key {
+            Some(key) => format!("{}/{key}", first.bucket),
+            None => first.bucket.to_owned(),
+        });
         let theirs = Theirs {
             at: entry.at,
-            bucket,
-            key: entry.key.as_deref(),
+            bucket: place.bucket,
+            key: place.key.as_deref(),
+            request_on: request_on.as_deref(),
             operation: entry.operation,
             principal: &entry.principal,
             source: entry.source,

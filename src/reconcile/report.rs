@@ -317,6 +317,9 @@ impl fmt::Display for Finding {
             _ => "it claims to be request",
         };
         let more = [
+            self.request_on
+                .as_ref()
+                .map(|place| format!("the request is on {}", Shown(place))),
             self.target_request_id
                 .as_ref()
                 .map(|id| format!("the target's request {}", Shown(id))),

@@ -139,6 +139,8 @@ pub(super) struct Theirs<'a> {
     pub(super) at: Timestamp,
     pub(super) bucket: &'a str,
     pub(super) key: Option<&'a str>,
+    /// The place that the request names, if that is another one.
+    pub(super) request_on: Option<&'a str>,
     pub(super) operation: &'a str,
     pub(super) principal: &'a str,
     pub(super) source: &'a str,
@@ -159,6 +161,7 @@ impl<'a> Theirs<'a> {
             .bytes(&self.stamp.unwrap_or_default().to_bytes())
             .text(Some(self.bucket))
             .text(self.key)
+            .text(self.request_on)
             .text(Some(self.operation))
             .text(Some(self.principal))
             .text(Some(self.source))
@@ -177,6 +180,7 @@ impl<'a> Theirs<'a> {
             by_provider: flags & 2 != 0,
             bucket: unpacker.text()??,
             key: unpacker.text()?,
+            request_on: unpacker.text()?,
             operation: unpacker.text()??,
             principal: unpacker.text()??,
             source: unpacker.text()??,
@@ -302,6 +306,7 @@ mod tests {
             at: "2026-11-22T10:00:00.123456Z".parse().unwrap(),
             bucket: "b",
             key: None,
+            request_on: Some("c/k"),
             operation: "GetObject",
             principal: "ä\0",
             source: "",

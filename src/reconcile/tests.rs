@@ -341,9 +341,102 @@ fn a_bucket_is_found_among_the_resources() {
     let told = case.run();
     told.is(
         Outcome::Findings,
-        &["unrecorded acme-lake-prod raw/y", "unrecorded acme-lake-prod -"],
+        &[
+            "unrecorded acme-lake-prod raw/y",
+            "unrecorded acme-lake-prod raw/z",
+        ],
     );
     assert_eq!(told.findings[1]["principal"], "AWSAccount ANONYMOUS_PRINCIPAL");
+}
+
+/// A copy as CloudTrail has it: an event on the destination.
+fn copy(to: &str, source: &str, arns: &[&str], id: &str, agent: &str) -> Value {
+    let mut event = event("10:15:30", "CopyObject", to, id, agent);
+    event["requestParameters"]["x-amz-copy-source"] = json!(source);
+    let resources = event["resources"].as_array_mut().unwrap();
+    for arn in arns {
+        let arn = format!("arn:aws:s3:::{arn}");
+        resources.insert(0, json!({ "type": "AWS::S3::Object", "ARN": arn }));
+    }
+    event
+}
+
+// Whoever may read at the target can have the target carry data away.
+#[test]
+fn a_copy_out_of_a_mapped_prefix_is_found_wherever_it_goes() {
+    let mut case = quiet_day();
+    case.line("");
+    let away = "elsewhere/stolen";
+    for (n, (to, source, arns)) in [
+        (
+            away,
+            "acme-shared/teams/a/1",
+            &["acme-shared/teams/a/1", "acme-shared"][..],
+        ),
+        (away, "/acme-shared/teams%2Fa%2F2?versionId=7", &[]),
+        (away, "acme-shared%2Fteams%2fa%2F3", &[]),
+        ("acme-shared/teams/b/stolen", "acme-shared/teams/a/4", &[]),
+        (
+            away,
+            "arn:aws:s3:eu-west-2:111122223333:accesspoint/ap/object/x",
+            &["acme-shared/teams/a/5"],
+        ),
+        (
+            away,
+            "arn:aws:s3:eu-west-2:111122223333:accesspoint/ap/object/x",
+            &["acme-shared"],
+        ),
+        // Nobody's business, however it is said.
+        (
+            away,
+            "acme-shared/teams/b/x",
+            &["acme-shared/teams/b/x", "acme-shared"],
+        ),
+        (away, "elsewhere/x", &[]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        case.line(copy(to, source, arns, &format!("COPY{n}"), "aws-cli/2").to_string());
+    }
+    let told = case.run();
+    assert_eq!(told.outcome, Outcome::Findings);
+    let mut found = told.briefly();
+    found.sort_unstable();
+    let expected = [
+        "-",
+        "teams/a/1",
+        "teams/a/2",
+        "teams/a/3",
+        "teams/a/4",
+        "teams/a/5",
+    ];
+    assert_eq!(found, expected.map(|key| format!("unrecorded acme-shared {key}")));
+    let first = told.findings.iter().find(|f| f["key"] == "teams/a/1").unwrap();
+    assert_eq!(first["request_on"], away);
+    let (_, text) = case.print(false).unwrap();
+    assert!(
+        text.contains("the request is on elsewhere/stolen, the target's request COPY0"),
+        "{text}"
+    );
+
+    // A copy of ours is one request, and one of what it reads: nothing else is expected of that bucket.
+    let mut case = quiet_day();
+    case.record(60, "10:15:30", "CopyObject", "lake/raw/copy", "OURS")["resource"]["copy_source"] =
+        json!("team/1");
+    case.line("");
+    let arns = ["acme-shared/teams/a/1", "acme-shared"];
+    case.line(
+        copy(
+            "acme-lake-prod/raw/copy",
+            "acme-shared/teams/a/1",
+            &arns,
+            "OURS",
+            &agent(60),
+        )
+        .to_string(),
+    );
+    case.run().is(Outcome::Clean, &[]).counts("/log/matched", 11);
 }
 
 #[test]
@@ -545,14 +638,20 @@ fn a_log_without_any_trace_of_our_requests_is_never_clean() {
     unjudged(&case, 10);
     case.line(r#"{"Records":[]}"#);
     let text = unjudged(&case, 10);
-    assert!(text.contains("no entry of the 10 requests of ours on mapped"), "{text}");
+    assert!(
+        text.contains("no entry of the 10 requests of ours on mapped"),
+        "{text}"
+    );
     // Written all the time, about others.
     case.log.clear();
     for time in ["10:00:00", "12:00:00"] {
         case.line(event(time, "GetObject", "elsewhere/x", time, "aws-cli/2").to_string());
     }
     let text = unjudged(&case, 10);
-    assert!(text.contains("from 2026-11-22T10:00:00Z to 2026-11-22T12:00:00Z"), "{text}");
+    assert!(
+        text.contains("from 2026-11-22T10:00:00Z to 2026-11-22T12:00:00Z"),
+        "{text}"
+    );
     // What ought to be there is missed, if it is said when and that it ought to be.
     let time = |text: &str| Some(at(text).parse().unwrap());
     case.question.complete = true;
@@ -909,6 +1008,31 @@ fn a_stamp_at_google_is_good_for_its_own_request_alone() {
     case.run().is(Outcome::Findings, &["unlogged gcs lost"]);
 }
 
+// The read of a copy stands under its source; its destination, and what rights were needed on, beside it.
+#[test]
+fn a_copy_at_google_is_judged_by_both_of_its_ends() {
+    let check = |name: &str, field: &[&str], value: Value, expected: &[&str]| {
+        let mut case = google();
+        let mut entry = logged("10:02:00", name, "elsewhere/x", "z", None);
+        let parent = field
+            .iter()
+            .fold(&mut entry["protoPayload"], |at, name| &mut at[*name]);
+        *parent = value;
+        case.line(entry.to_string());
+        let told = case.run();
+        assert_eq!(told.briefly(), expected, "{:#}", told.summary);
+    };
+    let (get, create) = ("storage.objects.get", "storage.objects.create");
+    let inside = "projects/_/buckets/acme-gcs/objects/lake/secret";
+    let outside = "projects/_/buckets/acme-gcs/objects/pond/x";
+    let found = &["unrecorded acme-gcs lake/secret"][..];
+    check(get, &["metadata", "destination"], json!(inside), found);
+    check(get, &["metadata", "destination"], json!(outside), &[]);
+    let rights = |resource: &str| json!([{ "resource": "projects/_/buckets/elsewhere" }, { "resource": resource, "permission": get }]);
+    check(create, &["authorizationInfo"], rights(inside), found);
+    check(create, &["authorizationInfo"], rights(outside), &[]);
+}
+
 // One stamp a hundred thousand times is one group, and takes no more memory than others.
 #[test]
 fn a_flood_of_one_stamp_is_found_in_little_memory() {
@@ -945,7 +1069,11 @@ fn what_cannot_be_compared_is_said() {
         case.question.to = Some(at(to).parse().unwrap());
         assert_eq!(
             fails(&case),
-            format!("`--from` {} is not before `--to` {}: there is nothing between them", at("10:00:00"), at(to))
+            format!(
+                "`--from` {} is not before `--to` {}: there is nothing between them",
+                at("10:00:00"),
+                at(to)
+            )
         );
     }
     (case.question.from, case.question.to) = (None, None);
