@@ -58,6 +58,9 @@ pub(super) struct Finding {
     /// Not in a prefix that is mapped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) unmapped_key: bool,
+    /// More entries claim to be this request than there were requests: some of them are ours, and it cannot be said which.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) disputed: bool,
 }
 
 impl Finding {
@@ -76,6 +79,7 @@ impl Finding {
             request_id: entry.stamp.map(|stamp| stamp.to_string()),
             outside_records,
             unmapped_key: !entry.inside,
+            disputed: false,
         }
     }
 
@@ -95,6 +99,7 @@ impl Finding {
             request_id: Some(record.stamp.to_string()),
             outside_records: false,
             unmapped_key: false,
+            disputed: false,
         }
     }
 
@@ -107,7 +112,11 @@ impl Finding {
         packer.0.extend_from_slice(&time.to_be_bytes());
         packer
             .number(self.kind as i64)
-            .number(i64::from(self.outside_records) | i64::from(self.unmapped_key) << 1)
+            .number(
+                i64::from(self.outside_records)
+                    | i64::from(self.unmapped_key) << 1
+                    | i64::from(self.disputed) << 2,
+            )
             .text(Some(&self.bucket))
             .text(self.key.as_deref())
             .text(self.request_on.as_deref())
@@ -139,6 +148,7 @@ impl Finding {
             request_id: text()?,
             outside_records: flags & 1 != 0,
             unmapped_key: flags & 2 != 0,
+            disputed: flags & 4 != 0,
         })
     }
 }

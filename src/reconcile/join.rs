@@ -4,7 +4,8 @@
 //! record and claims nothing is a request that somebody else made. A group of [`Space::Stamp`] has the record with one id
 //! of ours, and the entries that claim to be its requests: a claim holds if the record has the provider's id of the entry.
 //! Where there is no such id (Google's log has none; an answer that never came), place and time must be those of the
-//! record, and there must not be more entries than requests.
+//! record, and there must not be more entries than requests. If there are, any of them may be the stranger's: all of them
+//! are findings, so that who it was is among them whatever order they come in.
 
 use super::entry::Class;
 use super::finding::{Finding, Kind};
@@ -22,6 +23,8 @@ const RECORDS: usize = 16;
 /// Different things that one request may leave entries about, and one that names many keys: S3 takes a thousand.
 const KINDS: usize = 64;
 const MANY_KINDS: usize = 1024;
+/// Entries of one kind that are kept in case another one follows: more than a request is ever tried again.
+const KEPT: usize = 16;
 
 /// What is needed to judge.
 pub(super) struct Rules<'a> {
@@ -52,6 +55,8 @@ pub(super) struct Tally {
     pub(super) outside_records: u64,
     pub(super) unrecorded: u64,
     pub(super) forged: u64,
+    /// Entries that count as matched and are findings all the same: one of too many is a stranger's, and nobody knows which.
+    pub(super) disputed: u64,
     pub(super) unlogged: u64,
     /// Our requests that the log has.
     pub(super) logged: u64,
@@ -135,7 +140,7 @@ struct Group {
     /// Entries that count as logged.
     entries: u64,
     /// Entries without an id that were taken for requests of the record, by operation and key.
-    taken: BTreeMap<(String, Option<String>), u32>,
+    taken: BTreeMap<(String, Option<String>), Taken>,
 }
 
 impl Group {
@@ -149,6 +154,14 @@ impl Group {
             taken: BTreeMap::new(),
         }
     }
+}
+
+/// Entries that were taken for requests of a record because there are not more of them.
+#[derive(Default)]
+struct Taken {
+    count: u32,
+    /// What will be said of them if there are.
+    kept: Vec<Finding>,
 }
 
 struct Join<'a> {
@@ -197,21 +210,26 @@ impl Join<'_> {
         // A bulk delete leaves an entry for each key.
         let kinds = if record.many { MANY_KINDS } else { KINDS };
         let room = group.taken.len() < kinds || group.taken.contains_key(&key);
-        if room && is_plausible(entry, record) {
-            let count = group.taken.entry(key).or_default();
-            *count = count.saturating_add(1);
-            if *count <= allowed {
+        let mut finding = Finding::of_entry(Kind::ForgedStamp, entry, self.is_outside(entry.at));
+        if room && is_plausible(entry, record) && allowed > 0 {
+            finding.disputed = true;
+            let taken = group.taken.entry(key).or_default();
+            taken.count = taken.count.saturating_add(1);
+            if taken.count <= allowed {
                 group.entries += 1;
                 self.tally.matched += 1;
+                if taken.kept.len() < KEPT {
+                    taken.kept.push(finding);
+                }
                 return Ok(());
+            }
+            for other in std::mem::take(&mut taken.kept) {
+                self.tally.disputed += 1;
+                self.find(&other)?;
             }
         }
         self.tally.forged += 1;
-        self.find(&Finding::of_entry(
-            Kind::ForgedStamp,
-            entry,
-            self.is_outside(entry.at),
-        ))
+        self.find(&finding)
     }
 
     fn unrecorded(&mut self, entry: &Theirs<'_>) -> io::Result<()> {

@@ -119,6 +119,10 @@ impl Report<'_> {
             tally.unrecorded,
             tally.forged,
             also(&[
+                (
+                    tally.disputed,
+                    "of ours listed beside those, because the records cannot tell which is whose"
+                ),
                 (tally.duplicates, "delivered twice"),
                 (tally.by_provider, "the provider's own doing"),
                 (
@@ -230,6 +234,7 @@ impl Report<'_> {
                 "unrecorded": tally.unrecorded,
                 "unrecorded_outside_records": tally.outside_records,
                 "forged_stamp": tally.forged,
+                "disputed": tally.disputed,
                 "duplicates": tally.duplicates,
                 "by_provider": tally.by_provider,
                 "unmapped_keys": tally.unmapped,
@@ -326,6 +331,8 @@ impl fmt::Display for Finding {
             self.request_id
                 .as_ref()
                 .map(|id| format!("{claims} {}", Shown(id))),
+            self.disputed
+                .then(|| "one of several, of which not all can be ours".to_owned()),
             self.outside_records.then(|| "no records of that time".to_owned()),
             self.unmapped_key.then(|| "outside of mapped prefixes".to_owned()),
         ];
