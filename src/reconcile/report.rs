@@ -331,6 +331,10 @@ impl fmt::Display for Finding {
             self.request_id
                 .as_ref()
                 .map(|id| format!("{claims} {}", Shown(id))),
+            (self.kind == super::finding::Kind::Unrecorded && self.request_id.is_some()).then(|| {
+                "stamped, but of no record: `tidegate doctor` or `check --targets`, audit files that are missing, or a forgery"
+                    .to_owned()
+            }),
             self.disputed
                 .then(|| "one of several, of which not all can be ours".to_owned()),
             self.outside_records.then(|| "no records of that time".to_owned()),

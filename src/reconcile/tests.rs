@@ -520,6 +520,13 @@ fn a_stamp_that_somebody_else_uses_is_found() {
     );
     assert_eq!(told.findings[0]["request_id"], ulid(77), "claimed");
     assert_eq!(told.findings[1]["target_request_id"], "FORGED");
+    let (_, text) = case.print(false).unwrap();
+    let why = "stamped, but of no record: `tidegate doctor` or `check --targets`, ";
+    let of = |id: &str| text.lines().find(|line| line.contains(id)).unwrap();
+    assert!(
+        of("UNKNOWN").contains(why) && !of("FORGED").contains(why),
+        "{text}"
+    );
 
     // An answer that never came has no id: one such request may be ours, where and when it was asked; not two.
     let mut case = quiet_day();
