@@ -38,6 +38,7 @@ fn of_aws(prefix: &str, access: Access, beginnings: &[&str]) -> aws::Plan {
         session_tags: !beginnings.is_empty(),
         kms_key: None,
         exempt: Vec::new(),
+        neighbours: aws::Neighbours::default(),
     }
 }
 

@@ -73,6 +73,7 @@ pub(super) fn print(args: &Args) -> Result<Printed, Refusal> {
         None => of_token(args, &known, role.as_ref())?,
     };
     let plan = aws::Plan {
+        neighbours: known.neighbours(),
         place: known.place,
         role: arn,
         trust,

@@ -2,9 +2,9 @@
 
 use super::super::wiring;
 use super::{Common, Refusal};
-use crate::config::{self, Attribution, Config, CredentialSource, IdentityToken};
-use crate::operation::BucketName;
-use crate::setup::{Access, Names, Place, Plain, Trusted, needed};
+use crate::config::{self, Attribution, Config, CredentialSource, IdentityToken, Target};
+use crate::operation::{BucketName, KeyPrefix};
+use crate::setup::{Access, Names, Place, Plain, RoleArn, Trusted, aws, needed};
 use std::path::Path;
 
 /// What is known of a bucket.
@@ -159,6 +159,56 @@ impl Known {
         }
         trusted
     }
+}
+
+impl Known {
+    /// Who else of the configuration is at the same place of AWS.
+    pub(super) fn neighbours(&self) -> aws::Neighbours {
+        let mut neighbours = aws::Neighbours::default();
+        let Some(config) = &self.config else {
+            return neighbours;
+        };
+        let Some(target) = config.targets.get(&self.place.target) else {
+            return neighbours;
+        };
+        for bucket in config.buckets.values() {
+            let is_here = bucket.target_bucket == self.place.bucket
+                && is_one_store(&bucket.target, target)
+                && overlap(&bucket.prefix, &self.place.prefix);
+            if bucket.name == self.place.name || !is_here {
+                continue;
+            }
+            neighbours.buckets.push(bucket.name.clone());
+            let role = match &bucket.target.credentials {
+                CredentialSource::Role(role) => RoleArn::parse(&role.role_arn).ok(),
+                CredentialSource::Static(_)
+                | CredentialSource::AccessToken { .. }
+                | CredentialSource::WorkloadIdentity(_)
+                | CredentialSource::Metadata(_)
+                | CredentialSource::ServiceAccountFile(_) => None,
+            };
+            match role {
+                None => neighbours.of_no_role.push(bucket.name.clone()),
+                Some(role) if neighbours.roles.contains(&role) => {}
+                Some(role) => neighbours.roles.push(role),
+            }
+        }
+        neighbours
+    }
+}
+
+/// Whether buckets of one name are one bucket: all endpoints of AWS lead to the same ones.
+fn is_one_store(one: &Target, other: &Target) -> bool {
+    let is_amazon = |target: &Target| {
+        let host = &target.endpoint.host;
+        host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+    };
+    one.endpoint.authority() == other.endpoint.authority() || (is_amazon(one) && is_amazon(other))
+}
+
+fn overlap(one: &KeyPrefix, other: &KeyPrefix) -> bool {
+    let (one, other) = (one.as_str(), other.as_str());
+    one.starts_with(other) || other.starts_with(one)
 }
 
 fn default_target(bucket: &BucketName) -> Result<Box<str>, Refusal> {

@@ -7,6 +7,8 @@ pub mod aws;
 pub mod gcp;
 mod known;
 pub mod minio;
+#[cfg(test)]
+mod tests;
 
 use crate::operation::{BucketName, KeyPrefix};
 use crate::setup::{Access, Format, NameError, Names, Plain};

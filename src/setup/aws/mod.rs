@@ -14,6 +14,7 @@ pub(super) use policies::statements;
 
 use super::document::{list, object, text};
 use super::{Document, Format, Place, Plain, Printed, RoleArn, Trusted};
+use crate::operation::BucketName;
 
 /// What is set up.
 #[derive(Clone, Debug)]
@@ -32,6 +33,21 @@ pub struct Plan {
     pub kms_key: Option<Plain>,
     /// Who gets at the objects besides the role.
     pub exempt: Vec<Plain>,
+    /// Who else of the configuration is at the same place.
+    pub neighbours: Neighbours,
+}
+
+/// Virtual buckets that are at the same place of the cloud as another one, or in it, or around it.
+///
+/// What a bucket's policy denies to everybody but one role, it denies to these too.
+#[derive(Clone, Debug, Default)]
+pub struct Neighbours {
+    /// Their names.
+    pub buckets: Vec<BucketName>,
+    /// Their roles, where they are not that of the bucket itself.
+    pub roles: Vec<RoleArn>,
+    /// Those whose credentials are of no role that is known.
+    pub of_no_role: Vec<BucketName>,
 }
 
 /// Who may assume the role.
@@ -115,6 +131,23 @@ fn notes(plan: &Plan) -> Vec<String> {
     if !plan.place.prefix.is_empty() {
         notes.push("AWS asks no prefix of HeadBucket and ListMultipartUploads: with a folder, HeadBucket is refused there, and names of uploads of the whole bucket can be listed by the role, of which Tidegate shows none outside of the folder".to_owned());
         notes.push("others who may list the whole bucket still see the names in the folder".to_owned());
+    }
+    let names = |buckets: &[BucketName]| {
+        let quoted = buckets.iter().map(|name| format!("`{name}`"));
+        quoted.collect::<Vec<_>>().join(", ")
+    };
+    if !plan.neighbours.buckets.is_empty() {
+        notes.push(format!(
+            "{} of the configuration overlap with this one in `{}`: the bucket policy admits their roles, so print and paste that of each again when a role changes; in Terraform, a bucket has one `aws_s3_bucket_policy`: put the statements of all into it",
+            names(&plan.neighbours.buckets),
+            plan.place.bucket
+        ));
+    }
+    if !plan.neighbours.of_no_role.is_empty() {
+        notes.push(format!(
+            "the bucket policy locks {} out, whose credentials are of no role that the configuration names: name whose they are with `--exempt`",
+            names(&plan.neighbours.of_no_role)
+        ));
     }
     if plan.kms_key.is_some() {
         notes.push("the policy of the KMS key must let the account's IAM policies decide".to_owned());

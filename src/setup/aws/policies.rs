@@ -6,7 +6,7 @@
 use super::{Plan, Trust};
 use crate::operation::{Action, ActionGroup, KeyPrefix, Scope};
 use crate::setup::document::{object, text, texts};
-use crate::setup::{AwsPartition, Document, Place, Plain, Trusted};
+use crate::setup::{AwsPartition, Document, Place, Plain, RoleArn, Trusted};
 
 const VERSION: &str = "2012-10-17";
 
@@ -56,14 +56,17 @@ impl Plan {
         policy(statements)
     }
 
-    /// Nobody but the role gets at the objects, and nobody without TLS.
+    /// Nobody but the role, and those of others at the same place, gets at the objects, and nobody without TLS.
     pub fn bucket_policy(&self) -> Document {
         let place = &self.place;
         let (bucket, objects) = (
             bucket_arn(place, self.role.partition),
             objects_arn(place, self.role.partition),
         );
-        let admitted = std::iter::once(self.role.to_string());
+        let neighbours = self.neighbours.roles.iter().filter(|role| **role != self.role);
+        let admitted = std::iter::once(&self.role)
+            .chain(neighbours)
+            .map(RoleArn::to_string);
         let admitted = admitted.chain(self.exempt.iter().map(Plain::to_string));
         let others = ("ArnNotEquals", object([("aws:PrincipalArn", texts(admitted))]));
         let deny = |sid: &str, actions, resources, condition| {
