@@ -144,3 +144,21 @@ fn a_bucket_that_overlaps_without_a_role_is_named() {
         "{notes}"
     );
 }
+
+#[test]
+fn no_bucket_takes_the_place_of_a_statement_of_another_one() {
+    let folders = [
+        bucket("lake", "a", "prefix = \"a/\""),
+        bucket("raw", "a", "prefix = \"raw/\""),
+    ];
+    let tables = [of_role("a"), folders.concat()].concat();
+    let names = |bucket: &str| -> Vec<String> {
+        let all = statements(&tables, bucket);
+        all.iter()
+            .map(|one| one["Sid"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (lake, raw) = (names("lake"), names("raw"));
+    assert_eq!(lake.len(), 3);
+    assert!(lake.iter().all(|name| !raw.contains(name)), "{lake:?} {raw:?}");
+}

@@ -101,7 +101,7 @@ impl Plan {
             deny(&sid("Objects"), text("s3:*"), text(&*objects), object([others])),
             names,
             deny(
-                "TidegateTlsOnly",
+                &sid("TlsOnly"),
                 text("s3:*"),
                 texts([bucket, objects]),
                 object([("Bool", object([("aws:SecureTransport", text("false"))]))]),

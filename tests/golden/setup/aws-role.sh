@@ -155,7 +155,7 @@ cat > "$dir/bucket-policy.json" <<'END'
       }
     },
     {
-      "Sid": "TidegateTlsOnly",
+      "Sid": "TidegateTlsOnlyOflake",
       "Effect": "Deny",
       "Principal": "*",
       "Action": "s3:*",

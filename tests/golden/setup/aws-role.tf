@@ -146,7 +146,7 @@ resource "aws_s3_bucket_policy" "tidegate_lake" {
         }
       },
       {
-        Sid       = "TidegateTlsOnly"
+        Sid       = "TidegateTlsOnlyOflake"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:*"
