@@ -170,6 +170,12 @@ impl Plain {
     }
 }
 
+impl AsRef<str> for Plain {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -179,6 +185,12 @@ impl fmt::Display for Plain {
 /// The number of an account of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsAccount(Box<str>);
+
+impl AsRef<str> for AwsAccount {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
 
 impl AwsAccount {
     /// Twelve digits.

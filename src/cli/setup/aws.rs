@@ -1,6 +1,6 @@
 //! `tidegate setup aws`.
 
-use super::known::{Known, audience, unfit};
+use super::known::{Known, agrees, audience, is_absent, unfit};
 use super::{Common, Refusal, plain};
 use crate::config::{AssumedRole, Attribution, CredentialSource, IdentityToken, RoleProof};
 use crate::setup::{AwsAccount, AwsPartition, Names, Plain, Printed, RoleArn, aws};
@@ -14,9 +14,9 @@ pub struct Args {
     /// The account of the role; default: that of the role in the configuration
     #[arg(long, value_name = "DIGITS", value_parser = AwsAccount::parse)]
     pub account_id: Option<AwsAccount>,
-    /// The role's name
-    #[arg(long, value_name = "NAME", default_value = "tidegate", value_parser = plain(Names::ROLE))]
-    pub role_name: Plain,
+    /// The role's name; default: that of the role in the configuration, or `tidegate`
+    #[arg(long, value_name = "NAME", value_parser = plain(Names::ROLE))]
+    pub role_name: Option<Plain>,
     /// The bucket's region: it tells the partition
     #[arg(long, value_name = "NAME", value_parser = plain(Names::REGION))]
     pub region: Option<Plain>,
@@ -50,13 +50,16 @@ pub(super) fn print(args: &Args) -> Result<Printed, Refusal> {
         Some(other) => return Err(unfit(&known, other, "`aws-web-identity` or `aws-assume-role`")),
     };
     let region = args.region.clone().or_else(|| known.region.clone());
-    let arn = match (&args.account_id, &role) {
-        (Some(account), _) => RoleArn::new(
+    let arn = match (&role, &args.account_id) {
+        (Some(role), _) => configured_role(args, &known, role)?,
+        (None, Some(account)) => RoleArn::new(
             AwsPartition::of(region.as_ref()),
             account.clone(),
-            args.role_name.clone(),
+            match &args.role_name {
+                Some(name) => name.clone(),
+                None => Names::ROLE.parse("tidegate")?,
+            },
         ),
-        (None, Some(role)) => RoleArn::parse(&role.role_arn)?,
         (None, None) => return Err("the role's account is not known: say `--account-id`".into()),
     };
     let principals = !args.common.principals_of.is_empty();
@@ -83,6 +86,44 @@ pub(super) fn print(args: &Args) -> Result<Printed, Refusal> {
         exempt: args.exempt.clone(),
     };
     Ok(aws::print(&plan, args.common.format))
+}
+
+/// The role of the configuration, with which no option may disagree.
+fn configured_role(args: &Args, known: &Known, role: &AssumedRole) -> Result<RoleArn, Refusal> {
+    let arn = RoleArn::parse(&role.role_arn)?;
+    let table = format!("targets.{}", known.place.target);
+    let place = format!("`{table}.credentials.role_arn`");
+    agrees("--account-id", args.account_id.as_ref(), arn.account(), &place)?;
+    agrees("--role-name", args.role_name.as_ref(), arn.name.as_str(), &place)?;
+    if let Some(region) = &known.region {
+        agrees(
+            "--region",
+            args.region.as_ref(),
+            region.as_str(),
+            &format!("`{table}.region`"),
+        )?;
+    }
+    let kind = known.source().map_or("", CredentialSource::kind);
+    let is = format!("`{table}.credentials.kind` is `{kind}`");
+    match &role.proof {
+        RoleProof::WebIdentity(_) => {
+            let why = format!("{is}, which no role or user assumes");
+            is_absent("--trusted", args.trusted.as_ref(), &why)?;
+        }
+        RoleProof::Ambient { external_id, .. } | RoleProof::Keys { external_id, .. } => {
+            let why = format!("{is}, which has no tokens");
+            is_absent("--issuer", args.common.issuer.as_ref(), &why)?;
+            is_absent("--audience", args.common.audience.as_ref(), &why)?;
+            is_absent("--subject", args.common.subject.as_ref(), &why)?;
+            let place = format!("`{table}.credentials.external_id`");
+            let said = args.external_id.as_ref();
+            match external_id {
+                Some(configured) => agrees("--external-id", said, configured, &place)?,
+                None => is_absent("--external-id", said, &format!("there is no {place}"))?,
+            }
+        }
+    }
+    Ok(arn)
 }
 
 fn of_token(args: &Args, known: &Known, role: Option<&AssumedRole>) -> Result<aws::Trust, Refusal> {

@@ -86,16 +86,19 @@ impl Known {
         audience: Plain,
         attribution: Attribution,
     ) -> Result<Trusted, Refusal> {
-        let is_file = self
-            .source()
-            .and_then(CredentialSource::identity_token)
-            .is_some_and(|token| matches!(token, IdentityToken::File(_)));
+        let token = self.source().and_then(CredentialSource::identity_token);
+        let is_file = matches!(token, Some(IdentityToken::File(_)));
         if is_file && (common.issuer.is_none() || common.subject.is_none()) {
             return Err(
                 "the token of a file is somebody else's: say `--issuer` and `--subject` of it".into(),
             );
         }
         let own = self.config.as_ref().and_then(|config| config.issuer.as_ref());
+        if let (Some(IdentityToken::Own { .. }), Some(own)) = (token, own) {
+            agrees("--issuer", common.issuer.as_ref(), &own.url, "`[issuer] url`")?;
+            let name = format!("the name of target `{}`", self.place.target);
+            agrees("--subject", common.subject.as_ref(), &self.place.subject(), &name)?;
+        }
         let issuer = match (&common.issuer, own) {
             (Some(issuer), _) => issuer.clone(),
             (None, Some(own)) => Names::ISSUER.parse(&own.url)?,
@@ -220,9 +223,47 @@ fn default_target(bucket: &BucketName) -> Result<Box<str>, Refusal> {
 }
 
 pub(super) fn audience(common: &Common, configured: Option<&str>, default: &str) -> Result<Plain, Refusal> {
+    if let Some(configured) = configured {
+        agrees(
+            "--audience",
+            common.audience.as_ref(),
+            configured,
+            "the `credentials` of the target",
+        )?;
+    }
     match &common.audience {
         Some(audience) => Ok(audience.clone()),
         None => Ok(Names::AUDIENCE.parse(configured.unwrap_or(default))?),
+    }
+}
+
+/// Refuses an option that says something else than the configuration at `place`: the cloud would trust somebody else
+/// than Tidegate then is.
+pub(super) fn agrees<T: AsRef<str>>(
+    option: &str,
+    said: Option<T>,
+    configured: &str,
+    place: &str,
+) -> Result<(), Refusal> {
+    match said {
+        Some(said) if said.as_ref() != configured => Err(format!(
+            "`{option} {}` contradicts the configuration, where {place} says `{configured}`: leave the option out, or change the configuration first",
+            said.as_ref()
+        )
+        .into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// As [`agrees`], where the configuration makes an option meaningless.
+pub(super) fn is_absent<T: AsRef<str>>(option: &str, said: Option<T>, why: &str) -> Result<(), Refusal> {
+    match said {
+        Some(said) => Err(format!(
+            "`{option} {}` contradicts the configuration, where {why}: leave the option out, or change the configuration first",
+            said.as_ref()
+        )
+        .into()),
+        None => Ok(()),
     }
 }
 

@@ -162,3 +162,68 @@ fn no_bucket_takes_the_place_of_a_statement_of_another_one() {
     assert_eq!(lake.len(), 3);
     assert!(lake.iter().all(|name| !raw.contains(name)), "{lake:?} {raw:?}");
 }
+
+#[test]
+fn options_that_contradict_the_configuration_are_refused() {
+    let lake = bucket("lake", "a", "");
+    let by_token = of_role("a") + &lake;
+    let role = "role_arn = \"arn:aws:iam::123456789012:role/a\"";
+    let by_machine = target("a", "aws-assume-role", role) + &lake;
+    let with_id = target(
+        "a",
+        "aws-assume-role",
+        &format!("{role}\nexternal_id = \"acme-7\""),
+    ) + &lake;
+    let trusted = "--trusted arn:aws:iam::123456789012:role/gw";
+    let check = |tables: &str, options: &str, expected: &str| {
+        let said = run_with(tables, &format!("aws --bucket lake {options}")).unwrap_err();
+        assert!(said.contains(expected), "{options}: {said}");
+        assert!(
+            said.contains("contradicts the configuration"),
+            "{options}: {said}"
+        );
+    };
+    let arn = "`targets.a.credentials.role_arn` says";
+    check(&by_token, "--account-id 210987654321", arn);
+    check(&by_token, "--role-name tidegate", arn);
+    check(
+        &by_token,
+        "--region cn-north-1",
+        "`targets.a.region` says `eu-central-1`",
+    );
+    check(
+        &by_token,
+        "--issuer https://a.example",
+        "`[issuer] url` says `https://s3.acme.example`",
+    );
+    check(&by_token, "--audience other", "says `sts.amazonaws.com`");
+    check(&by_token, "--subject other", "says `target/a`");
+    check(&by_token, trusted, "is `aws-web-identity`");
+    check(
+        &by_machine,
+        &format!("{trusted} --issuer https://s3.acme.example"),
+        "no tokens",
+    );
+    check(
+        &by_machine,
+        &format!("{trusted} --external-id acme-7"),
+        "there is no `targets.a.credentials.external_id`",
+    );
+    check(
+        &with_id,
+        &format!("{trusted} --external-id acme-8"),
+        "says `acme-7`",
+    );
+
+    // What is the same, and what the configuration cannot say.
+    for (tables, options) in [
+        (
+            &by_token,
+            "--account-id 123456789012 --role-name a --region eu-central-1 --issuer https://s3.acme.example",
+        ),
+        (&by_token, "--exempt arn:aws:iam::123456789012:role/admin"),
+        (&with_id, trusted),
+    ] {
+        run_with(tables, &format!("aws --bucket lake {options}")).unwrap();
+    }
+}
