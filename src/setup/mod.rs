@@ -5,6 +5,7 @@
 //! types that have no quotes, and everything is a [`Document`] or a quoted word before it is text. Nothing is called and
 //! nothing is changed here: what is printed is for whoever has the right to do so.
 
+pub mod arns;
 pub mod aws;
 mod document;
 pub mod gcp;

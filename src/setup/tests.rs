@@ -604,3 +604,38 @@ fn no_text_is_syntax_of_a_shell_or_of_terraform() {
         "a    = \"\\\"$${b}\\\" %%{c} $d\\n\\\\\"\nlong = \"x\"\n"
     );
 }
+
+#[test]
+fn an_arn_that_would_mean_nobody_or_everybody_is_refused() {
+    type Parse = fn(&str) -> Result<Plain, arns::ArnError>;
+    let check = |parse: Parse, arn: &str, expected: &str| {
+        let said = parse(arn).unwrap_err().to_string();
+        assert!(said.contains(expected), "{arn}: {said}");
+    };
+    for parse in [arns::exempt as Parse, arns::trusted] {
+        let session = "arn:aws-cn:sts::123456789012:assumed-role/Admin/bob";
+        check(parse, session, "`arn:aws-cn:iam::123456789012:role/Admin`");
+        check(parse, session, "path");
+        check(
+            parse,
+            "arn:aws:iam::123456789012:group/a",
+            "not the ARN of a role",
+        );
+        check(parse, "arn:aws:iam::123456789012:role/", "not the ARN of a role");
+        check(parse, "arn:aws:s3:::acme-lake-prod", "not the ARN of a role");
+        for good in [ROLE, "arn:aws:iam::123456789012:user/a/b"] {
+            assert_eq!(parse(good).unwrap().as_str(), good);
+        }
+    }
+    let root = "arn:aws:iam::123456789012:root";
+    check(arns::trusted, root, "everybody in an account");
+    assert_eq!(
+        arns::exempt(root).unwrap().as_str(),
+        root,
+        "there, the root user alone"
+    );
+    let alias = "arn:aws:kms:eu-central-1:123456789012:alias/lake";
+    check(arns::kms_key, alias, &format!("--key-id {alias}"));
+    check(arns::kms_key, ROLE, "not the ARN of a key");
+    arns::kms_key("arn:aws:kms:eu-central-1:123456789012:key/1a2b").unwrap();
+}

@@ -3,7 +3,7 @@
 use super::known::{Known, agrees, audience, is_absent, unfit};
 use super::{Common, Refusal, plain};
 use crate::config::{AssumedRole, Attribution, CredentialSource, IdentityToken, RoleProof};
-use crate::setup::{AwsAccount, AwsPartition, Names, Plain, Printed, RoleArn, aws};
+use crate::setup::{AwsAccount, AwsPartition, Names, Plain, Printed, RoleArn, arns, aws};
 
 /// What AWS is asked.
 #[derive(Debug, clap::Args)]
@@ -21,13 +21,13 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = plain(Names::REGION))]
     pub region: Option<Plain>,
     /// The KMS key of the bucket
-    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    #[arg(long, value_name = "ARN", value_parser = arns::kms_key)]
     pub kms_key: Option<Plain>,
     /// A role or user that gets at the objects besides; may be repeated
-    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    #[arg(long, value_name = "ARN", value_parser = arns::exempt)]
     pub exempt: Vec<Plain>,
     /// The role or user that Tidegate's machine has, for `aws-assume-role`
-    #[arg(long, value_name = "ARN", value_parser = plain(Names::ARN))]
+    #[arg(long, value_name = "ARN", value_parser = arns::trusted)]
     pub trusted: Option<Plain>,
     /// `external_id` of `aws-assume-role`
     #[arg(long, value_name = "TEXT", value_parser = plain(Names::EXTERNAL_ID), requires = "trusted")]
