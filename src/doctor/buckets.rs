@@ -4,9 +4,11 @@ use super::reach::SET_CLOCK;
 use super::{Line, Side};
 use crate::bridge::{Step, Tried, canary, dry_run};
 use crate::clock::Clock;
-use crate::config::{Bucket, Profile};
+use crate::config::{Bucket, CredentialSource, Profile};
 use crate::error::with_causes;
 use crate::generation::TargetSide;
+use crate::operation::Action;
+use crate::setup::{AwsPartition, Document, Names, Place, RoleArn, aws};
 use std::time::Duration;
 
 /// For all steps in one bucket.
@@ -46,9 +48,19 @@ fn lines(bucket: &Bucket, steps: &[(Step, Tried)]) -> Vec<Line> {
     let explained = |step: Step| {
         step == Step::Head && matches!(steps.get(1), Some((Step::List, Tried::Refused(_, Some(_)))))
     };
+    // With a folder, the right to list has a condition that `HEAD` never meets.
+    let is_beyond = |step: Step, tried: &Tried| {
+        let is_listed = matches!(steps.get(1), Some((Step::List, Tried::Done)));
+        let is_denied = step == Step::Head && matches!(tried, Tried::Refused(403, _));
+        is_denied && is_listed && !bucket.prefix.is_empty()
+    };
+    let note = match steps.iter().any(|(step, tried)| is_beyond(*step, tried)) {
+        true => "; HEAD is refused, as it is to rights that end at a folder",
+        false => "",
+    };
     let failed: Vec<Line> = steps
         .iter()
-        .filter(|(step, _)| !explained(*step))
+        .filter(|(step, tried)| !explained(*step) && !is_beyond(*step, tried))
         .filter_map(|(step, tried)| of_step(bucket, *step, tried))
         .collect();
     let place = format!("`{}` at target `{}`", bucket.target_bucket, bucket.target.name);
@@ -56,7 +68,7 @@ fn lines(bucket: &Bucket, steps: &[(Step, Tried)]) -> Vec<Line> {
         (true, _) => vec![Line::ok(
             "bucket",
             name,
-            format!("{} in {place}", done.join(", ")),
+            format!("{} in {place}{note}", done.join(", ")),
         )],
         (false, true) => failed,
         (false, false) => failed
@@ -133,7 +145,13 @@ fn diagnosis(bucket: &Bucket, step: Step, status: u16, code: &str) -> (Side, Str
             Side::Tidegate,
             format!("`targets.{target}.region` and `endpoint`: the bucket is elsewhere"),
         ),
-        (401 | 403, _) => (Side::Target, permission(bucket, step)),
+        (401, _) => (
+            Side::TokenService,
+            format!(
+                "`targets.{target}.credentials`: the target does not take this credential at all, whatever it may do"
+            ),
+        ),
+        (403, _) => (Side::Target, permission(bucket, step)),
         (408 | 429 | 500.., _) => (
             Side::Target,
             "it is busy or broken; try again, and see its own log".to_owned(),
@@ -145,30 +163,189 @@ fn diagnosis(bucket: &Bucket, step: Step, status: u16, code: &str) -> (Side, Str
     }
 }
 
-/// The line of a policy that lets our credential do this.
+/// What lets our credential do this one thing, at the bucket's own place and nowhere else.
 fn permission(bucket: &Bucket, step: Step) -> String {
-    let there = &bucket.target_bucket;
-    if bucket.target.profile == Profile::Gcs {
-        let role = match step {
-            Step::Head | Step::List | Step::Get => "roles/storage.objectViewer",
-            Step::Put => "roles/storage.objectCreator",
-            Step::Delete => "roles/storage.objectUser",
-        };
-        return format!(
-            "`gcloud storage buckets add-iam-policy-binding gs://{there} --role={role} --member=` and the credential's principal"
+    let Bucket { name, target, .. } = bucket;
+    let all = |cloud: &str| {
+        format!("`tidegate setup {cloud} --bucket {name} --config FILE` prints everything that it needs")
+    };
+    let action = match (target.profile, step) {
+        (Profile::Gcs, _) => {
+            let permission = match step {
+                Step::Head => "storage.buckets.get",
+                Step::List => "storage.objects.list",
+                Step::Put => "storage.objects.create",
+                Step::Get => "storage.objects.get",
+                Step::Delete => "storage.objects.delete",
+            };
+            return format!("the credential lacks `{permission}`; {}", all("gcp"));
+        }
+        (Profile::Aws | Profile::Plain, Step::Head | Step::List) => Action::ListBucket,
+        (Profile::Aws | Profile::Plain, Step::Put) => Action::PutObject,
+        (Profile::Aws | Profile::Plain, Step::Get) => Action::GetObject,
+        (Profile::Aws | Profile::Plain, Step::Delete) => Action::DeleteObject,
+    };
+    let role = match &target.credentials {
+        CredentialSource::Role(role) => RoleArn::parse(&role.role_arn).ok(),
+        CredentialSource::Static(_)
+        | CredentialSource::AccessToken { .. }
+        | CredentialSource::WorkloadIdentity(_)
+        | CredentialSource::Metadata(_)
+        | CredentialSource::ServiceAccountFile(_) => None,
+    };
+    let partition = match &role {
+        Some(role) => role.partition,
+        None => AwsPartition::of(Names::REGION.parse(&target.region).ok().as_ref()),
+    };
+    let remedy = format!(
+        "allow the credential {}",
+        aws_statement(bucket, action, partition)
+    );
+    match (target.profile, role) {
+        (Profile::Aws, Some(_)) => format!("{remedy}; {}", all("aws")),
+        (Profile::Aws | Profile::Plain | Profile::Gcs, _) => remedy,
+    }
+}
+
+/// As `tidegate setup` has it: with the folder's condition, and nothing in its name a wildcard.
+fn aws_statement(bucket: &Bucket, action: Action, partition: AwsPartition) -> String {
+    let place = Place {
+        name: bucket.name.clone(),
+        target: bucket.target.name.clone(),
+        bucket: bucket.target_bucket.clone(),
+        prefix: bucket.prefix.clone(),
+        actions: vec![action],
+    };
+    let lines = aws::statements(&place, partition, false);
+    lines.iter().map(Document::line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Outcome, is_well};
+    use std::sync::Arc;
+
+    /// Bucket `lake`, with these lines; `target` and `credentials` are of its target.
+    fn bucket(lines: &str, target: &str, credentials: &str) -> Arc<Bucket> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("tidegate.toml");
+        let text = format!(
+            r#"
+[server]
+listen = "127.0.0.1:0"
+domains = ["s3.acme.example"]
+[server.tls]
+certificate = "server.pem"
+key = "server.key"
+[admin]
+listen = "127.0.0.1:0"
+[sessions]
+keys = "keys.toml"
+[audit]
+file = "audit.jsonl"
+[issuer]
+url = "https://s3.acme.example"
+keys = "issuer-keys.toml"
+[[issuers]]
+name = "google"
+preset = "google"
+audiences = ["https://s3.acme.example"]
+[targets.store]
+{target}
+[targets.store.credentials]
+{credentials}
+[buckets.lake]
+target = "store"
+bucket = "acme-lake"
+{lines}
+"#
+        );
+        std::fs::write(&file, text).unwrap();
+        let config = crate::config::load(&file).unwrap();
+        let (_, bucket) = config.buckets.iter().next().unwrap();
+        Arc::clone(bucket)
+    }
+
+    const AWS: &str = "kind = \"s3\"\nprofile = \"aws\"\nendpoint = \"https://s3.cn-north-1.amazonaws.com.cn\"\nregion = \"cn-north-1\"";
+    const ROLE: &str = "kind = \"aws-web-identity\"\nrole_arn = \"arn:aws-cn:iam::123456789012:role/a\"\n\
+         sts_endpoint = \"https://sts.cn-north-1.amazonaws.com.cn\"";
+    const GOOGLE: &str = "kind = \"google-workload-identity\"\naudience = \"//iam.googleapis.com/projects/123456/locations/global/workloadIdentityPools/p/providers/q\"";
+
+    fn refused(status: u16, code: &str) -> Tried {
+        Tried::Refused(status, Some(code.to_owned()).filter(|code| !code.is_empty()))
+    }
+
+    fn remedy(bucket: &Bucket, steps: &[(Step, Tried)]) -> String {
+        let lines = lines(bucket, steps);
+        assert!(!is_well(&lines), "{lines:?}");
+        lines.first().and_then(|line| line.remedy.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_folder_whose_bucket_may_not_be_looked_at_is_well_if_it_can_be_listed() {
+        for bucket in [
+            bucket("prefix = \"a/\"", AWS, ROLE),
+            bucket("prefix = \"a/\"", "kind = \"gcs-xml\"", GOOGLE),
+        ] {
+            let seen = lines(
+                &bucket,
+                &[(Step::Head, refused(403, "")), (Step::List, Tried::Done)],
+            );
+            assert!(is_well(&seen) && seen.len() == 1, "{seen:?}");
+            assert!(
+                seen[0].outcome == Outcome::Ok && seen[0].said.contains("HEAD"),
+                "{seen:?}"
+            );
+        }
+        let whole = bucket("", AWS, ROLE);
+        let seen = lines(
+            &whole,
+            &[(Step::Head, refused(403, "")), (Step::List, Tried::Done)],
+        );
+        assert!(!is_well(&seen), "nothing explains it there");
+    }
+
+    #[test]
+    fn no_remedy_is_wider_than_the_folder() {
+        let bucket = bucket("prefix = \"a*/\"", AWS, ROLE);
+        let denied = || refused(403, "AccessDenied");
+        let list = remedy(&bucket, &[(Step::Head, refused(403, "")), (Step::List, denied())]);
+        for part in [
+            r#""Resource": "arn:aws-cn:s3:::acme-lake""#,
+            r#""Condition": {"StringLike": {"s3:prefix": "a${*}/*"}}"#,
+            "`tidegate setup aws --bucket lake --config FILE`",
+        ] {
+            assert!(list.contains(part), "{list}");
+        }
+        let put = remedy(&bucket, &[(Step::Put, denied())]);
+        assert!(
+            put.contains(r#""Resource": "arn:aws-cn:s3:::acme-lake/a${*}/*""#),
+            "{put}"
         );
     }
-    let (action, objects) = match step {
-        Step::Head | Step::List => ("s3:ListBucket", false),
-        Step::Put => ("s3:PutObject", true),
-        Step::Get => ("s3:GetObject", true),
-        Step::Delete => ("s3:DeleteObject", true),
-    };
-    let resource = match objects {
-        false => format!("arn:aws:s3:::{there}"),
-        true => format!("arn:aws:s3:::{there}/{}*", bucket.prefix.as_str()),
-    };
-    format!(
-        "allow the credential {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"{resource}\"}}"
-    )
+
+    #[test]
+    fn what_lacks_at_google_is_one_permission_and_no_role_on_the_bucket() {
+        let bucket = bucket("prefix = \"a/\"", "kind = \"gcs-xml\"", GOOGLE);
+        let said = remedy(&bucket, &[(Step::List, refused(403, "AccessDenied"))]);
+        assert!(
+            said.contains("`storage.objects.list`") && !said.contains("roles/"),
+            "{said}"
+        );
+        assert!(
+            said.contains("`tidegate setup gcp --bucket lake --config FILE`"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_credential_that_is_not_taken_is_no_matter_of_permissions() {
+        let bucket = bucket("", AWS, ROLE);
+        let said = remedy(&bucket, &[(Step::List, refused(401, "AccessDenied"))]);
+        assert!(
+            said.contains("`targets.store.credentials`") && !said.contains("allow"),
+            "{said}"
+        );
+    }
 }

@@ -51,6 +51,23 @@ impl Document {
         out
     }
 
+    /// A statement of a policy as one line of JSON, without its name.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Flag(flag) => flag.to_string(),
+            Self::List(items) => {
+                let items: Vec<String> = items.iter().map(Self::line).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Object(members) => {
+                let members = members.iter().filter(|(name, _)| name != "Sid");
+                let members = members.map(|(name, value)| format!("{}: {}", quoted(name), value.line()));
+                format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     fn write(&self, depth: usize, out: &mut String) {
         let lines = |open: char, close: char, items: Vec<(Option<&str>, &Self)>, out: &mut String| {
             out.push(open);

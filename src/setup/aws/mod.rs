@@ -10,7 +10,7 @@ mod commands;
 mod policies;
 mod terraform;
 
-pub(super) use policies::statements;
+pub(crate) use policies::statements;
 
 use super::document::{list, object, text};
 use super::{Document, Format, Place, Plain, Printed, RoleArn, Trusted};

@@ -187,11 +187,7 @@ fn token_condition(trusted: &Trusted) -> Document {
 }
 
 /// The statements that allow a place its actions. MinIO takes them, too.
-pub(in crate::setup) fn statements(
-    place: &Place,
-    partition: AwsPartition,
-    with_settings: bool,
-) -> Vec<Document> {
+pub(crate) fn statements(place: &Place, partition: AwsPartition, with_settings: bool) -> Vec<Document> {
     let names = |wanted: &dyn Fn(Action) -> bool| -> Vec<String> {
         let wanted = place.actions.iter().filter(|action| wanted(**action));
         wanted.map(|action| format!("s3:{}", action.name())).collect()
