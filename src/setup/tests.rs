@@ -639,3 +639,60 @@ fn an_arn_that_would_mean_nobody_or_everybody_is_refused() {
     check(arns::kms_key, ROLE, "not the ARN of a key");
     arns::kms_key("arn:aws:kms:eu-central-1:123456789012:key/1a2b").unwrap();
 }
+
+#[test]
+fn audit_logs_that_are_there_stay_with_whoever_is_exempted() {
+    let script = gcp::print(&of_gcp("", &[], None, None), Format::Commands).text;
+    let start = script.find("'$audit[0]").unwrap() + 1;
+    let program = &script[start..start + script[start..].find('\'').unwrap()];
+    let dir = tempfile::tempdir().unwrap();
+    let audit = dir.path().join("audit.json");
+    std::fs::write(&audit, gcp::audit_config().json()).unwrap();
+    let merged = |policy: Value| -> Option<Value> {
+        let file = dir.path().join("policy.json");
+        std::fs::write(&file, policy.to_string()).unwrap();
+        let mut jq = std::process::Command::new("jq");
+        jq.arg("--slurpfile")
+            .arg("audit")
+            .arg(&audit)
+            .arg(program)
+            .arg(&file);
+        // Where there is no `jq`, there is nothing to try.
+        let output = jq.output().ok()?;
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let merged: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Some(merged["auditConfigs"].clone())
+    };
+    let (read, write) = (
+        serde_json::json!({ "logType": "DATA_READ" }),
+        serde_json::json!({ "logType": "DATA_WRITE" }),
+    );
+    let admin = serde_json::json!({ "logType": "ADMIN_READ" });
+    let exempted =
+        serde_json::json!({ "logType": "DATA_READ", "exemptedMembers": ["user:ana@acme.example"] });
+    let storage =
+        |logs: Value| serde_json::json!({ "service": "storage.googleapis.com", "auditLogConfigs": logs });
+    let other = serde_json::json!({ "service": "allServices", "auditLogConfigs": [admin] });
+    let Some(new) = merged(serde_json::json!({})) else {
+        return;
+    };
+    assert_eq!(
+        new,
+        serde_json::json!([storage(serde_json::json!([read, write]))])
+    );
+    let there = storage(serde_json::json!([admin, exempted]));
+    let kept = serde_json::json!([other, storage(serde_json::json!([admin, exempted, write]))]);
+    assert_eq!(
+        merged(serde_json::json!({ "auditConfigs": [there, other] })).unwrap(),
+        kept
+    );
+    assert_eq!(
+        merged(serde_json::json!({ "auditConfigs": kept })).unwrap(),
+        kept,
+        "once more"
+    );
+}

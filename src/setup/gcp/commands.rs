@@ -64,7 +64,7 @@ pub(super) fn print(plan: &Plan) -> String {
         "Data access logs, which say who was behind each request. They cost what logs cost.",
         format!(
             "{}{} > \"$dir/policy.json\"\njq --slurpfile audit \"$dir/audit.json\" \\\n    \
-             '.auditConfigs = [(.auditConfigs // [])[] | select(.service != \"storage.googleapis.com\")] + $audit' \\\n    \
+             {MERGE} \\\n    \
              \"$dir/policy.json\" > \"$dir/policy-new.json\"\n{}",
             shell::file("audit.json", &audit_config()),
             shell::command(
@@ -79,6 +79,14 @@ pub(super) fn print(plan: &Plan) -> String {
     );
     shell::script(&format!("tidegate setup gcp: bucket {}", plan.place.name), &steps)
 }
+
+/// Adds the logs that are missing. Others that are there stay, and so does whoever is exempted from one.
+const MERGE: &str = "'$audit[0] as $new |\n      \
+    ([.auditConfigs[]? | select(.service == $new.service)]) as $old |\n      \
+    ([$old[].auditLogConfigs[]?]) as $logs |\n      \
+    .auditConfigs = [.auditConfigs[]? | select(.service != $new.service)] +\n        \
+    [($old[0] // {}) + $new + {auditLogConfigs: ($logs + [$new.auditLogConfigs[] |\n        \
+    select(.logType as $type | $logs | map(.logType) | index($type) | not)])}]'";
 
 fn federate(step: &mut impl FnMut(&str, String), project: (&'static str, &str), federation: &Federation) {
     let Federation {

@@ -190,7 +190,7 @@ const MAPPING: &str = "google.subject=assertion.sub";
 const USER: &str = "roles/iam.workloadIdentityUser";
 const LOGS: [&str; 2] = ["DATA_READ", "DATA_WRITE"];
 
-fn audit_config() -> Document {
+pub(super) fn audit_config() -> Document {
     let logs = LOGS.map(|kind| object([("logType", text(kind))]));
     object([
         ("service", text("storage.googleapis.com")),
@@ -281,6 +281,7 @@ fn notes(plan: &Plan) -> Vec<String> {
             "a key file of a service account is good until it is deleted; `constraints/iam.disableServiceAccountKeyCreation` forbids making any".to_owned(),
         ),
     }
+    notes.push("the audit configuration of Terraform is all that the project has for Cloud Storage: write what is there, such as `ADMIN_READ` and exempted members, into it; the commands keep it".to_owned());
     if !plan.place.prefix.is_empty() {
         notes.push(
             "the condition names a folder, of which HeadBucket says nothing: it is refused there".to_owned(),

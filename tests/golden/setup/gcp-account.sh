@@ -86,7 +86,12 @@ END
 gcloud projects get-iam-policy acme-data \
     --format json > "$dir/policy.json"
 jq --slurpfile audit "$dir/audit.json" \
-    '.auditConfigs = [(.auditConfigs // [])[] | select(.service != "storage.googleapis.com")] + $audit' \
+    '$audit[0] as $new |
+      ([.auditConfigs[]? | select(.service == $new.service)]) as $old |
+      ([$old[].auditLogConfigs[]?]) as $logs |
+      .auditConfigs = [.auditConfigs[]? | select(.service != $new.service)] +
+        [($old[0] // {}) + $new + {auditLogConfigs: ($logs + [$new.auditLogConfigs[] |
+        select(.logType as $type | $logs | map(.logType) | index($type) | not)])}]' \
     "$dir/policy.json" > "$dir/policy-new.json"
 gcloud projects set-iam-policy acme-data \
     "$dir/policy-new.json" \
