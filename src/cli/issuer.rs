@@ -119,8 +119,8 @@ until then; where the key set was uploaded, upload it again.";
 const JWKS: &str = "\
 Examples:
   tidegate issuer jwks secrets/issuer-keys.toml > jwks.json
-  gcloud iam workload-identity-pools providers update-oidc tidegate --workload-identity-pool=storage \\
-      --location=global --jwk-json-path=jwks.json
+  gcloud iam workload-identity-pools providers update-oidc tidegate --workload-identity-pool=tidegate \\
+      --project=acme-data --location=global --jwk-json-path=jwks.json
 
 It has no private keys in it.";
 
