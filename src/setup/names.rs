@@ -137,7 +137,7 @@ impl Names {
         shape: |name| name.starts_with(|c: char| c.is_ascii_alphabetic()),
         ..names(
             "the name",
-            "a letter, then letters, digits, `-` and `_`",
+            "3 to 64 of letters, digits, `-` and `_`, beginning with a letter",
             (3, 64),
             |b| b.is_ascii_alphanumeric() || b"-_".contains(&b),
         )

@@ -696,3 +696,9 @@ fn audit_logs_that_are_there_stay_with_whoever_is_exempted() {
         "once more"
     );
 }
+
+#[test]
+fn a_short_name_of_minio_is_refused_with_its_length() {
+    let said = Names::MINIO.parse("st").unwrap_err().to_string();
+    assert!(said.contains("3 to 64 of letters"), "{said}");
+}
