@@ -61,7 +61,7 @@ pub enum IssuerError {
     },
     /// Without the keys that are to go, nothing can be signed.
     #[error(
-        "no key of `{0}` would be left that signs now: `tidegate issuer rotate --now --drop ID` puts a new one in its place"
+        "no key of `{0}` would be left that signs now: `tidegate issuer rotate {0} --now --drop ID` puts a new one in its place"
     )]
     NothingWouldSign(PathBuf),
     /// No random bytes, or no signature.

@@ -242,7 +242,8 @@ fn a_compromised_key_goes_at_once_and_never_the_last_that_signs() {
     assert!(matches!(kept, IssuerError::NothingWouldSign(_)), "{kept}");
     let day = Duration::from_secs(24 * 3600);
     let kept = SigningKeys::rotate_out(&path, clock.now(), day, &drops).unwrap_err();
-    assert!(kept.to_string().contains("rotate --now --drop"), "{kept}");
+    let command = format!("`tidegate issuer rotate {} --now --drop ID`", path.display());
+    assert!(kept.to_string().contains(&command), "{kept}");
     let unknown = SigningKeys::drop_keys(&path, clock.now(), &["nothing1".into()]).unwrap_err();
     assert!(
         unknown.to_string().contains(&format!("there are {first}")),
