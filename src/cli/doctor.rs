@@ -153,12 +153,31 @@ fn summary(part: &'static str, config: &Config) -> Option<Line> {
             "of {} can be loaded",
             check::plural(config.buckets.len(), "bucket")
         ),
-        "secrets" => "every reference can be read".to_owned(),
+        "secrets" => {
+            let references = config.references();
+            let managed = references
+                .iter()
+                .filter(|(_, reference)| reference.managed().is_some());
+            of_secrets(references.len(), managed.count())
+        }
         "audit" => format!("`{}` can be appended to", config.audit.file.display()),
         // Looked at closer elsewhere.
         _ => return None,
     };
     Some(Line::ok(part, "", said))
+}
+
+/// What is said of references with which nothing is wrong: those to secret managers nobody has read for it.
+fn of_secrets(all: usize, managed: usize) -> String {
+    match (all - managed, managed) {
+        (_, 0) => "every reference can be read".to_owned(),
+        (0, managed) => {
+            format!("{managed} in secret managers, not read for this: a report of all reads them")
+        }
+        (here, managed) => format!(
+            "{here} on this machine can be read; {managed} in secret managers, not read for this: a report of all reads them"
+        ),
+    }
 }
 
 async fn on_client(args: &Args) -> Result<Vec<Line>, String> {
@@ -180,5 +199,19 @@ async fn on_client(args: &Args) -> Result<Vec<Line>, String> {
             Ok(client::examine(&caller, &environment, &options, &Clock::system()).await)
         }
         Err(error) => Ok(vec![client::of_error("settings", &error)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_says_of_a_manager_that_was_not_asked_that_it_can_be_read() {
+        assert_eq!(of_secrets(2, 0), "every reference can be read");
+        assert!(
+            of_secrets(3, 1).starts_with("2 on this machine can be read; 1 in secret managers, not read")
+        );
+        assert!(!of_secrets(1, 1).contains("can be read"));
     }
 }
