@@ -236,7 +236,7 @@ fn keys_are_made_listed_rotated_and_dropped() {
     let last = issuer(&["drop", file, &first]);
     assert_eq!(last.status.code(), Some(1));
     let said = String::from_utf8_lossy(&last.stderr).into_owned();
-    assert!(said.contains("rotate --now --drop"), "{said}");
+    assert!(said.contains(&format!("rotate {file} --now --drop")), "{said}");
     let said = does(&["rotate", file, "--now", "--drop", &first]);
     assert!(
         said.contains("signs from now on; dropped: ") && said.contains(&first),

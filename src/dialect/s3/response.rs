@@ -65,7 +65,9 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
         200..=299 => success(head, body, &to).await,
         status => {
             let (code, message) = said(body).await;
-            if matches!(status, 401 | 403) {
+            // Of our credential its code says enough, and its words may quote what was signed.
+            let of_credential = code.as_deref().is_some_and(blames_credential);
+            if matches!(status, 401 | 403) && !of_credential {
                 // For the operator alone: a caller hears no word of a target's.
                 tracing::info!(
                     request_id = to.request_id,
@@ -252,6 +254,19 @@ async fn said(body: Body) -> (Option<String>, String) {
     }
 }
 
+/// Whether a target's code is about our credential.
+fn blames_credential(code: &str) -> bool {
+    matches!(
+        code,
+        "InvalidAccessKeyId"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "TokenRefreshRequired"
+            // Keys that were rotated between the reading of the one half and the other.
+            | "SignatureDoesNotMatch"
+    )
+}
+
 fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -> TargetError {
     let misconfigured = matches!(
         code.as_deref(),
@@ -269,17 +284,7 @@ fn from_code(api: Api, status: u16, code: Option<String>, headers: &HeaderMap) -
                 | "AccountProblem"
         )
     );
-    let blames_credential = matches!(
-        code.as_deref(),
-        Some(
-            "InvalidAccessKeyId"
-                | "ExpiredToken"
-                | "InvalidToken"
-                | "TokenRefreshRequired"
-                // Keys that were rotated between the reading of the one half and the other.
-                | "SignatureDoesNotMatch"
-        )
-    );
+    let blames_credential = code.as_deref().is_some_and(blames_credential);
     let known = StatusCode::from_u16(status).is_ok_and(|s| s.is_client_error() || s.is_server_error());
     let outward = if misconfigured || !known {
         // The caller's own session is fine; a 403 would make it throw that away.
