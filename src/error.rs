@@ -5,6 +5,9 @@ use crate::authn::{AuthnError, HandleError, ServiceKeyRefusal};
 use crate::authz::{Denied, DenyReason, NotPermitted};
 use crate::body::{BodyError, PayloadError};
 use crate::credentials::CredentialError;
+use crate::dialect::gcs::answer::TargetRefusal;
+use crate::dialect::gcs::documents::AnswerError;
+use crate::dialect::gcs::error::GcsError;
 use crate::dialect::s3::documents::DocumentError;
 use crate::dialect::s3::error::S3Error;
 use crate::dialect::s3::response::TargetError;
@@ -19,6 +22,8 @@ pub(crate) enum Error {
     Malformed(HeadViolation),
     #[error("the request is refused: {}", .0.message)]
     Refused(S3Error),
+    #[error("the request is refused: {}", .0.message)]
+    RefusedCall(GcsError),
     #[error("the claim is not accepted: {0}")]
     Unauthenticated(#[from] AuthnError),
     #[error("policy: {0}")]
@@ -43,16 +48,26 @@ pub(crate) enum Error {
     Upstream(#[from] UpstreamError),
     #[error("the target answered {} {}", .0.status, .0.code.as_deref().unwrap_or("without a code"))]
     Target(Box<TargetError>),
+    #[error("the target answered {} {}", .0.status, .0.reason.as_deref().unwrap_or("without a reason"))]
+    GcsTarget(Box<TargetRefusal>),
     #[error("the target's answer broke off: {0}")]
     TargetBody(#[source] BodyError),
     #[error("the target's answer is not understood: {0}")]
     TargetDocument(#[source] DocumentError),
+    #[error("the target's answer is not understood: {0}")]
+    GcsDocument(#[source] AnswerError),
     #[error("the target's answer cannot be used: {0}")]
     TargetAnswer(&'static str),
     #[error("the target stored other bytes than were sent to it")]
     Corrupted,
     #[error("a defect: {0}")]
     Internal(&'static str),
+}
+
+impl From<GcsError> for Error {
+    fn from(error: GcsError) -> Self {
+        Self::RefusedCall(error)
+    }
 }
 
 impl From<S3Error> for Error {
@@ -69,6 +84,11 @@ impl Error {
             Self::Refused(refusal) if refusal.status == 501 => Reason::Unsupported,
             Self::Refused(refusal) if refusal.status == 403 => Reason::Unauthenticated,
             Self::Refused(_) => Reason::Malformed,
+            Self::RefusedCall(refusal) => match refusal.status {
+                501 => Reason::Unsupported,
+                401 | 403 => Reason::Unauthenticated,
+                _ => Reason::Malformed,
+            },
             Self::Unauthenticated(error) => authn_reason(error),
             Self::NotPermitted(NotPermitted::Denied(denied)) | Self::Absent(denied) => denied_reason(denied),
             Self::NotPermitted(NotPermitted::Tagging(_)) => Reason::Malformed,
@@ -86,11 +106,15 @@ impl Error {
             | Self::Credential(_)
             | Self::Upstream(_)
             | Self::Target(_)
+            | Self::GcsTarget(_)
             | Self::TargetBody(_)
             | Self::TargetDocument(_)
+            | Self::GcsDocument(_)
             | Self::TargetAnswer(_)
             | Self::Corrupted => Reason::Unavailable,
-            Self::Signing(SigningError::Untranslatable(_)) => Reason::Unsupported,
+            Self::Signing(
+                SigningError::Untranslatable(_) | SigningError::NoAccessToken | SigningError::Pattern,
+            ) => Reason::Unsupported,
             Self::Signing(_) | Self::Internal(_) => Reason::Internal,
         }
     }

@@ -11,6 +11,7 @@ use crate::body::Body;
 use crate::clock::{Clock, Drift};
 use crate::config::{Profile, Target};
 use crate::credentials::{Credential, Scope};
+use crate::dialect::gcs as json_api;
 use crate::dialect::gcs_xml;
 use crate::dialect::s3::{
     self, Draft,
@@ -34,6 +35,7 @@ use doubt::Verdict;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use tokio::time::Instant;
 
@@ -42,6 +44,7 @@ mod answers;
 mod doors;
 mod doubt;
 mod forms;
+mod gcs;
 mod handles;
 mod login;
 mod probes;
@@ -98,7 +101,7 @@ impl Pipeline {
     async fn serve(&self, connection: &Connection, inbound: Inbound, deadline: Instant) -> Response<Body> {
         // INVARIANT: config, policies and keys are those of one generation for the whole request.
         let generation = self.current.load_full();
-        let view = View::of(&inbound);
+        let view = View::of(&inbound, &generation.config.server.domains);
         let id = crate::audit::new_id(&self.clock);
         let request_id = id.to_string();
         let mut trail = match self.audit.begin(&view.arrival(connection, id)) {
@@ -123,8 +126,8 @@ impl Pipeline {
         let response = match outcome {
             Ok(response) => trail.follow(isolated(response)),
             Err(error) => {
-                let described = s3::describe(&error);
-                match Tone::of(&error, described.status) {
+                let (status, code) = view.described(&error);
+                match Tone::of(&error, status) {
                     Tone::Loud => {
                         tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
                     }
@@ -133,7 +136,7 @@ impl Pipeline {
                     }
                     Tone::Silent => {}
                 }
-                trail.refused(described.status, &described.code, error.reason(), &error);
+                trail.refused(status, &code, error.reason(), &error);
                 trail.follow(isolated(view.render(&error, &request_id)))
             }
         };
@@ -149,6 +152,9 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         let (head, body) = request.into_parts();
         let domains = &generation.config.server.domains;
+        if json_api::is_json_api(&head.uri, &head.headers, domains) {
+            return Box::pin(self.call_json_api(generation, connection, head, body, trail)).await;
+        }
         if s3::is_sts(&head, domains) {
             // Boxed, as are the other ways that few requests take: each makes the future of every request larger.
             return Box::pin(self.issue_session(generation, connection, head, body, trail)).await;
@@ -205,6 +211,7 @@ impl Pipeline {
             connection,
             principal: &principal,
             url: url.as_deref().unwrap_or_default(),
+            protocol: "s3",
         };
         self.perform(generation, caller, operation, payload, trail).await
     }
@@ -391,8 +398,10 @@ async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operati
 struct Caller<'a> {
     connection: &'a Connection,
     principal: &'a Principal,
-    /// Where it reaches the bucket, without a slash at the end.
+    /// Where it reaches the bucket, or all of the JSON API; without a slash at the end.
     url: &'a str,
+    /// For policies: `s3` or `gcs`.
+    protocol: &'static str,
 }
 
 impl Caller<'_> {
@@ -402,7 +411,10 @@ impl Caller<'_> {
     }
 
     fn circumstances(&self, now: Timestamp) -> Circumstances {
-        circumstances(self.connection, now)
+        Circumstances {
+            protocol: self.protocol,
+            ..circumstances(self.connection, now)
+        }
     }
 }
 
@@ -441,15 +453,18 @@ struct View {
     method: http::Method,
     resource: String,
     user_agent: Option<String>,
+    /// Whether it is answered in the words of Google's JSON API.
+    is_json_api: bool,
 }
 
 impl View {
-    fn of(inbound: &Inbound) -> Self {
+    fn of(inbound: &Inbound, domains: &[Box<str>]) -> Self {
         match inbound {
             Inbound::Malformed(_) => Self {
                 method: http::Method::GET,
                 resource: "/".into(),
                 user_agent: None,
+                is_json_api: false,
             },
             Inbound::Request(request) => Self {
                 method: request.method().clone(),
@@ -460,8 +475,19 @@ impl View {
                     .get(http::header::USER_AGENT)
                     .and_then(|value| value.to_str().ok())
                     .map(str::to_owned),
+                is_json_api: json_api::is_json_api(request.uri(), request.headers(), domains),
             },
         }
+    }
+
+    /// Status and code of an error, as the caller gets them.
+    fn described(&self, error: &Error) -> (u16, Cow<'static, str>) {
+        if self.is_json_api {
+            let described = json_api::describe(error);
+            return (described.status, described.reason);
+        }
+        let described = s3::describe(error);
+        (described.status, described.code)
     }
 
     fn arrival<'a>(&'a self, connection: &'a Connection, request_id: ulid::Ulid) -> Arrival<'a> {
@@ -476,8 +502,15 @@ impl View {
 
     fn render(&self, error: &Error, request_id: &str) -> Response<Body> {
         let head = self.method == http::Method::HEAD;
-        let described: S3Error = s3::describe(error);
-        let mut response = s3::error_xml::render(&described, &self.resource, request_id, head);
+        let mut response = if self.is_json_api {
+            json_api::error::render(&json_api::describe(error), request_id, head)
+        } else {
+            let described: S3Error = s3::describe(error);
+            s3::error_xml::render(&described, &self.resource, request_id, head)
+        };
+        if let Error::GcsTarget(target) = error {
+            response.headers_mut().extend(target.headers.clone());
+        }
         if let Error::Target(target) = error {
             response.headers_mut().extend(target.headers.clone());
         }

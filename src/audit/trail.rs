@@ -7,6 +7,7 @@ use super::record::{
 use super::redact::{clip, is_access_key_id, scrub};
 use crate::authn::oidc::Identity;
 use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm, attribution_name};
+use crate::operation::gcs::Call;
 use crate::operation::{Detail, Operation, PayloadMode};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -346,6 +347,39 @@ impl Trail {
                     .map(|(key, value)| (clip(&key, 128).into(), clip(&value, 256).into()))
                     .collect();
             }
+        });
+    }
+
+    /// What is called by Google's JSON API, on what.
+    pub fn json_call(&mut self, call: &Call) {
+        self.call("gcs", call.method().id(), call.is_read_only());
+        self.edit(|open| {
+            open.record.resource = Resource {
+                bucket: call.bucket().map(|bucket| text(bucket.as_str())),
+                key: call.object().map(|object| text(object.key.as_str())),
+                version_id: call.parameter("generation").map(text),
+                prefix: call.parameter("prefix").map(text),
+                copy_source: call.sources().first().map(|source| {
+                    let name = format!("{}/{}", source.object.bucket, source.object.key);
+                    match &source.generation {
+                        Some(generation) => text(&format!("{name}#{generation}")),
+                        None => text(&name),
+                    }
+                }),
+                upload_id: call.upload().map(|upload| fingerprint(&upload.target_id)),
+                part: None,
+                keys_count: Some(call.sources().len()).filter(|count| *count > 1),
+            };
+            let headers = call.headers().iter();
+            let mut range = headers.clone().filter(|(name, _)| *name == "range");
+            let own_key = headers.clone().any(|(name, _)| *name == "x-goog-encryption-key");
+            let request = &mut open.record.request;
+            request.range = range.next().map(|(_, range)| clip(range, 256).into());
+            request.sse = match (own_key, &call.wishes().kms_key) {
+                (true, _) => Some("customer".into()),
+                (false, Some(_)) => Some("gcp:kms".into()),
+                (false, None) => None,
+            };
         });
     }
 

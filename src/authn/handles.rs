@@ -177,6 +177,35 @@ impl Handles {
         Ok(payload.token)
     }
 
+    /// The rewrite token for the caller; good for going on with the copy between these two places and names.
+    ///
+    /// # Errors
+    /// As for uploads.
+    pub fn seal_rewrite(&self, ends: &Ends<'_>, token: &str) -> Result<String, SealError> {
+        printable(token)?;
+        let payload = RewritePayload {
+            principal: self.principal.clone(),
+            ends: ends.fingerprint(),
+            token: token.into(),
+        };
+        self.seal(Purpose::RewriteToken, &payload, MAX_PAGE)
+    }
+
+    /// The target's rewrite token.
+    ///
+    /// # Errors
+    /// [`HandleError`] if it is not this principal's for this copy.
+    pub fn open_rewrite(&self, ends: &Ends<'_>, text: &str) -> Result<Box<str>, HandleError> {
+        let payload: RewritePayload = self.open(Purpose::RewriteToken, text, MAX_PAGE)?;
+        if payload.principal != self.principal {
+            return Err(HandleError::OtherPrincipal);
+        }
+        match payload.ends == ends.fingerprint() {
+            true => Ok(payload.token),
+            false => Err(HandleError::OtherKey),
+        }
+    }
+
     fn seal(
         &self,
         purpose: Purpose,
@@ -215,6 +244,22 @@ impl Place<'_> {
             self.prefix,
             self.bucket,
         ])
+    }
+}
+
+/// The two ends of a copy: for each the place and the caller's key there.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends<'a> {
+    /// What is read.
+    pub source: (Place<'a>, &'a str),
+    /// What is written.
+    pub destination: (Place<'a>, &'a str),
+}
+
+impl Ends<'_> {
+    fn fingerprint(&self) -> Fingerprint {
+        let (source, destination) = (self.source.0.fingerprint(), self.destination.0.fingerprint());
+        fingerprint(&["copy", &source, self.source.1, &destination, self.destination.1])
     }
 }
 
@@ -268,6 +313,17 @@ struct PagePayload {
     bucket: Fingerprint,
     #[serde(rename = "f")]
     prefix: Fingerprint,
+    #[serde(rename = "n")]
+    token: Box<str>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RewritePayload {
+    #[serde(rename = "p")]
+    principal: Fingerprint,
+    #[serde(rename = "e")]
+    ends: Fingerprint,
     #[serde(rename = "n")]
     token: Box<str>,
 }
@@ -395,6 +451,33 @@ mod tests {
             etl().open_page(&elsewhere, "tmp/", &text),
             Err(HandleError::OtherBucket)
         );
+    }
+
+    // GCS-03
+    #[test]
+    fn a_rewrite_token_is_good_for_one_principal_and_one_copy() {
+        let ends = |from, to| Ends {
+            source: (LAKE, from),
+            destination: (LAKE, to),
+        };
+        let text = etl().seal_rewrite(&ends("a", "b"), "AAAtoken").unwrap();
+        assert_eq!(etl().open_rewrite(&ends("a", "b"), &text).as_deref(), Ok("AAAtoken"));
+        assert!(!text.contains("AAA"));
+        let other = handles(1, PrincipalKind::Workload, "idp:other");
+        assert_eq!(
+            other.open_rewrite(&ends("a", "b"), &text),
+            Err(HandleError::OtherPrincipal)
+        );
+        for (from, to) in [("b", "a"), ("a", "c"), ("c", "b"), ("", "ab")] {
+            let opened = etl().open_rewrite(&ends(from, to), &text);
+            assert_eq!(opened, Err(HandleError::OtherKey), "{from} {to}");
+        }
+        let elsewhere = Ends {
+            source: (Place { prefix: "x/", ..LAKE }, "a"),
+            destination: (LAKE, "b"),
+        };
+        assert!(etl().open_rewrite(&elsewhere, &text).is_err());
+        assert!(etl().open_page(&LAKE, "", &text).is_err());
     }
 
     // SES-03

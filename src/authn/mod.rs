@@ -31,7 +31,7 @@ pub(crate) use browser::{form_token, is_form_token, open_state, seal_state};
 pub use chunk_signing::ChunkSigning;
 pub use claim::{Claim, CredentialScope, SignatureClaim, SignatureForm, Signs, bearer_token};
 pub use error::{AuthnError, ScopeFlaw};
-pub use handles::{HandleError, Handles, MAX_HANDLE, Place, SealError};
+pub use handles::{Ends, HandleError, Handles, MAX_HANDLE, Place, SealError};
 pub use key_ring::KeyRing;
 pub use principal::{Ancestor, Principal, PrincipalKind, SessionInfo, Tags};
 pub use revocations::{Revocation, Revocations};

@@ -7,7 +7,10 @@ use super::request::{Circumstances, Facts};
 use super::tagging;
 use crate::authn::Principal;
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Detail, Operation, Right};
+use crate::operation::gcs::{self, Call};
+use crate::operation::{
+    Access, AccessResource, Action, Asked, BucketName, ContextKind, Detail, ObjectTags, Operation, Right, Speech,
+};
 use crate::session_policy::{Ask, Verdict};
 use cedar_policy::{AuthorizationError, Decision};
 use std::fmt::Display;
@@ -29,12 +32,7 @@ impl Policies {
         circumstances: &Circumstances,
     ) -> Result<Permit, NotPermitted> {
         let tags = tagging::tags(&operation)?;
-        let facts = Facts {
-            principal,
-            operation: &operation,
-            circumstances,
-            tags: &tags,
-        };
+        let facts = Facts::of(principal, &operation, &tags, circumstances);
         let rights = operation.api().row().rights;
         if rights.contains(&Right::Visible) {
             let visible_buckets = self.visible_buckets(&facts)?;
@@ -51,7 +49,7 @@ impl Policies {
             let policies = self.all_accesses(&facts)?;
             return self.permit(operation, policies);
         }
-        let Deletions { verdicts, policies } = self.delete_objects(&facts);
+        let Deletions { verdicts, policies } = self.delete_objects(&facts, &operation);
         let mut denied = Vec::new();
         let mut verdicts = verdicts.into_iter();
         // INVARIANT: a deletion without a verdict is refused with the others, not kept.
@@ -68,19 +66,90 @@ impl Policies {
         Ok(permit)
     }
 
-    /// Every access of the operation, source and destination alike.
+    /// Decides on a call of the JSON API, by the same policies.
+    ///
+    /// # Errors
+    /// As [`Policies::authorize`].
+    pub fn authorize_call(
+        &self,
+        principal: &Principal,
+        call: Call,
+        circumstances: &Circumstances,
+    ) -> Result<Permit<Call>, NotPermitted> {
+        let tags = ObjectTags::default();
+        let facts = Facts::of(principal, &call, &tags, circumstances);
+        let rights = call.row().rights;
+        let mut visible_buckets = Vec::new();
+        let policies = if rights.contains(&gcs::Right::Visible) {
+            // What is answered about an object or a bucket says itself what is allowed there.
+            if call.bucket().is_none() {
+                visible_buckets = self.visible_buckets(&facts)?;
+            }
+            Ids::new()
+        } else if rights.contains(&gcs::Right::Known) {
+            self.known(&facts, &call)?;
+            Ids::new()
+        } else {
+            self.all_accesses(&facts)?
+        };
+        let source = call.sources().first().map(|source| source.object.bucket.clone());
+        let [bucket, source_bucket] =
+            self.buckets_of([call.bucket(), source.as_ref()])?;
+        Ok(Permit {
+            operation: call,
+            bucket,
+            source_bucket,
+            policies,
+            refused: Vec::new(),
+            visible_buckets,
+        })
+    }
+
+    /// Whether the principal may do one thing, as part of what `call` asks. For answers that tell a caller its rights.
+    pub fn allows(
+        &self,
+        principal: &Principal,
+        call: &dyn Asked,
+        access: &Access<'_>,
+        circumstances: &Circumstances,
+    ) -> bool {
+        let tags = ObjectTags::default();
+        let facts = Facts::of(principal, call, &tags, circumstances);
+        let bench = self.bench(&facts, access.resource.bucket());
+        self.ask(&facts, access, &bench).is_ok()
+    }
+
+    /// That some policy of the bucket permits the principal something. An unknown bucket is spoken of in the same way.
+    fn known(&self, facts: &Facts<'_>, call: &Call) -> Result<(), Denied> {
+        let bucket = call.bucket();
+        let is_known = bucket.and_then(|bucket| self.buckets.get(bucket)).is_some_and(|known| {
+            let narrowed = facts.principal.session_policies().iter();
+            let mut narrowed = narrowed.map(|policy| policy.mentions(known.bucket.name.as_str()));
+            known.index.as_ref().is_some_and(|index| index.mentions(facts.principal)) && narrowed.all(|m| m)
+        });
+        match is_known {
+            true => Ok(()),
+            false => Err(Denied {
+                reason: DenyReason::NoPermit,
+                policies: Vec::new(),
+                message: format!(
+                    "{} is not authorized to perform: {} because no policy allows it anything there",
+                    facts.principal,
+                    call.name()
+                ),
+            }),
+        }
+    }
+
+    /// Every access of the call, sources and destination alike.
     fn all_accesses(&self, facts: &Facts<'_>) -> Result<Ids, Denied> {
-        let accesses = facts.operation.accesses();
+        let accesses = facts.call.accesses();
         // INVARIANT: nothing is allowed for want of a question.
         if accesses.is_empty() {
             return Err(Denied {
                 reason: DenyReason::EvaluationError,
                 policies: Vec::new(),
-                message: format!(
-                    "{} is not authorized to perform: s3:{}",
-                    facts.principal,
-                    facts.operation.called().name()
-                ),
+                message: format!("{} is not authorized to perform: {}", facts.principal, facts.call.name()),
             });
         }
         let mut policies = Ids::new();
@@ -91,23 +160,23 @@ impl Policies {
                 ..*access
             };
             merge(&mut policies, self.ask(facts, &access, &bench)?);
+            // INVARIANT: what is put together of several objects is decided once for each of them.
+            if access.action.context() == ContextKind::Write {
+                for other in facts.call.copied_from().into_iter().skip(1) {
+                    let facts = Facts {
+                        copied_from: Some(other),
+                        ..*facts
+                    };
+                    merge(&mut policies, self.ask(&facts, &access, &bench)?);
+                }
+            }
         }
         Ok(policies)
     }
 
     fn permit(&self, operation: Operation, policies: Ids) -> Result<Permit, NotPermitted> {
-        let bucket_of = |name: &BucketName| self.buckets.get(name).map(|known| Arc::clone(&known.bucket));
-        let bucket = operation.bucket().and_then(bucket_of);
-        let source = operation.copy_source();
-        let source_bucket = source.and_then(|source| bucket_of(&source.object.bucket));
-        if let (Some(bucket), Some(source)) = (&bucket, &source_bucket)
-            && bucket.target.name != source.target.name
-        {
-            return Err(NotPermitted::CrossTarget {
-                source_bucket: source.name.clone(),
-                bucket: bucket.name.clone(),
-            });
-        }
+        let source = operation.copy_source().map(|source| &source.object.bucket);
+        let [bucket, source_bucket] = self.buckets_of([operation.bucket(), source])?;
         Ok(Permit {
             operation,
             bucket,
@@ -116,6 +185,20 @@ impl Policies {
             refused: Vec::new(),
             visible_buckets: Vec::new(),
         })
+    }
+
+    /// A bucket, and the one that something is copied from.
+    fn buckets_of(&self, names: [Option<&BucketName>; 2]) -> Result<[Option<Arc<Bucket>>; 2], NotPermitted> {
+        let found = names.map(|name| self.buckets.get(name?).map(|known| Arc::clone(&known.bucket)));
+        if let [Some(bucket), Some(source)] = &found
+            && bucket.target.name != source.target.name
+        {
+            return Err(NotPermitted::CrossTarget {
+                source_bucket: source.name.clone(),
+                bucket: bucket.name.clone(),
+            });
+        }
+        Ok(found)
     }
 
     /// The buckets in which some policy permits the principal something, and its session something too.
@@ -138,19 +221,19 @@ impl Policies {
         Ok(visible.map(|(name, _)| name.clone()).collect())
     }
 
-    fn delete_objects(&self, facts: &Facts<'_>) -> Deletions {
-        let Detail::Deletions { objects, .. } = facts.operation.detail() else {
+    fn delete_objects(&self, facts: &Facts<'_>, operation: &Operation) -> Deletions {
+        let Detail::Deletions { objects, .. } = operation.detail() else {
             return Deletions::default();
         };
         let mut policies = Ids::new();
-        let bucket = facts.operation.bucket();
+        let bucket = operation.bucket();
         // One bucket, one principal: the policies are put together once for all keys.
         let bench = match bucket {
             Some(bucket) => self.bench(facts, bucket),
             None => Err(DenyReason::UnknownBucket),
         };
         let verdicts = objects.iter().map(|deletion| {
-            for access in facts.operation.deletion_accesses(deletion) {
+            for access in operation.deletion_accesses(deletion) {
                 // INVARIANT: a key is decided by the policies of the bucket that it is deleted from.
                 let decided = if bucket == Some(&deletion.object.bucket) {
                     self.ask(facts, &access, &bench)
@@ -274,7 +357,7 @@ fn narrowed(facts: &Facts<'_>, access: &Access<'_>) -> Result<(), (DenyReason, &
             AccessResource::Bucket(_) => None,
         },
         prefix: match access.action.context() {
-            ContextKind::List => facts.operation.listed_prefix(),
+            ContextKind::List => facts.call.listed_prefix(),
             ContextKind::Plain | ContextKind::Write => None,
         },
         source_ip: facts.circumstances.source_ip,
@@ -336,14 +419,22 @@ fn merge(into: &mut Ids, ids: Ids) {
     }
 }
 
-/// `Workload: google:etl@… is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::lake/x"`.
+/// `Workload: google:etl@… is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::lake/x"`, or in the words
+/// of Google's callers with the name that policies have for it.
 fn subject(facts: &Facts<'_>, access: &Access<'_>) -> String {
-    let mut subject = format!(
-        "{} is not authorized to perform: s3:{} on resource: \"arn:aws:s3:::{}",
-        facts.principal,
-        access.action.name(),
-        access.resource.bucket()
-    );
+    let action = access.action.name();
+    let mut subject = match facts.call.speech() {
+        Speech::Amazon => format!(
+            "{} is not authorized to perform: s3:{action} on resource: \"arn:aws:s3:::",
+            facts.principal
+        ),
+        Speech::Google => format!(
+            "{} is not authorized to perform: {action} (for {}) on resource: \"gs://",
+            facts.principal,
+            facts.call.name()
+        ),
+    };
+    subject.push_str(access.resource.bucket().as_str());
     match access.resource {
         AccessResource::Object(object) => {
             subject.push('/');
@@ -352,11 +443,7 @@ fn subject(facts: &Facts<'_>, access: &Access<'_>) -> String {
         }
         AccessResource::Bucket(_) => {
             subject.push('"');
-            if let Some(prefix) = facts
-                .operation
-                .listed_prefix()
-                .filter(|prefix| !prefix.is_empty())
-            {
+            if let Some(prefix) = facts.call.listed_prefix().filter(|prefix| !prefix.is_empty()) {
                 subject.push_str(&format!(" with prefix \"{prefix}\""));
             }
         }

@@ -5,10 +5,11 @@ use crate::config::Bucket;
 use crate::operation::{BucketName, ObjectDeletion, Operation};
 use std::sync::Arc;
 
-/// Proof that every access of an operation is allowed. Made only in this room.
+/// Proof that every access of a call is allowed: of an operation of S3, or of a [`Call`](crate::operation::gcs::Call).
+/// Made only in this room.
 #[derive(Debug)]
-pub struct Permit {
-    pub(super) operation: Operation,
+pub struct Permit<C = Operation> {
+    pub(super) operation: C,
     pub(super) bucket: Option<Arc<Bucket>>,
     pub(super) source_bucket: Option<Arc<Bucket>>,
     pub(super) policies: Vec<Box<str>>,
@@ -16,11 +17,11 @@ pub struct Permit {
     pub(super) visible_buckets: Vec<BucketName>,
 }
 
-impl Permit {
+impl<C> Permit<C> {
     /// A permit that nobody decided on, for tests of other rooms.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn for_test(
-        operation: Operation,
+        operation: C,
         bucket: Option<Arc<Bucket>>,
         source_bucket: Option<Arc<Bucket>>,
     ) -> Self {
@@ -35,12 +36,12 @@ impl Permit {
     }
 
     /// What is allowed. Of a DeleteObjects call, only the deletions that are.
-    pub fn operation(&self) -> &Operation {
+    pub fn operation(&self) -> &C {
         &self.operation
     }
 
     /// What is allowed, taken out: the permit is used up.
-    pub fn into_operation(self) -> Operation {
+    pub fn into_operation(self) -> C {
         self.operation
     }
 

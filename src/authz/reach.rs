@@ -20,6 +20,14 @@ impl Policies {
             .collect()
     }
 
+    /// Whether some policy may permit the principal `action` on something in `bucket`, under whatever conditions.
+    pub fn may_reach(&self, principal: &Principal, bucket: &BucketName, action: Action) -> bool {
+        let index = self.buckets.get(bucket).and_then(|known| known.index.as_ref());
+        let mut narrowed = principal.session_policies().iter();
+        index.is_some_and(|index| index.may_permit(principal, &[action], action.group().name()))
+            && narrowed.all(|policy| policy.mentions_any(bucket.as_str(), &[action]))
+    }
+
     /// In which buckets some policy permits the principal something, and what.
     pub fn reach(&self, principal: &Principal) -> Reach {
         let groups: Vec<(&'static str, Vec<Action>)> = GROUPS

@@ -10,7 +10,7 @@ use super::needs::Needs;
 use super::schema::Vocabulary;
 use crate::authn::{Principal, Tags, oidc::Identity};
 use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, BucketName, ContextKind, Operation};
+use crate::operation::{Access, AccessResource, Action, Asked, BucketName, ContextKind, ObjectName};
 use cedar_policy::{
     Context, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityUid,
     ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression, Schema,
@@ -26,7 +26,7 @@ pub struct Circumstances {
     pub source_ip: IpAddr,
     /// The time of the decision.
     pub now: Timestamp,
-    /// `s3`.
+    /// `s3` or `gcs`.
     pub protocol: &'static str,
 }
 
@@ -47,13 +47,34 @@ pub(super) enum BuildError {
     Request(#[from] Box<RequestValidationError>),
 }
 
-/// Everything that the requests of one operation are built from.
+/// Everything that the requests of one call are built from.
+#[derive(Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) principal: &'a Principal,
-    pub(super) operation: &'a Operation,
+    pub(super) call: &'a dyn Asked,
+    /// What it copies, if it does; of several, the one that is asked about.
+    pub(super) copied_from: Option<&'a ObjectName>,
     pub(super) circumstances: &'a Circumstances,
     /// The tags that the operation sets.
     pub(super) tags: &'a [(String, String)],
+}
+
+impl<'a> Facts<'a> {
+    /// Those of `call`.
+    pub(super) fn of(
+        principal: &'a Principal,
+        call: &'a dyn Asked,
+        tags: &'a [(String, String)],
+        circumstances: &'a Circumstances,
+    ) -> Self {
+        Self {
+            principal,
+            call,
+            copied_from: call.copied_from().into_iter().next(),
+            circumstances,
+            tags,
+        }
+    }
 }
 
 impl Facts<'_> {
@@ -172,7 +193,7 @@ impl Facts<'_> {
             put("local", local(circumstances.now, bucket)?);
         }
         if needs.has(Needs::OPERATION) {
-            put("operation", text(self.operation.called().name()));
+            put("operation", text(self.call.name()));
         }
         if needs.has(Needs::PROTOCOL) {
             put("protocol", text(circumstances.protocol));
@@ -187,26 +208,25 @@ impl Facts<'_> {
             ];
             put("session", RestrictedExpression::new_record(fields)?);
         }
-        let header = |name| text(self.operation.asked(name).unwrap_or_default());
         match action.context() {
             ContextKind::Plain => {}
             ContextKind::List => {
-                if let (true, Some(prefix)) = (needs.has(Needs::PREFIX), self.operation.listed_prefix()) {
+                if let (true, Some(prefix)) = (needs.has(Needs::PREFIX), self.call.listed_prefix()) {
                     put("prefix", text(prefix));
                 }
             }
             ContextKind::Write => {
                 if needs.has(Needs::SSE) {
-                    put("sse", header("x-amz-server-side-encryption"));
+                    put("sse", text(self.call.encryption()));
                 }
                 if needs.has(Needs::KMS_KEY) {
-                    put("kms_key", header("x-amz-server-side-encryption-aws-kms-key-id"));
+                    put("kms_key", text(self.call.kms_key()));
                 }
                 if needs.has(Needs::STORAGE_CLASS) {
-                    put("storage_class", header("x-amz-storage-class"));
+                    put("storage_class", text(self.call.storage_class()));
                 }
-                if let (true, Some(source)) = (needs.has(Needs::COPY_SOURCE), self.operation.copy_source()) {
-                    let name = format!("{}/{}", source.object.bucket, source.object.key);
+                if let (true, Some(source)) = (needs.has(Needs::COPY_SOURCE), self.copied_from) {
+                    let name = format!("{}/{}", source.bucket, source.key);
                     put("copy_source", text(&name));
                 }
             }

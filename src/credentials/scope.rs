@@ -14,7 +14,7 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// What `principal` was permitted.
-    pub fn of(principal: &'a Principal, permit: &'a Permit) -> Self {
+    pub fn of<C>(principal: &'a Principal, permit: &'a Permit<C>) -> Self {
         let bucket = permit.bucket().map(|bucket| &**bucket);
         let source = permit.source_bucket().map(|bucket| &**bucket);
         Self {

@@ -3,5 +3,6 @@
 //!
 //! A dialect knows wire formats only: no principals, no clock, no network.
 
+pub(crate) mod gcs;
 pub(crate) mod gcs_xml;
 pub(crate) mod s3;

@@ -3,18 +3,21 @@
 use crate::audit::{Decision, Effect, Ended, Reason, Trail};
 use crate::authz::{NotPermitted, Permit};
 use crate::body::Body;
+use crate::config::Bucket;
 use crate::dialect::s3::{Glimpse, Parsed, documents, error::S3Error, response};
 use crate::error::{Error, denied_reason};
 use crate::generation::Generation;
-use crate::operation::{Api, BucketName, Detail, Resource, Right};
+use crate::operation::gcs::Call;
+use crate::operation::{Api, BucketName, Detail, ObjectName, Resource, Right};
 use crate::telemetry::{self, Direction, Metrics};
 use http::{HeaderMap, Response, StatusCode};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The owner that listings show: a target's own would tell who pays for it.
 const OWNER: &str = "tidegate";
 /// Virtual buckets have no date of creation; clients need one to parse.
-const CREATED: &str = "2026-01-01T00:00:00.000Z";
+pub(super) const CREATED: &str = "2026-01-01T00:00:00.000Z";
 
 /// Counts a request that is over.
 pub(super) fn count(metrics: &Metrics, ended: Ended) {
@@ -35,15 +38,20 @@ pub(super) fn count(metrics: &Metrics, ended: Ended) {
 
 /// Puts into the record what the head of a request says, also if it is refused for it.
 pub(super) fn glimpsed(trail: &mut Trail, glimpse: &Glimpse, parsed: Option<&Parsed>) {
-    match &glimpse.resource {
-        Some(Resource::Bucket(bucket)) => trail.addressed(Some(bucket.as_str()), None),
-        Some(Resource::Object(object)) => {
-            trail.addressed(Some(object.bucket.as_str()), Some(object.key.as_str()));
-        }
-        Some(Resource::Service) | None => {}
+    if let Some(resource) = &glimpse.resource {
+        addressed(trail, resource);
     }
     if let Some(claim) = &glimpse.claim {
         trail.claim(claim, parsed.map(|parsed| parsed.declared.mode));
+    }
+}
+
+/// Puts into the record what a request addresses.
+pub(super) fn addressed(trail: &mut Trail, resource: &Resource) {
+    match resource {
+        Resource::Bucket(bucket) => trail.addressed(Some(bucket.as_str()), None),
+        Resource::Object(object) => trail.addressed(Some(object.bucket.as_str()), Some(object.key.as_str())),
+        Resource::Service => {}
     }
 }
 
@@ -70,10 +78,44 @@ pub(super) fn decided(
                 None => (Reason::Permit, permit.policies(), permit.operation().bucket()),
             }
         }
-        Err(NotPermitted::Denied(denied)) => (denied_reason(denied), &*denied.policies, None),
-        Err(NotPermitted::Tagging(_)) => (Reason::Malformed, &[][..], None),
-        Err(NotPermitted::CrossTarget { bucket, .. }) => (Reason::Unsupported, &[][..], Some(bucket)),
+        Err(not_permitted) => why_not(not_permitted),
     };
+    record(trail, generation, (reason, policies, bucket), took, metrics);
+}
+
+/// As [`decided`], of a call of the JSON API.
+pub(super) fn decided_call(
+    trail: &mut Trail,
+    decision: &Result<Permit<Call>, NotPermitted>,
+    generation: &Generation,
+    took: Duration,
+    metrics: &Metrics,
+) {
+    let decided = match decision {
+        Ok(permit) => (Reason::Permit, permit.policies(), permit.operation().bucket()),
+        Err(not_permitted) => why_not(not_permitted),
+    };
+    record(trail, generation, decided, took, metrics);
+}
+
+/// Why, by which policies, and the bucket whose policies they are.
+type Decided<'a> = (Reason, &'a [Box<str>], Option<&'a BucketName>);
+
+fn why_not(not_permitted: &NotPermitted) -> Decided<'_> {
+    match not_permitted {
+        NotPermitted::Denied(denied) => (denied_reason(denied), &*denied.policies, None),
+        NotPermitted::Tagging(_) => (Reason::Malformed, &[][..], None),
+        NotPermitted::CrossTarget { bucket, .. } => (Reason::Unsupported, &[][..], Some(bucket)),
+    }
+}
+
+fn record(
+    trail: &mut Trail,
+    generation: &Generation,
+    (reason, policies, bucket): Decided<'_>,
+    took: Duration,
+    metrics: &Metrics,
+) {
     if reason == Reason::EvalError {
         metrics.cedar_error();
     }
@@ -138,14 +180,27 @@ fn reaches_beyond_its_folder(permit: &Permit) -> bool {
 /// # Errors
 /// `InvalidArgument`, unless the target is known to keep every key as it is.
 pub(super) fn check_keys(permit: &Permit) -> Result<(), Error> {
-    if permit.bucket().is_none_or(|bucket| bucket.target.exact_keys) {
-        return Ok(());
-    }
     let operation = permit.operation();
     let source = operation.copy_source().map(|source| &source.object);
     let deleted = operation.deletions().iter().map(|deletion| &deletion.object);
-    let mut objects = operation.object().into_iter().chain(source).chain(deleted);
-    match objects.find(|object| object.key.is_ambiguous()) {
+    check_names(
+        permit.bucket(),
+        operation.object().into_iter().chain(source).chain(deleted),
+    )
+}
+
+/// As [`check_keys`], of whatever names there are.
+///
+/// # Errors
+/// As there.
+pub(super) fn check_names<'n>(
+    bucket: Option<&Arc<Bucket>>,
+    mut names: impl Iterator<Item = &'n ObjectName>,
+) -> Result<(), Error> {
+    if bucket.is_none_or(|bucket| bucket.target.exact_keys) {
+        return Ok(());
+    }
+    match names.find(|object| object.key.is_ambiguous()) {
         None => Ok(()),
         Some(object) => Err(Error::Refused(S3Error::invalid_argument(format!(
             "the storage behind this bucket may take the key `{}` for another one: use a key without `//`, a `/` at its \

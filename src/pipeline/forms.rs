@@ -57,6 +57,7 @@ impl Pipeline {
             connection,
             principal: &principal,
             url: &url,
+            protocol: "s3",
         };
         let uploaded = self
             .perform(generation, caller, operation, payload, trail)

@@ -4,6 +4,7 @@
 //! together from a [`Permit`] alone: nothing that the parser did not understand can be in it. What Tidegate asks of a
 //! target on its own account (see `own`) has nothing of a caller in it.
 
+mod call;
 mod own;
 mod request;
 mod signature;
@@ -76,6 +77,15 @@ pub enum SigningError {
     /// A handle of a caller that was not opened.
     #[error("`{0}` is not opened: callers' handles mean nothing to a target")]
     Handle(&'static str),
+    /// The words of the caller take an access token, and the target has keys.
+    #[error(
+        "the target has HMAC keys, and the JSON API of Google takes access tokens only: give it credentials of a kind that \
+         has some, such as `google-workload-identity`"
+    )]
+    NoAccessToken,
+    /// A pattern that the bucket's folder cannot be put in front of.
+    #[error("the bucket is a folder whose name cannot stand in a pattern")]
+    Pattern,
     /// The credential is not text.
     #[error("the target's credential is not of the kind that it takes, or not printable text")]
     Credential,

@@ -36,6 +36,7 @@ pub(super) struct RingKey {
     secret_access_key: SubKeys,
     upload_id: SubKeys,
     continuation_token: SubKeys,
+    rewrite_token: SubKeys,
     access_token: SubKeys,
     cookie: SubKeys,
     login_state: SubKeys,
@@ -61,6 +62,8 @@ pub(super) enum Purpose {
     UploadId,
     /// Seals continuation tokens of listings.
     ContinuationToken,
+    /// Seals rewrite tokens of Google's JSON API.
+    RewriteToken,
     /// Seals access tokens, which are sessions that are presented by themselves.
     AccessToken,
     /// Seals the sessions of browsers.
@@ -74,11 +77,12 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Every purpose.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Session,
         Self::SecretAccessKey,
         Self::UploadId,
         Self::ContinuationToken,
+        Self::RewriteToken,
         Self::AccessToken,
         Self::Cookie,
         Self::LoginState,
@@ -92,6 +96,7 @@ impl Purpose {
             Self::SecretAccessKey => b"tidegate secret access key v1",
             Self::UploadId => b"tidegate upload id v1",
             Self::ContinuationToken => b"tidegate continuation token v1",
+            Self::RewriteToken => b"tidegate rewrite token v1",
             Self::AccessToken => b"tidegate access token v1",
             Self::Cookie => b"tidegate cookie v1",
             Self::LoginState => b"tidegate login state v1",
@@ -167,6 +172,7 @@ impl KeyRing {
                 secret_access_key: SubKeys::derive(&root, Purpose::SecretAccessKey)?,
                 upload_id: SubKeys::derive(&root, Purpose::UploadId)?,
                 continuation_token: SubKeys::derive(&root, Purpose::ContinuationToken)?,
+                rewrite_token: SubKeys::derive(&root, Purpose::RewriteToken)?,
                 access_token: SubKeys::derive(&root, Purpose::AccessToken)?,
                 cookie: SubKeys::derive(&root, Purpose::Cookie)?,
                 login_state: SubKeys::derive(&root, Purpose::LoginState)?,
@@ -223,6 +229,7 @@ impl RingKey {
             Purpose::SecretAccessKey => &self.secret_access_key,
             Purpose::UploadId => &self.upload_id,
             Purpose::ContinuationToken => &self.continuation_token,
+            Purpose::RewriteToken => &self.rewrite_token,
             Purpose::AccessToken => &self.access_token,
             Purpose::Cookie => &self.cookie,
             Purpose::LoginState => &self.login_state,

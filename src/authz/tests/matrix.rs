@@ -618,12 +618,7 @@ fn every_request_is_to_the_letter_of_the_schema() {
                 ..office()
             };
             let tags = tagging::tags(&operation).unwrap();
-            let facts = Facts {
-                principal: &who,
-                operation: &operation,
-                circumstances: &circumstances,
-                tags: &tags,
-            };
+            let facts = Facts::of(&who, &operation, &tags, &circumstances);
             for access in operation.accesses() {
                 let bucket = &files.buckets[access.resource.bucket()];
                 let schema = Some(&vocabulary.schema);

@@ -103,12 +103,7 @@ fn principals() -> Vec<Principal> {
 fn reference(policies: &Policies, index: &Index, who: &Principal, operation: &Operation) -> bool {
     let circumstances = office();
     let tags = tagging::tags(operation).unwrap();
-    let facts = Facts {
-        principal: who,
-        operation,
-        circumstances: &circumstances,
-        tags: &tags,
-    };
+    let facts = Facts::of(who, operation, &tags, &circumstances);
     let whole = index.whole();
     operation.accesses().iter().all(|access| {
         let bucket = &policies.buckets[access.resource.bucket()].bucket;

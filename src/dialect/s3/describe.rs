@@ -18,6 +18,11 @@ pub(crate) fn describe(error: &Error) -> S3Error {
     match error {
         Error::Malformed(violation) => malformed(*violation),
         Error::Refused(refusal) => refusal.clone(),
+        // Said in Google's words to those who asked in them.
+        Error::RefusedCall(refusal) => S3Error::new(refusal.status, "InvalidRequest", refusal.message.clone()),
+        Error::GcsTarget(refusal) => {
+            S3Error::new(refusal.outward.status, "InvalidRequest", refusal.outward.message.clone())
+        }
         Error::Unauthenticated(error) => super::authn_error::describe(error),
         Error::NotPermitted(NotPermitted::Denied(denied)) if denied.reason == DenyReason::NotOffered => {
             S3Error::not_implemented(denied.message.clone())
@@ -41,7 +46,11 @@ pub(crate) fn describe(error: &Error) -> S3Error {
         .retry_after(1),
         Error::Credential(error) => credential(error),
         Error::Upstream(UpstreamError::RequestBody(error)) => body(error),
-        Error::Upstream(_) | Error::TargetBody(_) | Error::TargetDocument(_) | Error::TargetAnswer(_) => {
+        Error::Upstream(_)
+        | Error::TargetBody(_)
+        | Error::TargetDocument(_)
+        | Error::GcsDocument(_)
+        | Error::TargetAnswer(_) => {
             S3Error::bad_gateway("The storage behind this bucket does not answer as it should. Try again.").retry_after(1)
         }
         Error::Target(refusal) => refusal.outward.clone(),
@@ -52,6 +61,11 @@ pub(crate) fn describe(error: &Error) -> S3Error {
             S3Error::invalid_argument(error.to_string())
         }
         Error::Signing(SigningError::Untranslatable(error)) => S3Error::not_implemented(error.to_string()),
+        Error::Signing(SigningError::NoAccessToken) => S3Error::not_implemented(
+            "the storage behind this bucket is not offered in Google's JSON API: ask the operator for credentials that have \
+             access tokens, or use the S3 API",
+        ),
+        Error::Signing(error @ SigningError::Pattern) => S3Error::not_implemented(error.to_string()),
         Error::Signing(_) | Error::Internal(_) => {
             S3Error::internal_error("We encountered an internal error. Please try again.")
         }

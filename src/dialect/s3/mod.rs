@@ -30,7 +30,7 @@ use crate::operation::{
     Api, BodyRule, BucketName, DeclaredPayload, Detail, DocumentForm, Operation, Resource,
 };
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, Uri, request::Parts};
 
 /// A request as far as its head tells.
 pub(crate) struct Parsed {
@@ -73,7 +73,7 @@ pub(crate) struct DocumentDraft {
 /// # Errors
 /// S3's own error for whatever is malformed, unsigned or not known.
 pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -> Result<Parsed, S3Error> {
-    let authority = authority(head)?;
+    let authority = authority(&head.uri, &head.headers)?;
     let address = address::parse(&authority, head.uri.path(), domains)?;
     glimpse.resource = Some(address.resource.clone());
     let query = Query::parse(head.uri.query())?;
@@ -189,7 +189,7 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
     };
     let service = || {
         let address =
-            authority(head).and_then(|authority| address::parse(&authority, head.uri.path(), domains));
+            authority(&head.uri, &head.headers).and_then(|authority| address::parse(&authority, head.uri.path(), domains));
         matches!(address.map(|a| a.resource), Ok(Resource::Service))
     };
     let method = matches!(head.method, http::Method::GET | http::Method::POST);
@@ -204,7 +204,7 @@ pub(crate) fn is_door(head: &Parts, domains: &[Box<str>]) -> bool {
 
 /// Whether a request came to one of the host names that are served, and not to that of a bucket.
 pub(crate) fn is_service(head: &Parts, domains: &[Box<str>]) -> bool {
-    authority(head).is_ok_and(|authority| address::is_service_host(&authority, domains))
+    authority(&head.uri, &head.headers).is_ok_and(|authority| address::is_service_host(&authority, domains))
 }
 
 /// The claim of an STS request, whose signature covers the hash of the body.
@@ -220,7 +220,7 @@ pub(crate) fn sts_claim(head: &Parts, body: &[u8]) -> Result<Claim, S3Error> {
         canonical_path: "/",
         query: &query,
         headers: &head.headers,
-        authority: &authority(head)?,
+        authority: &authority(&head.uri, &head.headers)?,
         body_sha256: Some(body_sha256),
     })?;
     match (&read.claim, read.payload.as_deref()) {
@@ -234,19 +234,16 @@ pub(crate) fn sts_claim(head: &Parts, body: &[u8]) -> Result<Claim, S3Error> {
 }
 
 /// The `Host` header or, in HTTP/2, `:authority`; in lower case.
-fn authority(head: &Parts) -> Result<String, S3Error> {
-    let host = head
-        .headers
-        .get(http::header::HOST)
-        .and_then(|host| host.to_str().ok());
-    host.or_else(|| head.uri.authority().map(http::uri::Authority::as_str))
+pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, S3Error> {
+    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| uri.authority().map(http::uri::Authority::as_str))
         .map(str::to_ascii_lowercase)
         .ok_or_else(|| S3Error::invalid_request("the request has no valid Host"))
 }
 
 /// Where the caller of a request reaches `bucket`, without a slash at the end.
 pub(crate) fn bucket_url(head: &Parts, domains: &[Box<str>], bucket: &BucketName) -> String {
-    address::bucket_url(&authority(head).unwrap_or_default(), domains, bucket)
+    address::bucket_url(&authority(&head.uri, &head.headers).unwrap_or_default(), domains, bucket)
 }
 
 fn operation(

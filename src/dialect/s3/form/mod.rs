@@ -66,7 +66,7 @@ pub(crate) struct Form<B> {
 pub(crate) fn is_form(head: &Parts, domains: &[Box<str>]) -> bool {
     let content_type = || text(&head.headers, header::CONTENT_TYPE).is_some_and(boundary::is_form);
     let addressed = || {
-        let authority = super::authority(head).ok()?;
+        let authority = super::authority(&head.uri, &head.headers).ok()?;
         Some(
             address::parse(&authority, head.uri.path(), domains)
                 .ok()?
@@ -88,7 +88,7 @@ impl Request {
     /// # Errors
     /// Two authentications at once, headers that no signature covers, no length, a type that is no form's.
     pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -> Result<Self, S3Error> {
-        let address = address::parse(&super::authority(head)?, head.uri.path(), domains)?;
+        let address = address::parse(&super::authority(&head.uri, &head.headers)?, head.uri.path(), domains)?;
         glimpse.resource = Some(address.resource.clone());
         let Resource::Bucket(bucket) = address.resource else {
             return Err(S3Error::method_not_allowed("a form is posted to a bucket"));

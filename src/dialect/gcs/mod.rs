@@ -1,0 +1,294 @@
+//! Google's JSON API: a request becomes a [`Call`], a claim and a body that is still to be read, or Google's own error.
+//!
+//! Spec: <https://cloud.google.com/storage/docs/json_api/v1>
+
+mod address;
+pub(crate) mod answer;
+pub(crate) mod documents;
+pub(crate) mod error;
+pub(crate) mod forward;
+mod headers;
+mod query;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::address::Family;
+pub(crate) use self::error::describe;
+
+use self::address::Address;
+use self::error::GcsError;
+use self::query::Query;
+use crate::authn::{Claim, bearer_token};
+use crate::dialect::s3::{self, authority};
+use self::documents::{ComposeRequest, ObjectFields};
+use crate::operation::gcs::{Call, ComposeCondition, Detail, Handling, Method, Sent, Source, Wishes};
+use crate::operation::{ObjectName, Resource};
+use crate::secret::Secret;
+use http::{HeaderMap, header, request::Parts};
+
+/// What there is of a request before its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Head<'a> {
+    pub(crate) method: &'a str,
+    /// As it came: nothing of it is decoded.
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> Head<'a> {
+    pub(crate) fn of(parts: &'a Parts) -> Self {
+        Self {
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
+            headers: &parts.headers,
+        }
+    }
+}
+
+/// A call, or one that waits for its document.
+#[derive(Debug)]
+pub(crate) enum Draft {
+    /// Complete.
+    Ready(Call),
+    /// Metadata, sources or settings are to come.
+    Document(DocumentDraft),
+}
+
+/// A call that waits for its document.
+#[derive(Debug)]
+pub(crate) struct DocumentDraft {
+    pub(crate) call: Call,
+}
+
+/// Whether a request is one of the JSON API: by its path, at a host name that is served and not at that of a bucket.
+pub(crate) fn is_json_api(uri: &http::Uri, headers: &HeaderMap, domains: &[Box<str>]) -> bool {
+    let service = || {
+        authority(uri, headers).is_ok_and(|authority| s3::address::is_service_host(&authority, domains))
+    };
+    Family::of(uri.path()).is_some() && service()
+}
+
+/// What a request addresses, as far as that can be told: for the record, also if the rest is refused.
+pub(crate) fn glimpse(head: Head<'_>) -> Option<(Method, Resource)> {
+    let (family, rest) = Family::of(head.path)?;
+    let address = match family {
+        Family::Plain | Family::Download => address::parse(head.method, rest).ok()?,
+        Family::Upload => address::parse("POST", rest).ok()?,
+        Family::Batch => return None,
+    };
+    Some((address.method, address.resource))
+}
+
+/// Who a request says it comes from.
+///
+/// # Errors
+/// 401 for anything but one bearer token, or nothing.
+pub(crate) fn claim(headers: &HeaderMap) -> Result<Claim, GcsError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(Claim::Anonymous),
+        (Some(value), None) => value.to_str().unwrap_or_default(),
+        (Some(_), Some(_)) => return Err(GcsError::unauthenticated("one `Authorization` header is sent, not several")),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    match bearer_token(value) {
+        Some(token) if !token.is_empty() && token.bytes().all(plain) => {
+            Ok(Claim::Bearer(Secret::new(token.as_bytes().to_vec())))
+        }
+        _ => Err(GcsError::unauthenticated(
+            "the JSON API takes `Authorization: Bearer` with an identity token or an access token of Tidegate; HMAC keys and \
+             signed URLs are not taken",
+        )),
+    }
+}
+
+/// Parses the head of a request that carries no object bytes.
+///
+/// # Errors
+/// Google's own error for whatever is malformed or not known.
+pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
+    let (family, rest) = Family::of(head.path).ok_or(GcsError::not_found("no path of the JSON API"))?;
+    headers::check(head.headers)?;
+    let address = address::parse(head.method, rest)?;
+    let row = address.method.row();
+    if let Handling::Refused(why) = row.handling {
+        return Err(GcsError::not_implemented(format!(
+            "{} is not served: {why}",
+            address.method.id()
+        )));
+    }
+    if family == Family::Download && address.method != Method::ObjectsGet {
+        return Err(GcsError::not_found("`/download/` is for the bytes of objects"));
+    }
+    let query = Query::parse(head.query)?;
+    // Read here and not by a target.
+    let own: &[&str] = match address.method {
+        Method::BucketsTestIamPermissions | Method::ObjectsTestIamPermissions => &["permissions"],
+        Method::BucketsGetIamPolicy => &["optionsRequestedPolicyVersion"],
+        _ => &[],
+    };
+    let parameters = query.crossing(row, own)?;
+    let media = query.get("alt") == Some("media") || family == Family::Download;
+    if media && address.method != Method::ObjectsGet {
+        return Err(GcsError::invalid("`alt=media` is for the bytes of objects"));
+    }
+    let crossing = headers::crossing(address.method, media, head.headers)?;
+    let Address {
+        method,
+        resource,
+        source,
+        names,
+    } = address;
+    let wishes = asked_in_parameters(&parameters);
+    let generation = parameters.iter().find(|(name, _)| *name == "sourceGeneration");
+    let generation = generation.map(|(_, value)| value.clone());
+    let permissions = query.all("permissions").map(Into::into);
+    let names = names.into_iter().chain(permissions).collect();
+    let call = Call::new(method, resource, parameters, crossing)
+        .map_err(|error| GcsError::invalid(error.to_string()))?
+        .with_sources(source.into_iter().map(|object| Source { object, generation: generation.clone() }).collect())
+        .with_names(names)
+        .with_wishes(wishes);
+    Ok(match row.sent {
+        Sent::Nothing if media => Draft::Ready(call.with_detail(Detail::Media, Wishes::default())),
+        Sent::Nothing => Draft::Ready(call),
+        Sent::Object | Sent::Compose | Sent::NewBucket | Sent::Bucket | Sent::Setting => {
+            Draft::Document(DocumentDraft { call })
+        }
+        Sent::Media => return Err(GcsError::invalid("objects are uploaded below `/upload/storage/v1/`")),
+    })
+}
+
+/// What the parameters ask of the store besides.
+fn asked_in_parameters(parameters: &[(&'static str, Box<str>)]) -> Wishes {
+    let mut wishes = Wishes::default();
+    for (name, value) in parameters {
+        match *name {
+            "predefinedAcl" | "destinationPredefinedAcl" => wishes.acl = true,
+            "copySourceAcl" => wishes.acl |= **value == *"true",
+            "overrideUnlockedRetention" => wishes.lifts_retention |= **value == *"true",
+            "kmsKeyName" | "destinationKmsKeyName" => wishes.kms_key = Some(value.clone()),
+            _ => {}
+        }
+    }
+    wishes
+}
+
+/// Where the caller of a request reaches the API: `https://host:port`.
+pub(crate) fn origin(head: &Parts) -> Option<String> {
+    let authority = authority(&head.uri, &head.headers).ok()?;
+    Some(format!("https://{authority}"))
+}
+
+impl DocumentDraft {
+    /// How many bytes the document may have.
+    pub(crate) fn limit(&self) -> usize {
+        match self.call.row().sent {
+            Sent::Bucket | Sent::Setting => 1 << 20,
+            Sent::Nothing | Sent::Object | Sent::Compose | Sent::Media | Sent::NewBucket => documents::LIMIT,
+        }
+    }
+
+    /// Completes the call with its document.
+    ///
+    /// # Errors
+    /// `parseError`, `invalid`, and `required` for what is missing.
+    pub(crate) fn complete(self, document: &[u8]) -> Result<Call, GcsError> {
+        let call = self.call;
+        match call.row().sent {
+            Sent::Nothing | Sent::Media => Ok(call),
+            Sent::Object if document.iter().all(u8::is_ascii_whitespace) => Ok(call),
+            Sent::Object => described(call, &ObjectFields::parse(document)?),
+            Sent::Compose => composed(call, &ComposeRequest::parse(document)?),
+            Sent::NewBucket => {
+                let name = address::bucket(&settings::new_bucket(document)?)?;
+                let parameters = call.parameters().to_vec();
+                Call::new(call.method(), Resource::Bucket(name), parameters, Vec::new())
+                    .map_err(|error| GcsError::invalid(error.to_string()))
+            }
+            Sent::Bucket | Sent::Setting => {
+                let (rebuilt, actions) = settings::read(call.method(), document)?;
+                let call = call.with_settings(actions);
+                Ok(call.with_detail(Detail::Document(rebuilt), Wishes::default()))
+            }
+        }
+    }
+}
+
+/// A call with the metadata of its object.
+fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
+    let object = call.object().cloned().ok_or(GcsError::invalid("metadata of no object"))?;
+    agree(&object, fields)?;
+    let (wishes, document) = (wishes(fields), fields.to_json(None, None));
+    Ok(match document {
+        Some(document) => call.with_detail(Detail::Document(document.into()), wishes),
+        None => call,
+    })
+}
+
+/// A compose with its sources.
+fn composed(call: Call, request: &ComposeRequest) -> Result<Call, GcsError> {
+    let object = call.object().cloned().ok_or(GcsError::invalid("a compose without an object"))?;
+    agree(&object, &request.destination)?;
+    if request.delete_sources {
+        return Err(GcsError::not_implemented("`deleteSourceObjects` is not served: delete the sources afterwards"));
+    }
+    let number = |number: i64| number.to_string().into_boxed_str();
+    let sources = request.sources.iter().map(|source| Source {
+        object: ObjectName {
+            bucket: object.bucket.clone(),
+            key: source.name.clone(),
+        },
+        generation: source.generation.map(number),
+    });
+    let conditions = request.sources.iter().map(|source| ComposeCondition {
+        if_generation_match: source.if_generation_match.map(number),
+    });
+    let detail = Detail::Compose {
+        destination: request.destination.to_json(None, None).map(Into::into),
+        conditions: conditions.collect(),
+    };
+    Ok(call
+        .with_sources(sources.collect())
+        .with_detail(detail, wishes(&request.destination)))
+}
+
+/// What the metadata of an object asks of the store.
+pub(crate) fn wishes(fields: &ObjectFields) -> Wishes {
+    Wishes {
+        acl: fields.sets_access(),
+        retention: fields.sets_retention(),
+        hold: fields.sets_hold(),
+        lifts_retention: false,
+        contexts: fields.sets("contexts"),
+        kms_key: fields.text("kmsKeyName").map(Into::into),
+        storage_class: fields.text("storageClass").map(Into::into),
+    }
+}
+
+/// That a document which names its object and its bucket names those of the address (GCS-05).
+///
+/// # Errors
+/// `invalid`.
+pub(crate) fn agree(object: &ObjectName, fields: &ObjectFields) -> Result<(), GcsError> {
+    let same = |said: &Option<Box<str>>, name: &str| said.as_deref().is_none_or(|said| said == name);
+    match same(&fields.name, object.key.as_str()) && same(&fields.bucket, object.bucket.as_str()) {
+        true => Ok(()),
+        false => Err(GcsError::invalid(
+            "the metadata names another object or bucket than the address of the request: name it once, or the same",
+        )),
+    }
+}
+
+impl From<documents::DocumentError> for GcsError {
+    fn from(error: documents::DocumentError) -> Self {
+        match error {
+            documents::DocumentError::Malformed => Self::parse_error(error.to_string()),
+            _ => Self::invalid(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The query of the JSON API: decoded once, and nothing in it that is not known.
+//!
+//! Besides its own parameters every method takes some that are about the answer or about who pays. What would be another
+//! way to say who one is, or to have the answer run as a script, is refused (CLS-10).
+//!
+//! Spec: <https://cloud.google.com/storage/docs/json_api/v1/parameters>
+
+use super::error::GcsError;
+use crate::dialect::s3::uri;
+use crate::operation::gcs::{Answer, Row};
+
+/// The decoded parameters in the order of the wire.
+#[derive(Debug, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+/// Said of the answer's form, of who pays, or by habit: read here, or left out on purpose.
+const OF_ANY_METHOD: [&str; 12] = [
+    "$alt",
+    "$.xgafv",
+    "$prettyPrint",
+    "alt",
+    "prettyPrint",
+    "pp",
+    // What an answer shows of rights is nothing here, whatever is asked for.
+    "projection",
+    "provisionalUserProject",
+    "quotaUser",
+    "userIp",
+    "userProject",
+    "uploadType",
+];
+
+impl Query {
+    /// Parses the raw query, without `?`. A `+` is a space, as in forms: that is how Google's libraries write it.
+    ///
+    /// # Errors
+    /// `invalid` for broken encoding, and for a name that comes twice; `permissions` may.
+    pub(crate) fn parse(raw: Option<&str>) -> Result<Self, GcsError> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (text(name)?, text(value)?);
+            let again = parameters.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name));
+            if again && name != "permissions" {
+                return Err(GcsError::invalid(format!(
+                    "the query parameter `{name}` is given twice; give it once"
+                )));
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of a parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameters that cross to the target.
+    ///
+    /// `more` are names that the caller of this function reads itself.
+    ///
+    /// # Errors
+    /// `invalid` for a parameter that is not known, and for those that never cross.
+    pub(crate) fn crossing(
+        &self,
+        row: &'static Row,
+        more: &[&str],
+    ) -> Result<Vec<(&'static str, Box<str>)>, GcsError> {
+        let mut crossing = Vec::new();
+        for (name, value) in &self.0 {
+            if let Some(known) = row.parameters.iter().find(|known| **known == name.as_str()) {
+                check(known, value)?;
+                crossing.push((*known, value.as_str().into()));
+            } else if name == "fields" {
+                if matches!(row.answer, Answer::Object | Answer::Objects | Answer::Rewrite) {
+                    check_fields(value)?;
+                    crossing.push(("fields", value.as_str().into()));
+                }
+            } else if !OF_ANY_METHOD.contains(&name.as_str()) && !more.contains(&name.as_str()) {
+                return Err(unknown(name));
+            }
+        }
+        if !matches!(self.get("alt"), None | Some("json" | "media")) {
+            return Err(GcsError::invalid("`alt` is `json` or `media`"));
+        }
+        Ok(crossing)
+    }
+}
+
+fn unknown(name: &str) -> GcsError {
+    GcsError::invalid(match name {
+        "access_token" | "oauth_token" | "bearer_token" => {
+            "a token in the address ends up in logs: send it as `Authorization: Bearer`".to_owned()
+        }
+        "callback" => "answers are not made into scripts: leave `callback` out".to_owned(),
+        "key" => "API keys mean nothing here: send a token as `Authorization: Bearer`, and leave `key` out".to_owned(),
+        _ => format!("`{name}` is not a parameter of this method; leave it out"),
+    })
+}
+
+/// Numbers are numbers and flags are flags: nobody behind is asked to guess.
+fn check(name: &str, value: &str) -> Result<(), GcsError> {
+    let number = || !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
+    let flag = || matches!(value, "true" | "false");
+    let fits = match name {
+        "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => number(),
+        _ if name.starts_with("if") => number(),
+        "versions" | "softDeleted" | "includeTrailingDelimiter" | "includeFoldersAsPrefixes" | "copySourceAcl"
+        | "overrideUnlockedRetention" => flag(),
+        _ => !value.chars().any(|c| matches!(c, '\0' | '\r' | '\n')),
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(GcsError::new(
+            400,
+            "invalidParameter",
+            format!("Invalid value for `{name}`: it is a number, `true` or `false`, or text without line ends"),
+        )),
+    }
+}
+
+/// A mask of members: `items(name,size),nextPageToken`.
+fn check_fields(mask: &str) -> Result<(), GcsError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-,/()*. ".contains(&b);
+    match mask.len() <= 2048 && mask.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(GcsError::new(400, "invalidParameter", "Invalid value for `fields`")),
+    }
+}
+
+fn text(raw: &str) -> Result<String, GcsError> {
+    let decoded = uri::decode(&raw.replace('+', " "))
+        .ok_or_else(|| GcsError::invalid("the query has a `%` that is not followed by two hex digits"))?;
+    String::from_utf8(decoded).map_err(|_| GcsError::invalid("the query is not UTF-8"))
+}

@@ -1,0 +1,251 @@
+//! One request of the JSON API, top to bottom: the same stages in the same order as one of S3, by the same policies.
+
+mod answered;
+mod handles;
+mod permissions;
+
+use super::{Caller, NO_TARGET, Pipeline, answers, target_info};
+use crate::audit::{TargetIds, Trail};
+use crate::authn::{AuthnError, Claim, Principal};
+use crate::authz::{NotPermitted, Permit};
+use crate::body::Body;
+use crate::config::Profile;
+use crate::credentials::{Credential, Scope};
+use crate::dialect::gcs::{self, Draft, answer, error::GcsError, forward};
+use crate::dialect::s3::payload::next_frame;
+use crate::error::Error;
+use crate::generation::{Generation, TargetSide};
+use crate::listener::Connection;
+use crate::operation::gcs::Call;
+use crate::signing::{OutgoingPayload, Stamp};
+use answer::{Addressee, Destination};
+use bytes::{Bytes, BytesMut};
+use http::{Response, request::Parts};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl Pipeline {
+    /// What [`Pipeline::proxy`](super::Pipeline) is for S3.
+    pub(super) async fn call_json_api(
+        &self,
+        generation: &Generation,
+        connection: &Connection,
+        head: Parts,
+        body: Incoming,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let asked = gcs::Head::of(&head);
+        if let Some((method, resource)) = gcs::glimpse(asked) {
+            trail.call("gcs", method.id(), method.is_read_only());
+            answers::addressed(trail, &resource);
+        }
+        // Parse: what is being asked, and who says so?
+        let claim = gcs::claim(&head.headers)?;
+        trail.claim(&claim, None);
+        let draft = gcs::parse(asked)?;
+        // Authenticate: is the claim true?
+        let principal = self.bearer(generation, &claim).await?;
+        trail.principal(&principal);
+        let origin = gcs::origin(&head).unwrap_or_default();
+        let caller = Caller {
+            connection,
+            principal: &principal,
+            url: &origin,
+            protocol: GCS,
+        };
+        // Complete: some calls name their objects in a document.
+        let stall = generation.config.server.stall_timeout;
+        let call = match draft {
+            Draft::Ready(call) => {
+                document(body, 0, stall).await?;
+                call
+            }
+            Draft::Document(draft) => {
+                let bytes = document(body, draft.limit(), stall).await?;
+                draft.complete(&bytes)?
+            }
+        };
+        self.perform_call(generation, caller, call, trail).await
+    }
+
+    /// Whose bearer token it is.
+    async fn bearer(&self, generation: &Generation, claim: &Claim) -> Result<Principal, AuthnError> {
+        match claim {
+            Claim::Bearer(token) => generation.authenticate_bearer(token, self.clock.now()).await,
+            Claim::Anonymous | Claim::Signature(_) => Err(AuthnError::Anonymous),
+        }
+    }
+
+    /// What an authenticated caller asks for, once it is complete.
+    async fn perform_call(
+        &self,
+        generation: &Generation,
+        caller: Caller<'_>,
+        call: Call,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        // Open: what a caller came back with says whose it is.
+        let handles = caller.handles(generation, self.clock.now());
+        let (call, opened) = handles::open(call, &handles, &generation.config);
+        let permit = self.permitted(generation, caller, call, opened.is_ok(), trail)?;
+        opened?;
+        answers::check_names(permit.bucket(), objects(permit.operation()))?;
+        if let Some(answer) = self.without_target(generation, caller, &permit)? {
+            return Ok(answer);
+        }
+        let side = gcs_side(generation, &permit, caller.url)?;
+        let to = Addressee {
+            origin: caller.url,
+            handles: &handles,
+        };
+        // Boxed, as for S3: it is most of the future.
+        Box::pin(self.forward_call(side, (caller.principal, &permit), to, trail)).await
+    }
+
+    /// Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
+    fn permitted(
+        &self,
+        generation: &Generation,
+        caller: Caller<'_>,
+        call: Call,
+        opened: bool,
+        trail: &mut Trail,
+    ) -> Result<Permit<Call>, NotPermitted> {
+        trail.json_call(&call);
+        let circumstances = caller.circumstances(self.clock.now());
+        let started = Instant::now();
+        let decision = generation
+            .policies
+            .authorize_call(caller.principal, call, &circumstances);
+        if decision.is_err() || opened {
+            answers::decided_call(trail, &decision, generation, started.elapsed(), &self.metrics);
+        }
+        decision
+    }
+
+    /// Re-sign and stream; a second time if Google no longer takes our token and there is another one (CRD-03).
+    async fn forward_call(
+        &self,
+        side: &TargetSide,
+        (principal, permit): (&Principal, &Permit<Call>),
+        to: Addressee<'_>,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let scope = Scope::of(principal, permit);
+        let bucket = permit.bucket().ok_or(NO_TARGET)?;
+        let credential = side.credentials.get(scope).await?;
+        let payload = forward::payload(permit.operation(), bucket)?;
+        let answer = self.exchange_call(side, permit, payload, &credential, to, trail).await;
+        let refused = match &answer {
+            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => true,
+            Ok(_) | Err(_) => {
+                if answer.is_ok() {
+                    side.credentials.worked(&credential);
+                }
+                false
+            }
+        };
+        if !refused || !side.credentials.invalidate(scope, &credential, "authError").await {
+            return answer;
+        }
+        tracing::info!(store = %side.target.name, "the access token was refused; once more with another one");
+        let credential = side.credentials.get(scope).await?;
+        let payload = forward::payload(permit.operation(), bucket)?;
+        let answer = self.exchange_call(side, permit, payload, &credential, to, trail).await;
+        match &answer {
+            Ok(_) => side.credentials.worked(&credential),
+            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => {
+                side.credentials.invalidate(scope, &credential, "authError").await;
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
+    /// One request to the target and its answer.
+    async fn exchange_call(
+        &self,
+        side: &TargetSide,
+        permit: &Permit<Call>,
+        payload: OutgoingPayload,
+        credential: &Arc<Credential>,
+        to: Addressee<'_>,
+        trail: &mut Trail,
+    ) -> Result<Response<Body>, Error> {
+        let stamp = Stamp {
+            request_id: trail.request_id(),
+            attribution: trail.attribution(),
+        };
+        let asked = self.clock.now();
+        let signed = side.signer.sign_call(permit, payload, credential, stamp)?;
+        trail.target(target_info(&side.target, credential));
+        trail.sending();
+        let answer = side.upstream.send(signed).await?;
+        let (status, headers) = (answer.head.status, &answer.head.headers);
+        if let Some(date) = super::header_text(headers, "date") {
+            side.drift.saw_date(date, asked, self.clock.now());
+        }
+        trail.answered(status.as_u16(), TargetIds::of(side.target.profile, headers));
+        let request_id = trail.request_id().to_string();
+        let to = Destination {
+            permit,
+            addressee: to,
+            request_id: &request_id,
+        };
+        answer::relay(answer, to).await
+    }
+}
+
+/// For policies and records.
+const GCS: &str = "gcs";
+
+/// Every object that a call names.
+fn objects(call: &Call) -> impl Iterator<Item = &crate::operation::ObjectName> {
+    call.object()
+        .into_iter()
+        .chain(call.sources().iter().map(|source| &source.object))
+}
+
+/// The target's side, if it speaks the JSON API.
+///
+/// # Errors
+/// `notImplemented` for a bucket in an S3 store, with the way to it.
+fn gcs_side<'g>(
+    generation: &'g Generation,
+    permit: &Permit<Call>,
+    origin: &str,
+) -> Result<&'g TargetSide, Error> {
+    let bucket = permit.bucket().ok_or(NO_TARGET)?;
+    if bucket.target.profile != Profile::Gcs {
+        return Err(in_an_s3_store(bucket.name.as_str(), origin).into());
+    }
+    let side = generation.targets.get(&bucket.target.name);
+    side.map(|side| &**side).ok_or(NO_TARGET)
+}
+
+/// What a caller hears who asks in Google's words for what is elsewhere.
+fn in_an_s3_store(bucket: &str, origin: &str) -> GcsError {
+    GcsError::not_implemented(format!(
+        "the bucket `{bucket}` is in an S3 store, and Google's API is not translated for it: use the S3 API at {origin}, as \
+         s3://{bucket} or s3a://{bucket}, with the same identity"
+    ))
+}
+
+/// A small body, whole.
+///
+/// # Errors
+/// `uploadTooLarge` beyond `limit` bytes, and [`Error::Payload`] if it breaks off.
+async fn document(mut body: Incoming, limit: usize, stall: std::time::Duration) -> Result<Bytes, Error> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = next_frame(&mut body, stall).await.map_err(Error::Payload)? {
+        if whole.len() + frame.len() > limit {
+            return Err(match limit {
+                0 => GcsError::invalid("this method takes no body").into(),
+                _ => GcsError::too_large(format!("the body has more than {limit} bytes")).into(),
+            });
+        }
+        whole.extend_from_slice(&frame);
+    }
+    Ok(whole.freeze())
+}
