@@ -5,4 +5,5 @@
 
 pub(crate) mod gcs;
 pub(crate) mod gcs_xml;
+mod multipart;
 pub(crate) mod s3;

@@ -1,16 +1,15 @@
 //! The line between the parts of a form, from `Content-Type`.
 
 use super::super::error::S3Error;
-use super::parameters::parameters;
+use crate::dialect::multipart::{is_boundary, parameters};
 
 /// `multipart/form-data` alone: other kinds of multipart have parts of another meaning.
 const FORM: &str = "multipart/form-data";
-/// By RFC 2046. Long boundaries are for those who want to be parsed in two ways.
-const LONGEST: usize = 70;
 
 /// What separates the parts: CRLF, two dashes and the boundary.
 ///
-/// INVARIANT: the only carriage return in it is its first byte, which is what makes [`Search`] simple.
+/// INVARIANT: the only carriage return in it is its first byte, as
+/// [`Search`](crate::dialect::multipart::Search) needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Delimiter(Box<[u8]>);
 
@@ -36,9 +35,7 @@ impl Delimiter {
         let (Some((_, boundary)), None) = (boundaries.next(), boundaries.next()) else {
             return Err(malformed());
         };
-        let fits = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
-        if !(1..=LONGEST).contains(&boundary.len()) || !boundary.bytes().all(fits) || boundary.ends_with(' ')
-        {
+        if !is_boundary(boundary) {
             return Err(malformed());
         }
         Ok(Self(format!("\r\n--{boundary}").into_bytes().into()))
@@ -64,43 +61,6 @@ impl Delimiter {
 pub(super) fn is_form(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default();
     media_type.trim().eq_ignore_ascii_case(FORM)
-}
-
-/// Looks for a delimiter in bytes that come in pieces.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Search {
-    /// Bytes of the delimiter that the last piece ended with.
-    matched: usize,
-}
-
-impl Search {
-    /// Takes the next piece; whether a delimiter ends in it.
-    pub(super) fn found_in(&mut self, piece: &[u8], delimiter: &Delimiter) -> bool {
-        let wanted = delimiter.bytes();
-        let mut rest = piece;
-        while !rest.is_empty() {
-            if self.matched == 0 {
-                // Most of a file has no line end of this kind.
-                let Some(at) = rest.iter().position(|byte| *byte == b'\r') else {
-                    return false;
-                };
-                rest = rest.get(at..).unwrap_or_default();
-            }
-            let Some((byte, after)) = rest.split_first() else {
-                return false;
-            };
-            rest = after;
-            self.matched = match wanted.get(self.matched) {
-                Some(expected) if expected == byte => self.matched + 1,
-                _ if *byte == b'\r' => 1,
-                _ => 0,
-            };
-            if self.matched == wanted.len() {
-                return true;
-            }
-        }
-        false
-    }
 }
 
 #[cfg(test)]
@@ -157,25 +117,5 @@ mod tests {
         ] {
             bad(malformed, "MalformedPOSTRequest");
         }
-    }
-
-    #[test]
-    fn a_delimiter_is_found_at_every_split() {
-        let delimiter = Delimiter::of("multipart/form-data; boundary=b-b").unwrap();
-        let check = |bytes: &[u8], expected: bool| {
-            for size in 1..=bytes.len() {
-                let mut search = Search::default();
-                let found = bytes.chunks(size).any(|piece| search.found_in(piece, &delimiter));
-                assert_eq!(found, expected, "{bytes:?} by {size}");
-            }
-        };
-        check(b"a\r\n--b-b", true);
-        check(b"\r\r\n--b-b--", true);
-        check(b"\r\n--b-\r\n--b-b", true);
-        check(b"\r\n\r\n--b\r\n--b-bb", true);
-        check(b"--b-b", false);
-        check(b"\n--b-b", false);
-        check(b"\r\n--b-\nb", false);
-        check(b"\r\n--b-B\r\n-", false);
     }
 }

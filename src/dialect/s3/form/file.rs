@@ -6,8 +6,9 @@
 //! nothing is assumed.
 
 use super::super::payload::{self, BrokenOff, next_frame};
-use super::boundary::{Delimiter, Search};
+use super::boundary::Delimiter;
 use crate::body::{BodyError, PayloadError};
+use crate::dialect::multipart::Search;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use std::collections::VecDeque;
@@ -102,7 +103,7 @@ impl<B: payload::Incoming> File<B> {
             .find(|end| whole.ends_with(end))
             .ok_or(UNCLOSED)?;
         whole.truncate(whole.len() - end.len());
-        if self.search.found_in(&whole, &self.delimiter) {
+        if self.search.end_in(&whole, self.delimiter.bytes()).is_some() {
             return Err(FOLLOWED.into());
         }
         self.search = Search::default();
@@ -122,7 +123,7 @@ impl<B: payload::Incoming> File<B> {
             }
             self.file -= length as u64;
             // A file that holds its own boundary is two parts to any other reader.
-            if self.search.found_in(&data, &self.delimiter) {
+            if self.search.end_in(&data, self.delimiter.bytes()).is_some() {
                 return Err(FOLLOWED);
             }
             return Ok(Some(data));

@@ -8,7 +8,7 @@
 use super::super::error::S3Error;
 use super::boundary::Delimiter;
 use super::fields::{self, Fields};
-use super::parameters::parameters;
+use crate::dialect::multipart::parameters;
 use bytes::{Buf as _, BytesMut};
 
 /// Bytes of a part's header lines: a key of 1024 bytes may be in the file's name.

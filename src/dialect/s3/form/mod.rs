@@ -5,7 +5,7 @@
 //! those that would mean something to a store are refused. What comes out is a PutObject like any other: the same
 //! parser of keys, the same headers, the same rights, decided for the session that signed.
 //!
-//! - [`boundary`], [`parameters`], [`head`] and [`file`] take the body apart while it comes,
+//! - [`boundary`], [`head`] and [`file`] take the body apart while it comes,
 //! - [`fields`] and [`policy`] hold what was filled in against what was signed,
 //! - [`claim`] is the signature, [`object`] the upload that comes of it, [`answer`] what the browser is told.
 //!
@@ -20,7 +20,6 @@ mod file;
 pub(super) mod fuzzing;
 mod head;
 mod object;
-mod parameters;
 mod policy;
 
 pub(crate) use self::file::File;

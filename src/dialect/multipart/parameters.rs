@@ -4,7 +4,7 @@
 //! is left of RFC 2045 (comments, other escapes) is refused by not being read.
 
 /// The parameters behind the first `;`, names in lower case, in order; `None` if they are not of this form.
-pub(super) fn parameters(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn parameters(text: &str) -> Option<Vec<(String, String)>> {
     let mut parameters = Vec::new();
     let mut rest = text.trim_matches([' ', '\t']);
     while !rest.is_empty() {
