@@ -5,6 +5,7 @@
 //! conversion turns `1e300` or `"5"` into a time (JWT-03).
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use std::fmt;
 
 /// Levels of arrays and objects, the outermost included.
@@ -48,6 +49,16 @@ impl Object {
         self.0.iter().find(|(n, _)| **n == *name).map(|(_, value)| value)
     }
 
+    /// Adds a member behind the others. The caller knows that there is none of this name.
+    pub(crate) fn push(&mut self, name: impl Into<Box<str>>, value: Json) {
+        self.0.push((name.into(), value));
+    }
+
+    /// The members in the order of the document, to be kept.
+    pub(crate) fn into_members(self) -> Vec<(Box<str>, Json)> {
+        self.0
+    }
+
     /// The members in the order of the document.
     pub(crate) fn members(&self) -> &[(Box<str>, Json)] {
         &self.0
@@ -65,6 +76,46 @@ impl Json {
         match self {
             Self::String(text) => Some(text),
             _ => None,
+        }
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<String> for Json {
+    fn from(text: String) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl FromIterator<(Box<str>, Json)> for Object {
+    /// The caller knows that each name is there once.
+    fn from_iter<T: IntoIterator<Item = (Box<str>, Json)>>(members: T) -> Self {
+        Self(members.into_iter().collect())
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Serialize for Json {
+    /// Fails for [`Json::OtherNumber`], of which nobody knows what it was.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(value) => serializer.serialize_i64(*value),
+            Self::OtherNumber => Err(serde::ser::Error::custom("a number that is not an integer")),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(items) => serializer.collect_seq(items),
+            Self::Object(object) => object.serialize(serializer),
         }
     }
 }
@@ -194,6 +245,15 @@ mod tests {
         check(&nested(MAX_DEPTH), false);
         check(&nested(100_000), false);
         check(&"{\"a\":".repeat(100_000), false);
+    }
+
+    #[test]
+    fn what_was_read_is_written_as_it_was() {
+        let document = r#"{"a":null,"b":[true,-7,"\u0001\"ä"],"c":{"d":{}}}"#;
+        let object = Object::parse(document.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&object).unwrap(), document);
+        let other = Object::parse(br#"{"a":1.5}"#).unwrap();
+        assert!(serde_json::to_string(&other).is_err());
     }
 
     // JWT-03
