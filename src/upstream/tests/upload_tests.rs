@@ -103,6 +103,61 @@ async fn a_body_of_another_length_than_declared_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn an_upload_of_unknown_length_arrives_in_chunks() {
+    let fake = Fake::new(|mut peer| async move {
+        let head = peer.head().await;
+        assert!(head.contains("transfer-encoding: chunked\r\n"), "{head}");
+        assert!(!head.contains("content-length"), "{head}");
+        let expected = b"5\r\n01234\r\n5\r\n56789\r\n0\r\n\r\n";
+        assert_eq!(peer.body(expected.len()).await, expected);
+        peer.answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        Some(peer)
+    })
+    .await;
+    let upstream = upstream(&fake.target);
+    let (feed, body) = fed();
+    for piece in ["01234", "", "56789"] {
+        feed.send(Ok(piece.into())).unwrap();
+    }
+    drop(feed);
+    let response = upstream
+        .send(signed(&fake.target, "POST", None, body))
+        .await
+        .unwrap();
+    assert_eq!(response.head.status, 200);
+    assert_eq!(upstream.pool.len(), 1);
+}
+
+// FLW-02, STR-08
+#[tokio::test]
+async fn an_upload_in_chunks_that_fails_never_ends() {
+    let mut fake = Fake::new(|mut peer| async move {
+        peer.head().await;
+        Some(peer)
+    })
+    .await;
+    let upstream = upstream(&fake.target);
+    let (feed, body) = fed();
+    feed.send(Ok("01234".into())).unwrap();
+    feed.send(Err(PayloadError::ChecksumMismatch("x-goog-hash").into()))
+        .unwrap();
+    drop(feed);
+    let error = upstream
+        .send(signed(&fake.target, "POST", None, body))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, UpstreamError::RequestBody(BodyError::Payload(_))),
+        "{error:?}"
+    );
+    let seen = fake.seen().await;
+    assert_eq!(seen.end, End::Reset);
+    let got = String::from_utf8_lossy(&seen.bytes);
+    assert!(!got.contains("\r\n0\r\n"), "{got}");
+    assert_eq!(upstream.pool.len(), 0);
+}
+
 // FLW-02
 #[tokio::test]
 async fn an_empty_upload_that_does_not_verify_does_not_reach_the_target() {
