@@ -47,6 +47,9 @@ pub enum PayloadError {
     /// A form that does not end with its file.
     #[error("the form is malformed: {0}")]
     Form(&'static str),
+    /// A multipart body that is not of the form that its request needs.
+    #[error("the multipart body is malformed: {0}")]
+    Multipart(&'static str),
     /// The trailer is malformed.
     #[error("the trailer is malformed: {0}")]
     MalformedTrailer(&'static str),

@@ -358,7 +358,7 @@ impl Pipeline {
         trail.answered(status.as_u16(), TargetIds::of(side.target.profile, headers));
         if let Some(sent) = sent.as_deref().and_then(OnceLock::get)
             && status.is_success()
-            && gcs_xml::Hashes::of(headers)
+            && gcs_xml::Hashes::answered(headers)
                 .crc32c
                 .is_some_and(|stored| stored != *sent)
         {

@@ -7,7 +7,9 @@ pub(crate) mod answer;
 pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod forward;
+pub(crate) mod hash;
 mod headers;
+pub(crate) mod multipart;
 mod query;
 mod settings;
 

@@ -5,7 +5,7 @@
 //! a client that remembered one would find nothing under it after the next write. And bytes that were unpacked on the
 //! way are not the object's: with them its length and its checksum are wrong, so such an answer is not used.
 
-use super::hash::Hashes;
+use super::Hashes;
 use super::storage_class;
 use crate::operation::{Api, Operation};
 use data_encoding::BASE64;
@@ -131,7 +131,7 @@ fn as_stored(api: Api, headers: &mut HeaderMap) -> Result<(), &'static str> {
 }
 
 fn checksum(headers: &HeaderMap) -> Vec<(&'static str, HeaderValue)> {
-    let Some(crc32c) = Hashes::of(headers).crc32c else {
+    let Some(crc32c) = Hashes::answered(headers).crc32c else {
         return Vec::new();
     };
     let Ok(value) = HeaderValue::from_str(&BASE64.encode(&crc32c)) else {

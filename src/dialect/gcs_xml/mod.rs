@@ -7,20 +7,19 @@
 //!
 //! - [`request`] says an operation in Google's headers, or why it cannot be said; [`encryption`] and [`storage_class`]
 //!   are the two vocabularies that differ most,
-//! - [`answer`] puts the headers of an answer into S3's, [`fault`] its errors, [`hash`] reads and writes `x-goog-hash`.
+//! - [`answer`] puts the headers of an answer into S3's, [`fault`] its errors.
 //!
 //! Spec: <https://cloud.google.com/storage/docs/xml-api/reference-headers>
 
 mod answer;
 mod encryption;
 mod fault;
-mod hash;
 mod request;
 mod storage_class;
 
+pub(crate) use super::gcs::hash::Hashes;
 pub(crate) use answer::{REQUEST_ID, translate as translate_answer};
 pub(crate) use fault::{Fault, translate as translate_fault};
-pub(crate) use hash::Hashes;
 pub(crate) use request::{parameter_name, translate as translate_request};
 pub(crate) use storage_class::of_google as storage_class;
 

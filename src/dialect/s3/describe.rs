@@ -133,6 +133,9 @@ fn payload(error: &PayloadError) -> S3Error {
         PayloadError::Form(what) => S3Error::malformed_post_request(format!(
             "The body of your POST request is not well-formed multipart/form-data: {what}"
         )),
+        PayloadError::Multipart(what) => {
+            S3Error::invalid_request(format!("The multipart body is malformed: {what}"))
+        }
         PayloadError::MalformedTrailer(what) => {
             S3Error::malformed_trailer(format!("The trailer is malformed: {what}"))
         }

@@ -7,7 +7,7 @@ use crc_fast::CrcAlgorithm;
 use md5::{Digest as _, Md5};
 
 /// The running sums that one payload needs.
-pub(super) struct Sums(Vec<(ChecksumAlgorithm, Sum)>);
+pub(crate) struct Sums(Vec<(ChecksumAlgorithm, Sum)>);
 
 enum Sum {
     Crc32(crc_fast::Digest),
@@ -19,7 +19,7 @@ enum Sum {
 impl Sums {
     /// Everything that was declared and is not `left` to the target, and `extra` for what is sent on. What cannot be
     /// computed has no sum, and so never matches.
-    pub(super) fn new(declared: &DeclaredPayload, left: Enforced, extra: Option<ChecksumAlgorithm>) -> Self {
+    pub(crate) fn new(declared: &DeclaredPayload, left: Enforced, extra: Option<ChecksumAlgorithm>) -> Self {
         let ours = declared
             .declarations()
             .filter(|declaration| !left.holds(*declaration));
@@ -36,7 +36,7 @@ impl Sums {
         Self(sums)
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         for (_, sum) in &mut self.0 {
             match sum {
                 Sum::Crc32(crc) | Sum::Crc64(crc) => crc.update(bytes),
@@ -47,7 +47,7 @@ impl Sums {
     }
 
     /// The sum of everything so far; `None` if it was not among those asked for.
-    pub(super) fn value(&self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
+    pub(crate) fn value(&self, algorithm: ChecksumAlgorithm) -> Option<Vec<u8>> {
         let (_, sum) = self.0.iter().find(|(known, _)| *known == algorithm)?;
         Some(match sum {
             // The CRC is right-aligned in 64 bits; on the wire it is big-endian at its own width.

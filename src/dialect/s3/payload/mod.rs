@@ -24,6 +24,7 @@ use crate::body::{Body, BodyError, PayloadError, full};
 use crate::operation::{ChecksumAlgorithm, Declaration, DeclaredPayload, Enforced};
 use bytes::{Bytes, BytesMut};
 pub(crate) use caller::CallerBody;
+pub(crate) use checksum::Sums;
 pub(crate) use encoder::{encoded_length, framed};
 use http_body_util::BodyExt;
 use std::future::poll_fn;
@@ -31,6 +32,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+pub(crate) use stream::Stall;
 use stream::Verified;
 
 /// How a payload is framed towards the target.

@@ -189,14 +189,14 @@ impl<B: Incoming> Body for Verified<B> {
 }
 
 /// How long the caller may stand still. Armed only while waiting: a frame that is there costs no timer.
-struct Stall {
+pub(crate) struct Stall {
     limit: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     armed: bool,
 }
 
 impl Stall {
-    fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Self {
             limit,
             timer: None,
@@ -204,11 +204,13 @@ impl Stall {
         }
     }
 
-    fn moved(&mut self) {
+    /// A frame came.
+    pub(crate) fn moved(&mut self) {
         self.armed = false;
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+    /// To be polled while there is no frame: ready once it takes too long.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
         let limit = self.limit;
         let timer = self
             .timer
