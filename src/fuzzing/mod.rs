@@ -7,6 +7,7 @@
 
 pub(crate) mod outward;
 
+pub use crate::dialect::gcs::multipart::fuzzing::{gcs_batch, gcs_related};
 pub use crate::dialect::s3::fuzzing::{
     address, authorization, chunked, complete, control, copy_source, delete, form, presign, query, request,
 };
@@ -25,6 +26,8 @@ pub const ALL: &[(&str, Target)] = &[
     ("copy_source", copy_source),
     ("delete", delete),
     ("form", form),
+    ("gcs_batch", gcs_batch),
+    ("gcs_related", gcs_related),
     ("head", head),
     ("presign", presign),
     ("query", query),
