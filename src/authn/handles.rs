@@ -461,7 +461,10 @@ mod tests {
             destination: (LAKE, to),
         };
         let text = etl().seal_rewrite(&ends("a", "b"), "AAAtoken").unwrap();
-        assert_eq!(etl().open_rewrite(&ends("a", "b"), &text).as_deref(), Ok("AAAtoken"));
+        assert_eq!(
+            etl().open_rewrite(&ends("a", "b"), &text).as_deref(),
+            Ok("AAAtoken")
+        );
         assert!(!text.contains("AAA"));
         let other = handles(1, PrincipalKind::Workload, "idp:other");
         assert_eq!(

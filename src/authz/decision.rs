@@ -9,7 +9,8 @@ use crate::authn::Principal;
 use crate::config::Bucket;
 use crate::operation::gcs::{self, Call};
 use crate::operation::{
-    Access, AccessResource, Action, Asked, BucketName, ContextKind, Detail, ObjectTags, Operation, Right, Speech,
+    Access, AccessResource, Action, Asked, BucketName, ContextKind, Detail, ObjectTags, Operation, Right,
+    Speech,
 };
 use crate::session_policy::{Ask, Verdict};
 use cedar_policy::{AuthorizationError, Decision};
@@ -93,8 +94,7 @@ impl Policies {
             self.all_accesses(&facts)?
         };
         let source = call.sources().first().map(|source| source.object.bucket.clone());
-        let [bucket, source_bucket] =
-            self.buckets_of([call.bucket(), source.as_ref()])?;
+        let [bucket, source_bucket] = self.buckets_of([call.bucket(), source.as_ref()])?;
         Ok(Permit {
             operation: call,
             bucket,
@@ -122,11 +122,17 @@ impl Policies {
     /// That some policy of the bucket permits the principal something. An unknown bucket is spoken of in the same way.
     fn known(&self, facts: &Facts<'_>, call: &Call) -> Result<(), Denied> {
         let bucket = call.bucket();
-        let is_known = bucket.and_then(|bucket| self.buckets.get(bucket)).is_some_and(|known| {
-            let narrowed = facts.principal.session_policies().iter();
-            let mut narrowed = narrowed.map(|policy| policy.mentions(known.bucket.name.as_str()));
-            known.index.as_ref().is_some_and(|index| index.mentions(facts.principal)) && narrowed.all(|m| m)
-        });
+        let is_known = bucket
+            .and_then(|bucket| self.buckets.get(bucket))
+            .is_some_and(|known| {
+                let narrowed = facts.principal.session_policies().iter();
+                let mut narrowed = narrowed.map(|policy| policy.mentions(known.bucket.name.as_str()));
+                known
+                    .index
+                    .as_ref()
+                    .is_some_and(|index| index.mentions(facts.principal))
+                    && narrowed.all(|m| m)
+            });
         match is_known {
             true => Ok(()),
             false => Err(Denied {
@@ -149,7 +155,11 @@ impl Policies {
             return Err(Denied {
                 reason: DenyReason::EvaluationError,
                 policies: Vec::new(),
-                message: format!("{} is not authorized to perform: {}", facts.principal, facts.call.name()),
+                message: format!(
+                    "{} is not authorized to perform: {}",
+                    facts.principal,
+                    facts.call.name()
+                ),
             });
         }
         let mut policies = Ids::new();

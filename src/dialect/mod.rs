@@ -4,7 +4,6 @@
 //! A dialect knows wire formats only: no principals, no clock, no network.
 
 pub(crate) mod gcs;
-pub(crate) mod gcs;
 pub(crate) mod gcs_xml;
 mod multipart;
 pub(crate) mod s3;

@@ -69,6 +69,9 @@ impl Asked for Operation {
     }
 
     fn copied_from(&self) -> Vec<&ObjectName> {
-        self.copy_source().map(|source| &source.object).into_iter().collect()
+        self.copy_source()
+            .map(|source| &source.object)
+            .into_iter()
+            .collect()
     }
 }

@@ -99,12 +99,17 @@ fn place(permit: &Permit<Call>, bucket: &Bucket) -> Result<String, SigningError>
         match template {
             "{bucket}" => path.push_str(bucket.target_bucket.as_str()),
             "{object}" => {
-                let object = call.object().ok_or(SigningError::NotForwarded(call.method().id()))?;
+                let object = call
+                    .object()
+                    .ok_or(SigningError::NotForwarded(call.method().id()))?;
                 segment(bucket, &object.key, &mut path)?;
             }
             "{sourceBucket}" => path.push_str(source(permit, bucket).target_bucket.as_str()),
             "{sourceObject}" => {
-                let from = call.sources().first().ok_or(SigningError::NotForwarded(call.method().id()))?;
+                let from = call
+                    .sources()
+                    .first()
+                    .ok_or(SigningError::NotForwarded(call.method().id()))?;
                 segment(source(permit, bucket), &from.object.key, &mut path)?;
             }
             _ if template.starts_with('{') => {
@@ -166,7 +171,10 @@ fn parameter<'v>(
     };
     if let Some(handle) = sealed {
         // INVARIANT: callers' handles mean nothing to a target.
-        return call.target_token().map(Cow::Borrowed).ok_or(SigningError::Handle(handle));
+        return call
+            .target_token()
+            .map(Cow::Borrowed)
+            .ok_or(SigningError::Handle(handle));
     }
     // INVARIANT: who pays for a new bucket is for the configuration to say.
     if name == "project" {

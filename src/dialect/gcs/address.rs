@@ -59,10 +59,17 @@ pub(crate) struct Address {
 /// # Errors
 /// `notFound` for what no method is, `methodNotAllowed` for the wrong verb, `invalid` for names that are none.
 pub(crate) fn parse(http_method: &str, path: &str) -> Result<Address, GcsError> {
-    let at_path = || Method::ALL.iter().copied().filter(|method| matches(method.row().path, path));
+    let at_path = || {
+        Method::ALL
+            .iter()
+            .copied()
+            .filter(|method| matches(method.row().path, path))
+    };
     let Some(method) = at_path().find(|method| method.row().method == http_method) else {
         return Err(match at_path().next() {
-            Some(_) => GcsError::method_not_allowed(format!("no method of the JSON API is {http_method} at this path")),
+            Some(_) => GcsError::method_not_allowed(format!(
+                "no method of the JSON API is {http_method} at this path"
+            )),
             None => GcsError::not_found(
                 "no method of the JSON API is at this path; in the name of an object, a `/` is written `%2F`",
             ),
@@ -100,9 +107,7 @@ fn read(method: Method, path: &str) -> Result<Address, GcsError> {
             _ => {}
         }
     }
-    let of = |bucket: Option<&BucketName>, key| {
-        bucket.cloned().map(|bucket| ObjectName { bucket, key })
-    };
+    let of = |bucket: Option<&BucketName>, key| bucket.cloned().map(|bucket| ObjectName { bucket, key });
     // A move stays in its bucket.
     let source_bucket = source_bucket.as_ref().or(bucket.as_ref());
     Ok(Address {

@@ -13,8 +13,8 @@ use crate::body::{self, Body};
 use crate::dialect::s3::documents::place;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
-use crate::operation::gcs::{Answer, Call, Method};
 use crate::operation::Asked;
+use crate::operation::gcs::{Answer, Call, Method};
 use crate::upstream::UpstreamResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -64,7 +64,12 @@ impl Destination<'_> {
     /// GCS-03: whoever has a rewrite token goes on with the copy.
     fn seal_rewrite(&self, token: &str) -> Result<String, SealError> {
         let call = self.permit.operation();
-        let ends = match (self.permit.source_bucket(), call.sources(), self.permit.bucket(), call.object()) {
+        let ends = match (
+            self.permit.source_bucket(),
+            call.sources(),
+            self.permit.bucket(),
+            call.object(),
+        ) {
             (Some(from), [source], Some(bucket), Some(object)) => Ends {
                 source: (place(from), source.object.key.as_str()),
                 destination: (place(bucket), object.key.as_str()),
@@ -110,9 +115,11 @@ async fn success(head: Parts, body: Body, to: Destination<'_>) -> Result<Respons
             // The new object is in the bucket of the call; the token says of what it is a copy.
             documents::rewrite_response(&document, &names, |token| to.seal_rewrite(token).ok())
         }
-        Answer::Setting | Answer::None => return settings::answered(&document, &names)
-            .map(|document| json(&head.headers, document))
-            .map_err(Error::GcsDocument),
+        Answer::Setting | Answer::None => {
+            return settings::answered(&document, &names)
+                .map(|document| json(&head.headers, document))
+                .map_err(Error::GcsDocument);
+        }
         Answer::Nothing => Ok(Vec::new()),
     };
     Ok(json(&head.headers, rewritten.map_err(Error::GcsDocument)?.into()))
@@ -250,7 +257,11 @@ pub(crate) async fn refusal(head: &Parts, body: Body, to: Destination<'_>) -> Er
         let word = REASONS.into_iter().find(|known| *known == reason);
         GcsError {
             retry_after: matches!(status, 429 | 503).then_some(1),
-            ..GcsError::new(status, word.unwrap_or(reason_of(status)), sentence(status, to.permit.operation()))
+            ..GcsError::new(
+                status,
+                word.unwrap_or(reason_of(status)),
+                sentence(status, to.permit.operation()),
+            )
         }
     };
     let mut headers = HeaderMap::new();
@@ -289,7 +300,12 @@ fn sentence(status: u16, call: &Call) -> String {
         (416, _) => "The requested range cannot be satisfied.".to_owned(),
         (429 | 503, _) => "The storage behind this bucket is busy. Try again.".to_owned(),
         (501, _) => "The storage behind this bucket does not implement this.".to_owned(),
-        (500..=599, _) => "The storage behind this bucket does not answer as it should. Try again.".to_owned(),
-        _ => format!("The storage behind this bucket takes the request for invalid: {}", call.name()),
+        (500..=599, _) => {
+            "The storage behind this bucket does not answer as it should. Try again.".to_owned()
+        }
+        _ => format!(
+            "The storage behind this bucket takes the request for invalid: {}",
+            call.name()
+        ),
     }
 }

@@ -62,13 +62,18 @@ fn composed(call: &Call, bucket: &Bucket) -> Result<Bytes, KeyError> {
             item.insert("generation".into(), (**generation).into());
         }
         if let Some(generation) = &condition.if_generation_match {
-            item.insert("objectPreconditions".into(), json!({ "ifGenerationMatch": &**generation }));
+            item.insert(
+                "objectPreconditions".into(),
+                json!({ "ifGenerationMatch": &**generation }),
+            );
         }
         sources.push(Value::Object(item));
     }
     let mut document = Map::new();
     document.insert("kind".into(), "storage#composeRequest".into());
-    let destination = destination.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    let destination = destination
+        .as_ref()
+        .and_then(|bytes| serde_json::from_slice(bytes).ok());
     document.insert("destination".into(), destination.unwrap_or_else(|| json!({})));
     document.insert("sourceObjects".into(), sources.into());
     Ok(Value::Object(document).to_string().into())

@@ -36,11 +36,7 @@ const KEYS: [&str; 6] = [
 ];
 
 /// What describes an upload: read where uploads are.
-const OF_UPLOADS: [&str; 3] = [
-    "x-goog-hash",
-    "x-upload-content-length",
-    "x-upload-content-type",
-];
+const OF_UPLOADS: [&str; 3] = ["x-goog-hash", "x-upload-content-length", "x-upload-content-type"];
 
 /// What is said of reads.
 const OF_READS: [&str; 6] = [
@@ -65,10 +61,13 @@ pub(crate) fn check(headers: &HeaderMap) -> Result<(), GcsError> {
         }
         let meaningful = MEANINGFUL.iter().any(|prefix| name.starts_with(prefix));
         // Ours tie Google's log to our record: those of others would be lost in it.
-        let audit = name.starts_with("x-goog-custom-audit-") && !name.starts_with("x-goog-custom-audit-tidegate-");
+        let audit =
+            name.starts_with("x-goog-custom-audit-") && !name.starts_with("x-goog-custom-audit-tidegate-");
         let known = audit || LEFT_OUT.contains(&name) || KEYS.contains(&name) || OF_UPLOADS.contains(&name);
         if meaningful && !known {
-            return Err(GcsError::invalid(format!("the header `{name}` is not known here; leave it out")));
+            return Err(GcsError::invalid(format!(
+                "the header `{name}` is not known here; leave it out"
+            )));
         }
     }
     Ok(())
@@ -95,7 +94,10 @@ pub(crate) fn crossing(
             | Method::ObjectsUpdate
     );
     let mut crossing = Vec::new();
-    let known = OF_READS.iter().filter(|_| reads).chain(KEYS.iter().filter(|_| of_objects));
+    let known = OF_READS
+        .iter()
+        .filter(|_| reads)
+        .chain(KEYS.iter().filter(|_| of_objects));
     for name in known {
         // Of metadata there is no range, and packing it is for nobody to ask.
         if !media && matches!(*name, "range" | "accept-encoding") {
@@ -111,7 +113,9 @@ pub(crate) fn crossing(
                 crossing.push((*name, text.into()));
             }
             (Some(_), Some(_)) => {
-                return Err(GcsError::invalid(format!("the header `{name}` is sent twice; send it once")));
+                return Err(GcsError::invalid(format!(
+                    "the header `{name}` is sent twice; send it once"
+                )));
             }
         }
     }

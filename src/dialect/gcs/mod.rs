@@ -20,11 +20,11 @@ pub(crate) use self::address::Family;
 pub(crate) use self::error::describe;
 
 use self::address::Address;
+use self::documents::{ComposeRequest, ObjectFields};
 use self::error::GcsError;
 use self::query::Query;
 use crate::authn::{Claim, bearer_token};
 use crate::dialect::s3::{self, authority};
-use self::documents::{ComposeRequest, ObjectFields};
 use crate::operation::gcs::{Call, ComposeCondition, Detail, Handling, Method, Sent, Source, Wishes};
 use crate::operation::{ObjectName, Resource};
 use crate::secret::Secret;
@@ -68,9 +68,8 @@ pub(crate) struct DocumentDraft {
 
 /// Whether a request is one of the JSON API: by its path, at a host name that is served and not at that of a bucket.
 pub(crate) fn is_json_api(uri: &http::Uri, headers: &HeaderMap, domains: &[Box<str>]) -> bool {
-    let service = || {
-        authority(uri, headers).is_ok_and(|authority| s3::address::is_service_host(&authority, domains))
-    };
+    let service =
+        || authority(uri, headers).is_ok_and(|authority| s3::address::is_service_host(&authority, domains));
     Family::of(uri.path()).is_some() && service()
 }
 
@@ -94,7 +93,11 @@ pub(crate) fn claim(headers: &HeaderMap) -> Result<Claim, GcsError> {
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(Claim::Anonymous),
         (Some(value), None) => value.to_str().unwrap_or_default(),
-        (Some(_), Some(_)) => return Err(GcsError::unauthenticated("one `Authorization` header is sent, not several")),
+        (Some(_), Some(_)) => {
+            return Err(GcsError::unauthenticated(
+                "one `Authorization` header is sent, not several",
+            ));
+        }
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     match bearer_token(value) {
@@ -126,6 +129,11 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     if family == Family::Download && address.method != Method::ObjectsGet {
         return Err(GcsError::not_found("`/download/` is for the bytes of objects"));
     }
+    if row.sent == Sent::Media {
+        return Err(GcsError::invalid(
+            "objects are uploaded below `/upload/storage/v1/`",
+        ));
+    }
     let query = Query::parse(head.query)?;
     // Read here and not by a target.
     let own: &[&str] = match address.method {
@@ -152,16 +160,23 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let names = names.into_iter().chain(permissions).collect();
     let call = Call::new(method, resource, parameters, crossing)
         .map_err(|error| GcsError::invalid(error.to_string()))?
-        .with_sources(source.into_iter().map(|object| Source { object, generation: generation.clone() }).collect())
+        .with_sources(
+            source
+                .into_iter()
+                .map(|object| Source {
+                    object,
+                    generation: generation.clone(),
+                })
+                .collect(),
+        )
         .with_names(names)
         .with_wishes(wishes);
     Ok(match row.sent {
         Sent::Nothing if media => Draft::Ready(call.with_detail(Detail::Media, Wishes::default())),
         Sent::Nothing => Draft::Ready(call),
-        Sent::Object | Sent::Compose | Sent::NewBucket | Sent::Bucket | Sent::Setting => {
+        Sent::Object | Sent::Compose | Sent::NewBucket | Sent::Bucket | Sent::Setting | Sent::Media => {
             Draft::Document(DocumentDraft { call })
         }
-        Sent::Media => return Err(GcsError::invalid("objects are uploaded below `/upload/storage/v1/`")),
     })
 }
 
@@ -223,7 +238,10 @@ impl DocumentDraft {
 
 /// A call with the metadata of its object.
 fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
-    let object = call.object().cloned().ok_or(GcsError::invalid("metadata of no object"))?;
+    let object = call
+        .object()
+        .cloned()
+        .ok_or(GcsError::invalid("metadata of no object"))?;
     agree(&object, fields)?;
     let (wishes, document) = (wishes(fields), fields.to_json(None, None));
     Ok(match document {
@@ -234,10 +252,15 @@ fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
 
 /// A compose with its sources.
 fn composed(call: Call, request: &ComposeRequest) -> Result<Call, GcsError> {
-    let object = call.object().cloned().ok_or(GcsError::invalid("a compose without an object"))?;
+    let object = call
+        .object()
+        .cloned()
+        .ok_or(GcsError::invalid("a compose without an object"))?;
     agree(&object, &request.destination)?;
     if request.delete_sources {
-        return Err(GcsError::not_implemented("`deleteSourceObjects` is not served: delete the sources afterwards"));
+        return Err(GcsError::not_implemented(
+            "`deleteSourceObjects` is not served: delete the sources afterwards",
+        ));
     }
     let number = |number: i64| number.to_string().into_boxed_str();
     let sources = request.sources.iter().map(|source| Source {

@@ -53,12 +53,18 @@ impl Query {
 
     /// The value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Every value of a parameter.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The parameters that cross to the target.
@@ -99,7 +105,8 @@ fn unknown(name: &str) -> GcsError {
             "a token in the address ends up in logs: send it as `Authorization: Bearer`".to_owned()
         }
         "callback" => "answers are not made into scripts: leave `callback` out".to_owned(),
-        "key" => "API keys mean nothing here: send a token as `Authorization: Bearer`, and leave `key` out".to_owned(),
+        "key" => "API keys mean nothing here: send a token as `Authorization: Bearer`, and leave `key` out"
+            .to_owned(),
         _ => format!("`{name}` is not a parameter of this method; leave it out"),
     })
 }
@@ -109,9 +116,15 @@ fn check(name: &str, value: &str) -> Result<(), GcsError> {
     let number = || !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
     let flag = || matches!(value, "true" | "false");
     let fits = match name {
-        "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => number(),
+        "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => {
+            number()
+        }
         _ if name.starts_with("if") => number(),
-        "versions" | "softDeleted" | "includeTrailingDelimiter" | "includeFoldersAsPrefixes" | "copySourceAcl"
+        "versions"
+        | "softDeleted"
+        | "includeTrailingDelimiter"
+        | "includeFoldersAsPrefixes"
+        | "copySourceAcl"
         | "overrideUnlockedRetention" => flag(),
         _ => !value.chars().any(|c| matches!(c, '\0' | '\r' | '\n')),
     };
@@ -120,7 +133,9 @@ fn check(name: &str, value: &str) -> Result<(), GcsError> {
         false => Err(GcsError::new(
             400,
             "invalidParameter",
-            format!("Invalid value for `{name}`: it is a number, `true` or `false`, or text without line ends"),
+            format!(
+                "Invalid value for `{name}`: it is a number, `true` or `false`, or text without line ends"
+            ),
         )),
     }
 }
@@ -130,7 +145,11 @@ fn check_fields(mask: &str) -> Result<(), GcsError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-,/()*. ".contains(&b);
     match mask.len() <= 2048 && mask.bytes().all(plain) {
         true => Ok(()),
-        false => Err(GcsError::new(400, "invalidParameter", "Invalid value for `fields`")),
+        false => Err(GcsError::new(
+            400,
+            "invalidParameter",
+            "Invalid value for `fields`",
+        )),
     }
 }
 

@@ -96,12 +96,13 @@ pub(super) fn read(method: Method, document: &[u8]) -> Result<(Bytes, Vec<Action
             {
                 actions.extend_from_slice(needed);
             }
-            let value = rebuilt(value).ok_or_else(|| {
-                GcsError::invalid(format!("`{name}` has a number that is no integer"))
-            })?;
+            let value = rebuilt(value)
+                .ok_or_else(|| GcsError::invalid(format!("`{name}` has a number that is no integer")))?;
             kept.insert((**name).into(), value);
         } else if !OUTPUT_ONLY.contains(&&**name) {
-            return Err(GcsError::invalid(format!("`{name}` is not a member that can be set here")));
+            return Err(GcsError::invalid(format!(
+                "`{name}` is not a member that can be set here"
+            )));
         }
     }
     if kept.is_empty() {
@@ -286,11 +287,17 @@ mod tests {
         };
         let check = |document: &str, expected: Result<&str, AnswerError>| {
             let shown = answered(document.as_bytes(), &names);
-            assert_eq!(shown, expected.map(|text| Bytes::from(text.to_owned())), "{document}");
+            assert_eq!(
+                shown,
+                expected.map(|text| Bytes::from(text.to_owned())),
+                "{document}"
+            );
         };
         check(
             r#"{"kind":"storage#notifications","items":[{"kind":"storage#notification","id":"7","selfLink":"https://g/x","topic":"t"}]}"#,
-            Ok(r#"{"items":[{"id":"7","kind":"storage#notification","topic":"t"}],"kind":"storage#notifications"}"#),
+            Ok(
+                r#"{"kind":"storage#notifications","items":[{"kind":"storage#notification","id":"7","topic":"t"}]}"#,
+            ),
         );
         check(
             r#"{"bucket":"acme-prod","id":"acme-prod/allUsers","entity":"allUsers"}"#,

@@ -35,7 +35,11 @@ fn shown(draft: &Draft) -> String {
             }
         })
         .collect();
-    format!("{}: {}", call.method().id().trim_start_matches("storage."), accesses.join(", "))
+    format!(
+        "{}: {}",
+        call.method().id().trim_start_matches("storage."),
+        accesses.join(", ")
+    )
 }
 
 fn good(method: &str, target: &str, expected: &str) {
@@ -55,15 +59,27 @@ fn bad(method: &str, target: &str, status: u16, words: &str) {
 fn paths_are_the_methods_of_the_reference() {
     let object = "/storage/v1/b/lake/o/raw%2Fa.csv";
     good("GET", object, "objects.get: GetObject lake/raw/a.csv");
-    good("GET", &format!("{object}?alt=media"), "objects.get: GetObject lake/raw/a.csv");
+    good(
+        "GET",
+        &format!("{object}?alt=media"),
+        "objects.get: GetObject lake/raw/a.csv",
+    );
     good(
         "GET",
         "/download/storage/v1/b/lake/o/a?alt=media&generation=7",
         "objects.get: GetObjectVersion lake/a",
     );
-    good("GET", "/storage/v1/b/lake/o?prefix=raw%2F&delimiter=%2F", "objects.list: ListBucket lake");
+    good(
+        "GET",
+        "/storage/v1/b/lake/o?prefix=raw%2F&delimiter=%2F",
+        "objects.list: ListBucket lake",
+    );
     good("DELETE", object, "objects.delete: DeleteObject lake/raw/a.csv");
-    good("PATCH", object, "objects.patch: GetObject lake/raw/a.csv, PutObject lake/raw/a.csv");
+    good(
+        "PATCH",
+        object,
+        "objects.patch: GetObject lake/raw/a.csv, PutObject lake/raw/a.csv",
+    );
     good(
         "POST",
         "/storage/v1/b/lake/o/a/rewriteTo/b/mart/o/x%2Fa?sourceGeneration=3",
@@ -82,8 +98,16 @@ fn paths_are_the_methods_of_the_reference() {
     good("GET", "/storage/v1/b/lake", "buckets.get: ListBucket lake");
     good("GET", "/storage/v1/b?project=p", "buckets.list: ");
     good("GET", "/storage/v1/b/lake/iam", "buckets.getIamPolicy: ");
-    good("GET", "/storage/v1/b/lake/storageLayout", "buckets.getStorageLayout: ListBucket lake");
-    good("PUT", "/storage/v1/b/lake/iam", "buckets.setIamPolicy: PutBucketPolicy lake");
+    good(
+        "GET",
+        "/storage/v1/b/lake/storageLayout",
+        "buckets.getStorageLayout: ListBucket lake",
+    );
+    good(
+        "PUT",
+        "/storage/v1/b/lake/iam",
+        "buckets.setIamPolicy: PutBucketPolicy lake",
+    );
     bad("GET", "/storage/v1/b/lake/o/a/b", 404, "%2F");
     bad("GET", "/storage/v1/b/lake/unheardOf", 404, "no method");
     bad("PUT", "/storage/v1/b/lake/storageLayout", 405, "PUT");
@@ -99,7 +123,11 @@ fn paths_are_the_methods_of_the_reference() {
 #[test]
 fn a_name_is_one_segment_and_decoded_once() {
     let get = |segment: &str, key: &str| {
-        good("GET", &format!("/storage/v1/b/lake/o/{segment}"), &format!("objects.get: GetObject lake/{key}"));
+        good(
+            "GET",
+            &format!("/storage/v1/b/lake/o/{segment}"),
+            &format!("objects.get: GetObject lake/{key}"),
+        );
     };
     get("a%2Fb", "a/b");
     get("a%252Fb", "a%2Fb");
@@ -107,7 +135,8 @@ fn a_name_is_one_segment_and_decoded_once() {
     get("a+b%20c", "a+b c");
     get("%C3%A4", "ä");
     get("o%2Facl", "o/acl");
-    let refused = |segment: &str, words: &str| bad("GET", &format!("/storage/v1/b/lake/o/{segment}"), 400, words);
+    let refused =
+        |segment: &str, words: &str| bad("GET", &format!("/storage/v1/b/lake/o/{segment}"), 400, words);
     refused("..", "`..`");
     refused("%2e%2e", "`..`");
     refused("a%2F..%2Fb", "`..`");
@@ -142,7 +171,10 @@ fn other_ways_to_say_who_or_what_are_refused() {
     );
     let with = |name: &str, words: &str| {
         let error = parsed("GET", "/storage/v1/b/lake/o/a", &[(name, "DELETE")]).expect_err(name);
-        assert!(error.status == 400 && error.message.contains(words), "{name}: {error:?}");
+        assert!(
+            error.status == 400 && error.message.contains(words),
+            "{name}: {error:?}"
+        );
     };
     with("x-http-method-override", "override");
     with("x-http-method", "override");
@@ -151,8 +183,15 @@ fn other_ways_to_say_who_or_what_are_refused() {
     with("x-goog-unheard-of", "x-goog-unheard-of");
     with("x-amz-acl", "x-amz-acl");
     with("x-goog-custom-audit-tidegate-principal", "custom-audit");
-    for name in ["x-goog-api-client", "x-goog-user-project", "x-goog-custom-audit-job"] {
-        assert!(parsed("GET", "/storage/v1/b/lake/o/a", &[(name, "a")]).is_ok(), "{name}");
+    for name in [
+        "x-goog-api-client",
+        "x-goog-user-project",
+        "x-goog-custom-audit-job",
+    ] {
+        assert!(
+            parsed("GET", "/storage/v1/b/lake/o/a", &[(name, "a")]).is_ok(),
+            "{name}"
+        );
     }
 }
 
@@ -169,8 +208,18 @@ fn a_caller_has_one_bearer_token() {
     assert!(matches!(claimed(&["Bearer abc.def"]), Ok(Claim::Bearer(_))));
     assert!(matches!(claimed(&["bearer abc"]), Ok(Claim::Bearer(_))));
     assert!(matches!(claimed(&[]), Ok(Claim::Anonymous)));
-    for values in [&["Bearer a", "Bearer b"][..], &["Bearer"], &["Bearer a b"], &["GOOG1 a:b"], &["AWS4-HMAC-SHA256 x"]] {
-        assert_eq!(claimed(values).err().map(|error| error.status), Some(401), "{values:?}");
+    for values in [
+        &["Bearer a", "Bearer b"][..],
+        &["Bearer"],
+        &["Bearer a b"],
+        &["GOOG1 a:b"],
+        &["AWS4-HMAC-SHA256 x"],
+    ] {
+        assert_eq!(
+            claimed(values).err().map(|error| error.status),
+            Some(401),
+            "{values:?}"
+        );
     }
 }
 
@@ -220,14 +269,24 @@ fn documents_ask_for_rights_and_name_what_the_address_names() {
     refused("POST", compose, r#"{"sourceObjects":[{"name":"../x"}]}"#, "`..`");
     refused("POST", compose, r#"{"sourceObjects":[]}"#, "1 to 32");
     let many = vec![r#"{"name":"a"}"#; 33].join(",");
-    refused("POST", compose, &format!(r#"{{"sourceObjects":[{many}]}}"#), "1 to 32");
+    refused(
+        "POST",
+        compose,
+        &format!(r#"{{"sourceObjects":[{many}]}}"#),
+        "1 to 32",
+    );
     needs(
         "POST",
         "/storage/v1/b?project=p",
         r#"{"name":"mart","location":"EU"}"#,
         "buckets.insert: CreateBucket mart",
     );
-    refused("POST", "/storage/v1/b?project=p", r#"{"location":"EU"}"#, "`name`");
+    refused(
+        "POST",
+        "/storage/v1/b?project=p",
+        r#"{"location":"EU"}"#,
+        "`name`",
+    );
     needs(
         "PATCH",
         "/storage/v1/b/lake",

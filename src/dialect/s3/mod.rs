@@ -188,8 +188,8 @@ pub(crate) fn is_sts(head: &Parts, domains: &[Box<str>]) -> bool {
             .any(|name| name == "Action")
     };
     let service = || {
-        let address =
-            authority(&head.uri, &head.headers).and_then(|authority| address::parse(&authority, head.uri.path(), domains));
+        let address = authority(&head.uri, &head.headers)
+            .and_then(|authority| address::parse(&authority, head.uri.path(), domains));
         matches!(address.map(|a| a.resource), Ok(Resource::Service))
     };
     let method = matches!(head.method, http::Method::GET | http::Method::POST);
@@ -235,7 +235,9 @@ pub(crate) fn sts_claim(head: &Parts, body: &[u8]) -> Result<Claim, S3Error> {
 
 /// The `Host` header or, in HTTP/2, `:authority`; in lower case.
 pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, S3Error> {
-    let host = headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(http::header::HOST)
+        .and_then(|host| host.to_str().ok());
     host.or_else(|| uri.authority().map(http::uri::Authority::as_str))
         .map(str::to_ascii_lowercase)
         .ok_or_else(|| S3Error::invalid_request("the request has no valid Host"))
@@ -243,7 +245,11 @@ pub(crate) fn authority(uri: &Uri, headers: &HeaderMap) -> Result<String, S3Erro
 
 /// Where the caller of a request reaches `bucket`, without a slash at the end.
 pub(crate) fn bucket_url(head: &Parts, domains: &[Box<str>], bucket: &BucketName) -> String {
-    address::bucket_url(&authority(&head.uri, &head.headers).unwrap_or_default(), domains, bucket)
+    address::bucket_url(
+        &authority(&head.uri, &head.headers).unwrap_or_default(),
+        domains,
+        bucket,
+    )
 }
 
 fn operation(

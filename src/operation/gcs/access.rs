@@ -62,12 +62,20 @@ impl Asked for Call {
 
     fn kms_key(&self) -> &str {
         let earlier = || self.earlier("x-amz-server-side-encryption-aws-kms-key-id");
-        self.wishes().kms_key.as_deref().or_else(earlier).unwrap_or_default()
+        self.wishes()
+            .kms_key
+            .as_deref()
+            .or_else(earlier)
+            .unwrap_or_default()
     }
 
     fn storage_class(&self) -> &str {
         let earlier = || self.earlier("x-amz-storage-class");
-        self.wishes().storage_class.as_deref().or_else(earlier).unwrap_or_default()
+        self.wishes()
+            .storage_class
+            .as_deref()
+            .or_else(earlier)
+            .unwrap_or_default()
     }
 
     fn copied_from(&self) -> Vec<&ObjectName> {
@@ -116,4 +124,3 @@ fn gone(source: &Source) -> Access<'_> {
         resource: AccessResource::Object(&source.object),
     }
 }
-

@@ -94,12 +94,13 @@ pub(crate) enum Answer {
     Setting,
 }
 
-const NO_CACHES: &str = "caches belong to whoever pays for the bucket: set them with the tools of Google Cloud";
-const NO_KEYS: &str = "a key of Google's would work there without Tidegate: exchange an identity token for a session";
+const NO_CACHES: &str =
+    "caches belong to whoever pays for the bucket: set them with the tools of Google Cloud";
+const NO_KEYS: &str =
+    "a key of Google's would work there without Tidegate: exchange an identity token for a session";
 const NO_PROJECT: &str = "projects are not served: use the tools of Google Cloud";
 const NO_RELOCATION: &str = "where a bucket is, the configuration says: use the tools of Google Cloud";
-const NO_FOLDERS: &str =
-    "buckets have no folders of their own here, as `storageLayout` says: use names with a `/`, as in every flat bucket";
+const NO_FOLDERS: &str = "buckets have no folders of their own here, as `storageLayout` says: use names with a `/`, as in every flat bucket";
 const NO_FOLDER_RIGHTS: &str =
     "rights are in the bucket's policy file, also those of folders: ask its admin to change that";
 
@@ -325,11 +326,7 @@ impl Method {
                 ..row(
                     "POST",
                     "b/{bucket}/o/{sourceObject}/moveTo/o/{object}",
-                    &[
-                        Right::Sources,
-                        Right::SourcesGo,
-                        Right::Object(Action::PutObject)
-                    ],
+                    &[Right::Sources, Right::SourcesGo, Right::Object(Action::PutObject)],
                     Answer::Object
                 )
             }),
@@ -527,11 +524,7 @@ impl Method {
             )),
             Self::NotificationsDelete => constant!(Row {
                 answer: Answer::Nothing,
-                ..setting(
-                    "DELETE",
-                    "b/{bucket}/notificationConfigs/{notification}",
-                    NOTIFY
-                )
+                ..setting("DELETE", "b/{bucket}/notificationConfigs/{notification}", NOTIFY)
             }),
             Self::NotificationsGet => constant!(setting(
                 "GET",

@@ -7,7 +7,18 @@ use std::collections::BTreeSet;
 
 #[test]
 fn the_methods_are_those_that_were_read() {
-    let head = ["method", "handling", "http", "path", "parameters", "rights", "groups", "body", "answer", "why"];
+    let head = [
+        "method",
+        "handling",
+        "http",
+        "path",
+        "parameters",
+        "rights",
+        "groups",
+        "body",
+        "answer",
+        "why",
+    ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for method in Method::ALL {
         let row = method.row();
@@ -30,7 +41,12 @@ fn the_methods_are_those_that_were_read() {
 #[test]
 fn the_methods_for_admins_are_those_of_the_catalogue() {
     let mut text = String::from(INTRODUCTION);
-    let is = |wanted: &str| Method::ALL.iter().filter(|method| handling(method.row()) == wanted).count();
+    let is = |wanted: &str| {
+        Method::ALL
+            .iter()
+            .filter(|method| handling(method.row()) == wanted)
+            .count()
+    };
     text += &format!(
         "Of {} methods {} are forwarded, {} answered by Tidegate itself and {} never served.\n\n",
         Method::ALL.len(),
@@ -59,7 +75,10 @@ fn the_methods_for_admins_are_those_of_the_catalogue() {
             Handling::Refused(why) => format!("refuses it: {why}"),
         };
         let id = method.id().trim_start_matches("storage.");
-        text += &format!("| {id} | `{} {}` | {needs} | {groups} | {tidegate} |\n", row.method, row.path);
+        text += &format!(
+            "| {id} | `{} {}` | {needs} | {groups} | {tidegate} |\n",
+            row.method, row.path
+        );
     }
     golden::check("docs/methods.md", &text);
 }
@@ -147,6 +166,11 @@ fn groups(row: &Row) -> Vec<&'static str> {
         Right::Settings => vec![Action::PutBucketTagging],
         Right::Known | Right::Visible => Vec::new(),
     };
-    let of: BTreeSet<_> = row.rights.iter().flat_map(actions).map(|action| action.group().name()).collect();
+    let of: BTreeSet<_> = row
+        .rights
+        .iter()
+        .flat_map(actions)
+        .map(|action| action.group().name())
+        .collect();
     of.into_iter().collect()
 }

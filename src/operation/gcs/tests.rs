@@ -34,7 +34,9 @@ fn what_is_forwarded_or_answered_needs_a_right() {
             Handling::Forwarded => {
                 assert!(!row.rights.is_empty(), "{id} needs no right: give its row one");
                 assert!(
-                    !row.rights.iter().any(|right| matches!(right, Right::Visible | Right::Known)),
+                    !row.rights
+                        .iter()
+                        .any(|right| matches!(right, Right::Visible | Right::Known)),
                     "{id} is forwarded on no decision"
                 );
             }
@@ -61,9 +63,14 @@ fn what_decides_who_else_gets_at_data_is_for_managers() {
     for method in Method::ALL {
         let (row, id) = (method.row(), method.id());
         let changes = row.method != "GET" && row.handling == Handling::Forwarded;
-        let of_rights = ["AccessControls", "IamPolicy", "otifications", "lockRetentionPolicy"]
-            .iter()
-            .any(|word| id.contains(word));
+        let of_rights = [
+            "AccessControls",
+            "IamPolicy",
+            "otifications",
+            "lockRetentionPolicy",
+        ]
+        .iter()
+        .any(|word| id.contains(word));
         if changes && of_rights {
             let managed = row.rights.iter().all(|right| match right {
                 Right::Bucket(action) | Right::Object(action) => action.is_managed(),
@@ -73,8 +80,16 @@ fn what_decides_who_else_gets_at_data_is_for_managers() {
             assert!(managed, "{id}");
         }
     }
-    for method in [Method::HmacKeysCreate, Method::ObjectsWatchAll, Method::ManagedFoldersSetIamPolicy] {
-        assert!(matches!(method.row().handling, Handling::Refused(_)), "{}", method.id());
+    for method in [
+        Method::HmacKeysCreate,
+        Method::ObjectsWatchAll,
+        Method::ManagedFoldersSetIamPolicy,
+    ] {
+        assert!(
+            matches!(method.row().handling, Handling::Refused(_)),
+            "{}",
+            method.id()
+        );
     }
 }
 
@@ -123,9 +138,15 @@ fn a_call_needs_what_its_twin_in_s3_needs() {
         &["GetObject lake/a", "PutObject lake/a"],
     );
     let moved = call(Method::ObjectsMove, of("b"), &[]).with_sources(vec![source("a", None)]);
-    check(moved, &["GetObject lake/a", "DeleteObject lake/a", "PutObject lake/b"]);
-    let composed = call(Method::ObjectsCompose, of("all"), &[])
-        .with_sources(vec![source("a", None), source("b", Some("3")), source("a", None)]);
+    check(
+        moved,
+        &["GetObject lake/a", "DeleteObject lake/a", "PutObject lake/b"],
+    );
+    let composed = call(Method::ObjectsCompose, of("all"), &[]).with_sources(vec![
+        source("a", None),
+        source("b", Some("3")),
+        source("a", None),
+    ]);
     check(
         composed.clone(),
         &[
@@ -167,6 +188,10 @@ fn a_call_without_its_resource_cannot_be_made() {
         (Method::BucketsGet, Resource::Service),
         (Method::BucketsList, bucket()),
     ] {
-        assert!(Call::new(method, resource, Vec::new(), Vec::new()).is_err(), "{}", method.id());
+        assert!(
+            Call::new(method, resource, Vec::new(), Vec::new()).is_err(),
+            "{}",
+            method.id()
+        );
     }
 }

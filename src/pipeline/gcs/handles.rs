@@ -21,12 +21,16 @@ fn opened(call: &Call, handles: &Handles, config: &Config) -> Result<Option<Box<
         // No policy allows anything in a bucket that is not there.
         return Ok(None);
     };
-    if let (Method::ObjectsList, Some(token), false) =
-        (call.method(), call.parameter("pageToken"), bucket.prefix.is_empty())
-    {
+    if let (Method::ObjectsList, Some(token), false) = (
+        call.method(),
+        call.parameter("pageToken"),
+        bucket.prefix.is_empty(),
+    ) {
         let prefix = call.parameter("prefix").unwrap_or_default();
         let opened = handles.open_page(&place(bucket), prefix, token);
-        return opened.map(Some).map_err(|error| Error::NotAMarker("pageToken", error));
+        return opened
+            .map(Some)
+            .map_err(|error| Error::NotAMarker("pageToken", error));
     }
     let Some(token) = call.parameter("rewriteToken") else {
         return Ok(None);
@@ -42,5 +46,7 @@ fn opened(call: &Call, handles: &Handles, config: &Config) -> Result<Option<Box<
         destination: (place(bucket), object.key.as_str()),
     };
     let opened = handles.open_rewrite(&ends, token);
-    opened.map(Some).map_err(|error| Error::NotAMarker("rewriteToken", error))
+    opened
+        .map(Some)
+        .map_err(|error| Error::NotAMarker("rewriteToken", error))
 }

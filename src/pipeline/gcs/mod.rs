@@ -136,7 +136,9 @@ impl Pipeline {
         let bucket = permit.bucket().ok_or(NO_TARGET)?;
         let credential = side.credentials.get(scope).await?;
         let payload = forward::payload(permit.operation(), bucket)?;
-        let answer = self.exchange_call(side, permit, payload, &credential, to, trail).await;
+        let answer = self
+            .exchange_call(side, permit, payload, &credential, to, trail)
+            .await;
         let refused = match &answer {
             Err(Error::GcsTarget(refusal)) if refusal.blames_credential => true,
             Ok(_) | Err(_) => {
@@ -152,7 +154,9 @@ impl Pipeline {
         tracing::info!(store = %side.target.name, "the access token was refused; once more with another one");
         let credential = side.credentials.get(scope).await?;
         let payload = forward::payload(permit.operation(), bucket)?;
-        let answer = self.exchange_call(side, permit, payload, &credential, to, trail).await;
+        let answer = self
+            .exchange_call(side, permit, payload, &credential, to, trail)
+            .await;
         match &answer {
             Ok(_) => side.credentials.worked(&credential),
             Err(Error::GcsTarget(refusal)) if refusal.blames_credential => {

@@ -79,7 +79,12 @@ pub(super) fn has(
         (Resource::Object(object), Scope::Bucket) => AccessResource::Bucket(&object.bucket),
         (Resource::Object(_), Scope::Service) | (Resource::Service, _) => return false,
     };
-    policies.allows(caller.principal, call, &Access { action, resource }, circumstances)
+    policies.allows(
+        caller.principal,
+        call,
+        &Access { action, resource },
+        circumstances,
+    )
 }
 
 /// The roles that come to what the caller may do somewhere in the bucket.

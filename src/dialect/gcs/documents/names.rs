@@ -21,7 +21,7 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// The caller's name for the target's bucket.
-    pub(super) fn bucket(&self, found: &str) -> Result<&'a str, AnswerError> {
+    pub(crate) fn bucket(&self, found: &str) -> Result<&'a str, AnswerError> {
         match found == self.target_bucket {
             true => Ok(self.bucket),
             false => Err(AnswerError::OtherBucket),
@@ -29,7 +29,7 @@ impl<'a> Names<'a> {
     }
 
     /// The caller's name for the target's.
-    pub(super) fn key<'t>(&self, found: &'t str) -> Result<&'t str, AnswerError> {
+    pub(crate) fn key<'t>(&self, found: &'t str) -> Result<&'t str, AnswerError> {
         self.prefix
             .strip(found)
             .filter(|key| !key.is_empty())

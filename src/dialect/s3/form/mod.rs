@@ -87,7 +87,11 @@ impl Request {
     /// # Errors
     /// Two authentications at once, headers that no signature covers, no length, a type that is no form's.
     pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -> Result<Self, S3Error> {
-        let address = address::parse(&super::authority(&head.uri, &head.headers)?, head.uri.path(), domains)?;
+        let address = address::parse(
+            &super::authority(&head.uri, &head.headers)?,
+            head.uri.path(),
+            domains,
+        )?;
         glimpse.resource = Some(address.resource.clone());
         let Resource::Bucket(bucket) = address.resource else {
             return Err(S3Error::method_not_allowed("a form is posted to a bucket"));
