@@ -4,7 +4,7 @@ use crate::body;
 use crate::config::Bucket;
 use crate::error::Error;
 use crate::operation::KeyError;
-use crate::operation::gcs::{Call, Detail};
+use crate::operation::gcs::{Call, Detail, Sent};
 use crate::signing::{OutgoingPayload, PayloadHash, SigningError};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,8 @@ use serde_json::{Map, Value, json};
 /// [`SigningError::Key`] for a source that cannot be named at the target.
 pub(crate) fn payload(call: &Call, bucket: &Bucket) -> Result<OutgoingPayload, Error> {
     let document = match call.detail() {
+        // A document of nothing is understood by all, and no document is not.
+        Detail::None if call.row().sent == Sent::Object => Some(Bytes::from_static(b"{}")),
         Detail::None | Detail::Media => None,
         Detail::Document(bytes) => Some(bytes.clone()),
         Detail::Compose { .. } => Some(composed(call, bucket).map_err(SigningError::Key)?),

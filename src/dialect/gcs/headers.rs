@@ -36,7 +36,12 @@ const KEYS: [&str; 6] = [
 ];
 
 /// What describes an upload: read where uploads are.
-const OF_UPLOADS: [&str; 3] = ["x-goog-hash", "x-upload-content-length", "x-upload-content-type"];
+const OF_UPLOADS: [&str; 4] = [
+    "x-goog-hash",
+    "x-guploader-no-308",
+    "x-upload-content-length",
+    "x-upload-content-type",
+];
 
 /// What is said of reads.
 const OF_READS: [&str; 6] = [

@@ -10,6 +10,7 @@ pub(crate) mod forward;
 pub(crate) mod hash;
 mod headers;
 pub(crate) mod multipart;
+mod packed;
 mod query;
 mod settings;
 
@@ -18,6 +19,7 @@ mod tests;
 
 pub(crate) use self::address::Family;
 pub(crate) use self::error::describe;
+pub(crate) use self::packed::unpacked;
 
 use self::address::Address;
 use self::documents::{ComposeRequest, ObjectFields};
@@ -139,6 +141,8 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let own: &[&str] = match address.method {
         Method::BucketsTestIamPermissions | Method::ObjectsTestIamPermissions => &["permissions"],
         Method::BucketsGetIamPolicy => &["optionsRequestedPolicyVersion"],
+        // Said along by a client that deletes what it listed.
+        Method::ObjectsDelete => &["autoPaginate", "delimiter", "maxResults", "prefix", "versions"],
         _ => &[],
     };
     let parameters = query.crossing(row, own)?;

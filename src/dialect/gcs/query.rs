@@ -75,14 +75,13 @@ impl Query {
     /// `invalid` for a parameter that is not known, and for those that never cross.
     pub(crate) fn crossing(
         &self,
-        row: &'static Row,
+        row: &Row,
         more: &[&str],
     ) -> Result<Vec<(&'static str, Box<str>)>, GcsError> {
         let mut crossing = Vec::new();
         for (name, value) in &self.0 {
             if let Some(known) = row.parameters.iter().find(|known| **known == name.as_str()) {
-                check(known, value)?;
-                crossing.push((*known, value.as_str().into()));
+                crossing.push((*known, checked(known, value)?.into()));
             } else if name == "fields" {
                 if matches!(row.answer, Answer::Object | Answer::Objects | Answer::Rewrite) {
                     check_fields(value)?;
@@ -111,10 +110,11 @@ fn unknown(name: &str) -> GcsError {
     })
 }
 
-/// Numbers are numbers and flags are flags: nobody behind is asked to guess.
-fn check(name: &str, value: &str) -> Result<(), GcsError> {
+/// Numbers are numbers and flags are flags: nobody behind is asked to guess. Python writes `True`.
+fn checked<'v>(name: &str, value: &'v str) -> Result<&'v str, GcsError> {
     let number = || !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
-    let flag = || matches!(value, "true" | "false");
+    let flags = ["true", "false"];
+    let flag = flags.into_iter().find(|flag| value.eq_ignore_ascii_case(flag));
     let fits = match name {
         "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => {
             number()
@@ -125,19 +125,22 @@ fn check(name: &str, value: &str) -> Result<(), GcsError> {
         | "includeTrailingDelimiter"
         | "includeFoldersAsPrefixes"
         | "copySourceAcl"
-        | "overrideUnlockedRetention" => flag(),
+        | "overrideUnlockedRetention" => return flag.ok_or_else(|| invalid(name)),
         _ => !value.chars().any(|c| matches!(c, '\0' | '\r' | '\n')),
     };
     match fits {
-        true => Ok(()),
-        false => Err(GcsError::new(
-            400,
-            "invalidParameter",
-            format!(
-                "Invalid value for `{name}`: it is a number, `true` or `false`, or text without line ends"
-            ),
-        )),
+        true => Ok(value),
+        false => Err(invalid(name)),
     }
+}
+
+fn invalid(name: &str) -> GcsError {
+    let what = "it is a number, `true` or `false`, or text without line ends";
+    GcsError::new(
+        400,
+        "invalidParameter",
+        format!("Invalid value for `{name}`: {what}"),
+    )
 }
 
 /// A mask of members: `items(name,size),nextPageToken`.

@@ -323,6 +323,8 @@ impl Method {
             }),
             Self::ObjectsMove => constant!(Row {
                 parameters: MOVE,
+                // Empty, or a document of nothing.
+                sent: Sent::Object,
                 ..row(
                     "POST",
                     "b/{bucket}/o/{sourceObject}/moveTo/o/{object}",

@@ -63,6 +63,7 @@ impl Pipeline {
             }
             Draft::Document(draft) => {
                 let bytes = document(body, draft.limit(), stall).await?;
+                let bytes = gcs::unpacked(&head.headers, bytes, draft.limit())?;
                 draft.complete(&bytes)?
             }
         };

@@ -3,7 +3,7 @@
 
 use crate::operation::Action;
 
-/// What the XML API wants for an action.
+/// What the XML API and the JSON API want for an action.
 #[allow(clippy::too_many_lines, reason = "it is the table")]
 pub(super) fn permissions(action: Action) -> &'static [&'static str] {
     match action {
@@ -13,7 +13,27 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
             "storage.multipartUploads.create",
             "storage.objects.create",
             "storage.objects.delete",
+            // The metadata of what is there, by the JSON API.
+            "storage.objects.update",
         ],
+        Action::PutObjectLegalHold | Action::PutObjectTagging => &["storage.objects.update"],
+        Action::PutObjectAcl | Action::PutObjectVersionAcl => &["storage.objects.setIamPolicy"],
+        Action::GetBucketNotification => &["storage.buckets.get"],
+        Action::PutBucketPolicy | Action::PutBucketAcl => &["storage.buckets.setIamPolicy"],
+        Action::PutBucketCORS
+        | Action::PutBucketLogging
+        | Action::PutBucketNotification
+        | Action::PutBucketObjectLockConfiguration
+        | Action::PutBucketOwnershipControls
+        | Action::PutBucketPublicAccessBlock
+        | Action::PutBucketRequestPayment
+        | Action::PutBucketTagging
+        | Action::PutBucketVersioning
+        | Action::PutBucketWebsite
+        | Action::PutEncryptionConfiguration
+        | Action::PutIntelligentTieringConfiguration
+        | Action::PutLifecycleConfiguration
+        | Action::PutReplicationConfiguration => &["storage.buckets.update"],
         Action::PutObjectRetention => &["storage.objects.setRetention"],
         Action::BypassGovernanceRetention => &["storage.objects.overrideUnlockedRetention"],
         Action::AbortMultipartUpload => &["storage.multipartUploads.abort"],
@@ -39,8 +59,6 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
         | Action::GetObjectTagging
         | Action::GetObjectVersionTagging
         | Action::PutObjectAnnotation
-        | Action::PutObjectLegalHold
-        | Action::PutObjectTagging
         | Action::PutObjectVersionTagging
         | Action::DeleteObjectTagging
         | Action::DeleteObjectVersionTagging
@@ -53,8 +71,6 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
         | Action::GetBucketRequestPayment
         | Action::GetBucketTagging
         | Action::GetEncryptionConfiguration
-        | Action::PutObjectAcl
-        | Action::PutObjectVersionAcl
         | Action::PutObjectWebsiteRedirect
         | Action::CreateBucketMetadataTableConfiguration
         | Action::DeleteBucketPolicy
@@ -64,7 +80,6 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
         | Action::GetBucketCORS
         | Action::GetBucketLogging
         | Action::GetBucketMetadataTableConfiguration
-        | Action::GetBucketNotification
         | Action::GetBucketOwnershipControls
         | Action::GetBucketPolicy
         | Action::GetBucketPublicAccessBlock
@@ -77,24 +92,8 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
         | Action::PutAccelerateConfiguration
         | Action::PutAnalyticsConfiguration
         | Action::PutBucketAbac
-        | Action::PutBucketAcl
-        | Action::PutBucketCORS
-        | Action::PutBucketLogging
-        | Action::PutBucketNotification
-        | Action::PutBucketObjectLockConfiguration
-        | Action::PutBucketOwnershipControls
-        | Action::PutBucketPolicy
-        | Action::PutBucketPublicAccessBlock
-        | Action::PutBucketRequestPayment
-        | Action::PutBucketTagging
-        | Action::PutBucketVersioning
-        | Action::PutBucketWebsite
-        | Action::PutEncryptionConfiguration
-        | Action::PutIntelligentTieringConfiguration
         | Action::PutInventoryConfiguration
-        | Action::PutLifecycleConfiguration
         | Action::PutMetricsConfiguration
-        | Action::PutReplicationConfiguration
         | Action::UpdateBucketMetadataAnnotationTableConfiguration
         | Action::UpdateBucketMetadataInventoryTableConfiguration
         | Action::UpdateBucketMetadataJournalTableConfiguration => &[],
