@@ -113,7 +113,7 @@ impl Error {
             | Self::TargetAnswer(_)
             | Self::Corrupted => Reason::Unavailable,
             Self::Signing(
-                SigningError::Untranslatable(_) | SigningError::NoAccessToken | SigningError::Pattern,
+                SigningError::Untranslatable(_) | SigningError::Googles | SigningError::NoAccessToken | SigningError::Pattern,
             ) => Reason::Unsupported,
             Self::Signing(_) | Self::Internal(_) => Reason::Internal,
         }

@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::{Connection, Handler, Inbound};
 use crate::login::{Route, isolate};
-use crate::operation::Operation;
+use crate::operation::{Operation, Protocol};
 use crate::signing::{OutgoingPayload, Stamp};
 use crate::telemetry::Metrics;
 use again::SecondTime;
@@ -211,7 +211,7 @@ impl Pipeline {
             connection,
             principal: &principal,
             url: url.as_deref().unwrap_or_default(),
-            protocol: "s3",
+            protocol: spoken(generation, &claim, &operation),
         };
         self.perform(generation, caller, operation, payload, trail).await
     }
@@ -251,6 +251,7 @@ impl Pipeline {
         let handles = caller.handles(generation, self.clock.now());
         let (operation, opened) = handles::open(operation, &handles, &generation.config);
         trail.operation(&operation);
+        trail.protocol(caller.protocol);
         // Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
         let probed = probes::object(&operation);
         let circumstances = caller.circumstances(self.clock.now());
@@ -284,6 +285,7 @@ impl Pipeline {
         let to = Addressee {
             url: caller.url,
             handles: &handles,
+            speaks: caller.protocol,
         };
         // Boxed, once for each request that goes to a target: it is more than half of the future that all of them have.
         Box::pin(self.forward(side, (caller.principal, &permit), payload, to, trail)).await
@@ -400,8 +402,8 @@ struct Caller<'a> {
     principal: &'a Principal,
     /// Where it reaches the bucket, or all of the JSON API; without a slash at the end.
     url: &'a str,
-    /// For policies: `s3` or `gcs`.
-    protocol: &'static str,
+    /// Whose words it speaks.
+    protocol: Protocol,
 }
 
 impl Caller<'_> {
@@ -412,7 +414,7 @@ impl Caller<'_> {
 
     fn circumstances(&self, now: Timestamp) -> Circumstances {
         Circumstances {
-            protocol: self.protocol,
+            protocol: self.protocol.name(),
             ..circumstances(self.connection, now)
         }
     }
@@ -422,7 +424,23 @@ fn circumstances(connection: &Connection, now: Timestamp) -> Circumstances {
     Circumstances {
         source_ip: connection.peer.ip(),
         now,
-        protocol: "s3",
+        protocol: Protocol::S3.name(),
+    }
+}
+
+/// Whose words a request on the paths of S3 is in. With a token they are those of Google's XML API where the bucket is at
+/// Google, which a caller need not show, and wherever it shows.
+fn spoken(generation: &Generation, claim: &Claim, operation: &Operation) -> Protocol {
+    match claim {
+        Claim::Signature(_) | Claim::Anonymous => Protocol::S3,
+        Claim::Bearer(_) => {
+            let name = operation.bucket();
+            let bucket = name.and_then(|name| generation.config.buckets.get(name));
+            match bucket.map(|bucket| bucket.target.profile) {
+                Some(Profile::Gcs) => Protocol::Gcs,
+                Some(Profile::Aws | Profile::Plain) | None => operation.spoken(),
+            }
+        }
     }
 }
 

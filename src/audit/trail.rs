@@ -8,7 +8,7 @@ use super::redact::{clip, is_access_key_id, scrub};
 use crate::authn::oidc::Identity;
 use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm, attribution_name};
 use crate::operation::gcs::Call;
-use crate::operation::{Detail, Operation, PayloadMode};
+use crate::operation::{Detail, Operation, PayloadMode, Protocol};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use std::error::Error;
@@ -288,6 +288,11 @@ impl Trail {
                 read_only: Some(read_only),
             };
         });
+    }
+
+    /// Whose words it was said in, where that is not what the call says.
+    pub fn protocol(&mut self, protocol: Protocol) {
+        self.edit(|open| open.record.api.protocol = protocol.name());
     }
 
     /// What the request's address names, even if it is not understood any further.

@@ -14,6 +14,7 @@ pub mod gcs;
 mod key;
 mod payload;
 mod prefix;
+mod protocol;
 mod request;
 mod tags;
 mod upload;
@@ -30,6 +31,7 @@ pub use enforced::{Declaration, Enforced};
 pub use key::{KeyError, ObjectKey};
 pub use payload::{Checksum, ChecksumAlgorithm, DeclaredPayload, PayloadMode};
 pub use prefix::{KeyPrefix, KeyPrefixError};
+pub use protocol::Protocol;
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,
 };

@@ -1,7 +1,7 @@
 //! One API call with everything that decides it and everything that crosses.
 
 use super::{
-    Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, ObjectTags, Scope, Upload,
+    Action, Api, BodyRule, BucketName, DocumentForm, Handling, ObjectKey, ObjectTags, Protocol, Scope, Upload,
 };
 use bytes::Bytes;
 use std::borrow::Cow;
@@ -96,6 +96,7 @@ pub struct Operation {
     parameters: Vec<(&'static str, Box<str>)>,
     headers: Vec<(Cow<'static, str>, Box<str>)>,
     detail: Detail,
+    spoken: Protocol,
     /// Few calls have any, and each byte here is in the future of every request.
     opened: Option<Box<Opened>>,
 }
@@ -163,6 +164,7 @@ impl Operation {
             parameters,
             headers,
             detail,
+            spoken: Protocol::S3,
             opened: None,
         })
     }
@@ -171,6 +173,19 @@ impl Operation {
     pub fn with_upload(mut self, upload: Upload) -> Self {
         self.opened.get_or_insert_default().upload = Some(upload);
         self
+    }
+
+    /// The same call, as it was said in words of `protocol`: with headers that Google alone has it goes to Google or nowhere.
+    pub fn spoken_in(self, protocol: Protocol) -> Self {
+        Self {
+            spoken: protocol,
+            ..self
+        }
+    }
+
+    /// Whose words the caller used.
+    pub fn spoken(&self) -> Protocol {
+        self.spoken
     }
 
     /// The same listing with the target's own words for `upload-id-marker` and `continuation-token`.

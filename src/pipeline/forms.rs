@@ -8,7 +8,7 @@ use crate::dialect::s3::{self, Glimpse, form, forward::IncomingPayload, payload:
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::listener::Connection;
-use crate::operation::{Api, PayloadMode};
+use crate::operation::{Api, PayloadMode, Protocol};
 use http::{Response, request::Parts};
 use hyper::body::Incoming;
 
@@ -57,7 +57,7 @@ impl Pipeline {
             connection,
             principal: &principal,
             url: &url,
-            protocol: "s3",
+            protocol: Protocol::S3,
         };
         let uploaded = self
             .perform(generation, caller, operation, payload, trail)

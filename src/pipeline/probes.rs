@@ -21,7 +21,7 @@ use crate::dialect::s3::{
 };
 use crate::error::Error;
 use crate::generation::Generation;
-use crate::operation::{Api, Detail, ObjectName, Operation, Resource};
+use crate::operation::{Api, Detail, ObjectName, Operation, Protocol, Resource};
 
 impl Pipeline {
     /// What a denial becomes for a caller that asked for `probed`.
@@ -89,6 +89,7 @@ impl Pipeline {
                 to: Addressee {
                     url: "",
                     handles: &handles,
+                    speaks: Protocol::S3,
                 },
             };
             let answer = self.exchange(way, &permit, outgoing, &credential, trail).await?;

@@ -86,6 +86,9 @@ pub enum SigningError {
     /// A pattern that the bucket's folder cannot be put in front of.
     #[error("the bucket is a folder whose name cannot stand in a pattern")]
     Pattern,
+    /// Words that only Google has, for another store.
+    #[error("headers of Google's mean nothing to this target")]
+    Googles,
     /// The credential is not text.
     #[error("the target's credential is not of the kind that it takes, or not printable text")]
     Credential,

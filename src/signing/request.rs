@@ -6,7 +6,7 @@ use crate::body::Body;
 use crate::config::{Addressing, Bucket, Profile, Target};
 use crate::dialect::gcs_xml;
 use crate::dialect::s3::uri;
-use crate::operation::{Api, Handling, Operation};
+use crate::operation::{Api, Handling, Operation, Protocol};
 use http::header::{CONTENT_LENGTH, HOST, RANGE};
 use http::request::Builder;
 use http::{HeaderValue, Method};
@@ -34,6 +34,10 @@ pub(super) fn build(
     let framed = payload.hash == PayloadHash::UnsignedTrailer;
     let mut request = begin(operation, bucket, profile)?;
     request = match profile {
+        // INVARIANT: what is said in Google's words is said to Google: elsewhere a condition of its would be lost.
+        Profile::Aws | Profile::Plain if operation.spoken() == Protocol::Gcs => {
+            return Err(SigningError::Googles);
+        }
         Profile::Aws | Profile::Plain => amazon(request, permit, profile, framed)?,
         Profile::Gcs => google(request, permit, bucket)?,
     };

@@ -32,6 +32,8 @@ mod drain;
 mod forms;
 mod framing;
 mod gcs;
+mod gcs_callers;
+mod gcs_callers_refused;
 mod gcs_refusals;
 mod google;
 mod keys;

@@ -7,7 +7,7 @@
 
 use super::Hashes;
 use super::storage_class;
-use crate::operation::{Api, Operation};
+use crate::operation::{Answer, Api, Operation};
 use data_encoding::BASE64;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -107,6 +107,34 @@ pub(crate) fn translate(
         headers.append(name, value);
     }
     Ok(())
+}
+
+/// What callers who speak Google's words are told in them, besides what everybody is: of what an answer says, and by a
+/// list, as for S3. What works at Google (`x-guploader-uploadid`) or leads there (`Location`) is not on it.
+const KEPT: [&str; 11] = [
+    "x-goog-component-count",
+    "x-goog-encryption-algorithm",
+    "x-goog-encryption-key-sha256",
+    "x-goog-encryption-kms-key-name",
+    "x-goog-expiration",
+    "x-goog-generation",
+    "x-goog-hash",
+    "x-goog-metageneration",
+    "x-goog-storage-class",
+    "x-goog-stored-content-encoding",
+    "x-goog-stored-content-length",
+];
+
+/// The headers of Google's that cross to a caller who speaks its words.
+pub(crate) fn for_google(api: Api, headers: &HeaderMap) -> HeaderMap {
+    let metadata = api.row().answer == Answer::Object;
+    let kept = |name: &HeaderName| {
+        KEPT.contains(&name.as_str()) || (metadata && name.as_str().starts_with("x-goog-meta-"))
+    };
+    let crossing = headers.iter().filter(|(name, _)| kept(name));
+    crossing
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Whether the bytes are those that are stored, and how many there are.

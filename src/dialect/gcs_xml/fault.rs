@@ -3,7 +3,7 @@
 //! Most codes are the same. What differs is what clients act on: an object that is not there is no error to a deletion
 //! at S3, a missing generation is a missing version, and "too many requests" is a 503.
 
-use crate::operation::{Api, Operation};
+use crate::operation::{Api, Operation, Protocol};
 
 /// What an error means at S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +14,15 @@ pub(crate) enum Fault {
     Failure(u16, Option<String>),
 }
 
-/// The fault of `operation` in S3's words.
-pub(crate) fn translate(operation: &Operation, status: u16, code: Option<String>) -> Fault {
+/// The fault of `operation` in S3's words, or as far as they are Google's own for whoever speaks those.
+pub(crate) fn translate(operation: &Operation, to: Protocol, status: u16, code: Option<String>) -> Fault {
     let api = operation.api();
     let as_code = |status: u16, code: &str| Fault::Failure(status, Some(code.to_owned()));
     let versioned = operation.parameter("versionId").is_some();
     match (status, code.as_deref()) {
+        // What is not there was not deleted, and a generation that is not there is a key that is not there.
+        (404, None | Some("NoSuchKey")) if to == Protocol::Gcs => Fault::Failure(status, code),
+        (429, _) if to == Protocol::Gcs => as_code(429, "SlowDown"),
         // HEAD has no document, and a bucket that is not there is not the object's absence.
         (404, Some("NoSuchKey")) if api == Api::DeleteObject => Fault::Success,
         (404, Some("NoSuchKey") | None) if versioned => as_code(404, "NoSuchVersion"),
@@ -80,7 +83,7 @@ mod tests {
                     Some((status, code)) => Fault::Failure(status, Some(code.to_owned())),
                 };
                 assert_eq!(
-                    translate(&operation.unwrap(), status, code.clone()),
+                    translate(&operation.unwrap(), Protocol::S3, status, code.clone()),
                     expected,
                     "{api:?} {status} {code:?}"
                 );
@@ -126,5 +129,28 @@ mod tests {
             "PreconditionFailed",
             Some((412, "PreconditionFailed")),
         );
+    }
+
+    #[test]
+    fn what_googles_clients_act_on_is_as_at_google() {
+        let resource = Resource::Object(ObjectName {
+            bucket: BucketName::parse("lake").unwrap(),
+            key: ObjectKey::parse(b"k").unwrap(),
+        });
+        let parameters = vec![("versionId", "1".into())];
+        let api = Api::DeleteObject;
+        let delete = Operation::new(api, resource, parameters, Vec::new(), Detail::None).unwrap();
+        let check = |status: u16, code: &str, expected: (u16, &str)| {
+            let fault = translate(&delete, Protocol::Gcs, status, Some(code.to_owned()));
+            assert_eq!(
+                fault,
+                Fault::Failure(expected.0, Some(expected.1.to_owned())),
+                "{code}"
+            );
+        };
+        check(404, "NoSuchKey", (404, "NoSuchKey"));
+        check(429, "RateLimitExceeded", (429, "SlowDown"));
+        check(401, "AuthenticationRequired", (401, "InvalidAccessKeyId"));
+        check(412, "PreconditionFailed", (412, "PreconditionFailed"));
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`request`] says an operation in Google's headers, or why it cannot be said; [`encryption`] and [`storage_class`]
 //!   are the two vocabularies that differ most,
+//! - [`words`] are the names that both have; callers of this API are understood by them (`dialect::s3::google`),
 //! - [`answer`] puts the headers of an answer into S3's, [`fault`] its errors.
 //!
 //! Spec: <https://cloud.google.com/storage/docs/xml-api/reference-headers>
@@ -16,12 +17,14 @@ mod encryption;
 mod fault;
 mod request;
 mod storage_class;
+mod words;
 
 pub(crate) use super::gcs::hash::Hashes;
-pub(crate) use answer::{REQUEST_ID, translate as translate_answer};
+pub(crate) use answer::{REQUEST_ID, for_google, translate as translate_answer};
 pub(crate) use fault::{Fault, translate as translate_fault};
 pub(crate) use request::{parameter_name, translate as translate_request};
 pub(crate) use storage_class::of_google as storage_class;
+pub(crate) use words::{CONDITIONS, LEFT_OUT, SHARED, conditions};
 
 /// Why an operation cannot be said to Google. The text is for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +66,17 @@ pub enum Untranslatable {
 }
 
 impl Untranslatable {
+    /// The same, for a caller who speaks Google's words.
+    fn in_googles_words(self) -> Self {
+        match self {
+            Self::Header { name, lack } => Self::Header {
+                name: words::of_google(&name),
+                lack,
+            },
+            Self::Operation { .. } | Self::Parameter { .. } | Self::Value { .. } => self,
+        }
+    }
+
     /// Whether the request is at fault rather than the store.
     pub fn is_invalid(&self) -> bool {
         match self {

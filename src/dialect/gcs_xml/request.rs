@@ -3,8 +3,8 @@
 //! Nothing is left out in silence that could change what happens: what Google would ignore is refused. Left out are
 //! only declarations about the payload, which are verified here, and hints without an effect on the object.
 
-use super::{Untranslatable, encryption, storage_class};
-use crate::operation::{Api, Operation, Scope};
+use super::{Untranslatable, encryption, storage_class, words};
+use crate::operation::{Api, Operation, Protocol, Scope};
 use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 
@@ -13,6 +13,13 @@ use std::borrow::Cow;
 /// # Errors
 /// [`Untranslatable`], with words for the caller, for whatever Google lacks: call, header or parameter.
 pub(crate) fn translate(operation: &Operation) -> Result<Vec<(HeaderName, HeaderValue)>, Untranslatable> {
+    said(operation).map_err(|error| match operation.spoken() {
+        Protocol::S3 => error,
+        Protocol::Gcs => error.in_googles_words(),
+    })
+}
+
+fn said(operation: &Operation) -> Result<Vec<(HeaderName, HeaderValue)>, Untranslatable> {
     known(operation.api())?;
     for (name, value) in operation.parameters() {
         parameter(operation.api(), name, value)?;
@@ -134,6 +141,8 @@ fn header<'a>(api: Api, name: &str, value: &'a str) -> Result<Header<'a>, Untran
             HeaderName::from_static("x-goog-storage-class"),
             Cow::Borrowed(storage_class::of_amazon(value)?),
         ))),
+        // Said in Google's own words, and heeded in this call.
+        _ if words::conditions(api).contains(&name) => same(),
         "x-amz-metadata-directive" => renamed("x-goog-metadata-directive"),
         "x-amz-copy-source-if-match" => renamed("x-goog-copy-source-if-match"),
         "x-amz-copy-source-if-none-match" => renamed("x-goog-copy-source-if-none-match"),

@@ -66,6 +66,10 @@ pub(crate) fn describe(error: &Error) -> S3Error {
              access tokens, or use the S3 API",
         ),
         Error::Signing(error @ SigningError::Pattern) => S3Error::not_implemented(error.to_string()),
+        Error::Signing(SigningError::Googles) => S3Error::not_implemented(
+            "The bucket is not stored in Google Cloud Storage, and `x-goog-*` headers and generations mean nothing to its \
+             store: use S3's (`x-amz-*`, `versionId`, `If-None-Match`), or an S3 client with this endpoint",
+        ),
         Error::Signing(_) | Error::Internal(_) => {
             S3Error::internal_error("We encountered an internal error. Please try again.")
         }

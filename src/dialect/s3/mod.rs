@@ -14,6 +14,7 @@ pub(crate) mod form;
 pub(crate) mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod google;
 pub(crate) mod limits;
 pub(crate) mod payload;
 mod query;
@@ -27,7 +28,8 @@ use self::error::S3Error;
 use self::query::Query;
 use crate::authn::Claim;
 use crate::operation::{
-    Api, BodyRule, BucketName, DeclaredPayload, Detail, DocumentForm, Operation, Resource,
+    Api, BodyRule, BucketName, CopySource, DeclaredPayload, Detail, DocumentForm, Operation, Protocol,
+    Resource,
 };
 use bytes::Bytes;
 use http::{HeaderMap, Uri, request::Parts};
@@ -65,6 +67,7 @@ pub(crate) struct DocumentDraft {
     resource: Resource,
     parameters: classify::Parameters,
     headers: classify::Headers,
+    spoken: Protocol,
 }
 
 /// Parses the head of a request. `domains` are the host names that are served. `glimpse` gets what was read, also
@@ -88,15 +91,27 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -
     glimpse.claim = Some(read.claim.clone());
     let unhoisted = classify::unhoist(&query, &head.headers)?;
     let headers = unhoisted.as_ref().unwrap_or(&head.headers);
-    let found = classify::classify(head.method.as_str(), &address.resource, &query, headers)?;
+    let heard = match &read.claim {
+        Claim::Bearer(_) => google::hear(headers, &query)?,
+        Claim::Signature(_) | Claim::Anonymous => None,
+    };
+    let (headers, query, spoken) = match &heard {
+        Some(heard) => (&heard.headers, &heard.query, Protocol::Gcs),
+        None => (headers, &query, Protocol::S3),
+    };
+    let mut found = classify::classify(head.method.as_str(), &address.resource, query, headers)?;
     let presigned = query.get("X-Amz-Signature").is_some();
-    let declared = declared::read(found.api, headers, read.payload.as_deref(), presigned)?;
+    let payload = read.payload.as_deref();
+    let payload = payload.or_else(|| heard.as_ref().and_then(|heard| heard.payload.as_deref()));
+    let declared = declared::read(found.api, headers, payload, presigned)?;
     limits::check(found.api, headers, &declared)?;
-    let detail = match headers.get("x-amz-copy-source") {
-        None => Detail::None,
-        Some(source) => Detail::Copy(copy_source::parse(source.to_str().map_err(|_| {
-            S3Error::invalid_argument("x-amz-copy-source is not printable ASCII; percent-encode it")
-        })?)?),
+    if let Some(heard) = &heard {
+        heard.complete(&mut found, &declared)?;
+    }
+    let detail = match (source_of(headers)?, &heard) {
+        (None, _) => Detail::None,
+        (Some(source), None) => Detail::Copy(source),
+        (Some(source), Some(heard)) => Detail::Copy(heard.source(source)?),
     };
     let draft = match found.api.row().body {
         BodyRule::Document { .. } => Draft::Document(DocumentDraft {
@@ -104,14 +119,13 @@ pub(crate) fn parse(head: &Parts, domains: &[Box<str>], glimpse: &mut Glimpse) -
             resource: address.resource,
             parameters: found.parameters,
             headers: found.headers,
+            spoken,
         }),
-        BodyRule::Empty | BodyRule::Object | BodyRule::Form => Draft::Ready(operation(
-            found.api,
-            address.resource,
-            found.parameters,
-            found.headers,
-            detail,
-        )?),
+        BodyRule::Empty | BodyRule::Object | BodyRule::Form => {
+            let (parameters, headers) = (found.parameters, found.headers);
+            let operation = operation(found.api, address.resource, parameters, headers, detail)?;
+            Draft::Ready(operation.spoken_in(spoken))
+        }
     };
     Ok(Parsed {
         draft,
@@ -164,7 +178,26 @@ impl DocumentDraft {
             (DocumentForm::Setting(root), _) => Detail::Document(documents::rebuild_setting(document, root)?),
             (DocumentForm::Policy, _) => Detail::Document(documents::rebuild_policy(document)?),
         };
-        operation(self.api, self.resource, self.parameters, self.headers, detail)
+        let operation = operation(self.api, self.resource, self.parameters, self.headers, detail)?;
+        Ok(operation.spoken_in(self.spoken))
+    }
+}
+
+/// The source of a copy, if there is one.
+fn source_of(headers: &http::HeaderMap) -> Result<Option<CopySource>, S3Error> {
+    let mut values = headers.get_all("x-amz-copy-source").iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(source), None) => {
+            let text = source.to_str().map_err(|_| {
+                S3Error::invalid_argument("x-amz-copy-source is not printable ASCII; percent-encode it")
+            })?;
+            copy_source::parse(text).map(Some)
+        }
+        // CLS-07: each side could take another one for the source.
+        (Some(_), Some(_)) => Err(S3Error::invalid_argument(
+            "the source of a copy is given twice; give it once",
+        )),
     }
 }
 

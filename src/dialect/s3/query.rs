@@ -4,10 +4,10 @@ use super::error::S3Error;
 use super::uri;
 
 /// The decoded parameters in the order of the wire.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<Parameter>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parameter {
     name: String,
     value: String,
@@ -41,6 +41,29 @@ impl Query {
     /// Names and values in the order of the wire.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|p| (p.name.as_str(), p.value.as_str()))
+    }
+
+    /// The same in Amazon's words, where callers of Google's XML API say it in theirs: a generation is a version, and on
+    /// whose bill something is read is not theirs to say. `None` if there is nothing of Google's.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a version in both words.
+    pub(crate) fn heard(&self) -> Result<Option<Self>, S3Error> {
+        let is_googles = |p: &Parameter| matches!(&*p.name, "generation" | "userProject");
+        if !self.0.iter().any(is_googles) {
+            return Ok(None);
+        }
+        if self.get("generation").is_some() && self.get("versionId").is_some() {
+            return Err(S3Error::invalid_argument(
+                "`generation` and `versionId` are the same: give one of them",
+            ));
+        }
+        let mut heard = self.clone();
+        heard.0.retain(|p| p.name != "userProject");
+        for parameter in heard.0.iter_mut().filter(|p| p.name == "generation") {
+            "versionId".clone_into(&mut parameter.name);
+        }
+        Ok(Some(heard))
     }
 
     /// The canonical query string: encoded, sorted, without `X-Amz-Signature`.

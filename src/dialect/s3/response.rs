@@ -11,7 +11,7 @@ use crate::body::{self, Body, BodyError};
 use crate::config::Profile;
 use crate::dialect::gcs_xml::{self, Fault};
 use crate::error::Error;
-use crate::operation::{Answer, Api, Detail, Scope};
+use crate::operation::{Answer, Api, Detail, Protocol, Scope};
 use crate::upstream::{UpstreamResponse, relayed};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -32,6 +32,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) url: &'a str,
     /// What seals for it what a target gives out.
     pub(crate) handles: &'a Handles,
+    /// Whose words it speaks.
+    pub(crate) speaks: Protocol,
 }
 
 /// Where a response goes.
@@ -60,9 +62,17 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
         let status = head.status;
         gcs_xml::translate_answer(operation, status, &mut head.headers).map_err(Error::TargetAnswer)?;
     }
+    let kept = match (google, to.addressee.speaks) {
+        (true, Protocol::Gcs) => gcs_xml::for_google(operation.api(), &head.headers),
+        (false, Protocol::Gcs) | (_, Protocol::S3) => HeaderMap::new(),
+    };
+    let with_kept = |mut response: Response<Body>| {
+        response.headers_mut().extend(kept);
+        response
+    };
     match head.status.as_u16() {
-        304 => Ok(with_headers(operation.api(), &head, body::empty())),
-        200..=299 => success(head, body, &to).await,
+        304 => Ok(with_kept(with_headers(operation.api(), &head, body::empty()))),
+        200..=299 => success(head, body, &to).await.map(with_kept),
         status => {
             let (code, message) = said(body).await;
             // Of our credential its code says enough, and its words may quote what was signed.
@@ -78,7 +88,7 @@ pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Resu
                 );
             }
             let fault = match google {
-                true => gcs_xml::translate_fault(operation, status, code),
+                true => gcs_xml::translate_fault(operation, to.addressee.speaks, status, code),
                 false => Fault::Failure(status, code),
             };
             match fault {
@@ -142,9 +152,10 @@ async fn success(head: Parts, body: Body, to: &Destination<'_>) -> Result<Respon
         }
         Answer::Document(_) => {
             let body = read(body, LARGEST_DOCUMENT).await?;
-            let body = match to.is_google() {
-                true => documents::from_google(&body).map_err(Error::TargetDocument)?,
-                false => body,
+            let body = match (to.is_google(), to.addressee.speaks) {
+                (true, Protocol::S3) => documents::from_google(&body).map_err(Error::TargetDocument)?,
+                // Generations and classes are Google's own to whoever speaks its words.
+                (true, Protocol::Gcs) | (false, _) => body,
             };
             match documents::rewrite_result(api, &body, &to.names()?).map_err(Error::TargetDocument)? {
                 Rewritten::Document(rewritten) => Ok(document(api, &head.headers, rewritten)),

@@ -16,6 +16,7 @@ use crate::dialect::s3::payload::next_frame;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::Connection;
+use crate::operation::Protocol;
 use crate::operation::gcs::Call;
 use crate::signing::{OutgoingPayload, Stamp};
 use answer::{Addressee, Destination};
@@ -52,7 +53,7 @@ impl Pipeline {
             connection,
             principal: &principal,
             url: &origin,
-            protocol: GCS,
+            protocol: Protocol::Gcs,
         };
         // Complete: some calls name their objects in a document.
         let stall = generation.config.server.stall_timeout;
@@ -201,9 +202,6 @@ impl Pipeline {
         answer::relay(answer, to).await
     }
 }
-
-/// For policies and records.
-const GCS: &str = "gcs";
 
 /// Every object that a call names.
 fn objects(call: &Call) -> impl Iterator<Item = &crate::operation::ObjectName> {

@@ -283,7 +283,7 @@ impl State {
     }
 }
 
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 22] = [
     "x-goog-bypass-governance-retention",
     "x-goog-content-sha256",
     "x-goog-copy-source",
@@ -299,6 +299,9 @@ const KNOWN: [&str; 19] = [
     "x-goog-encryption-kms-key-name",
     "x-goog-hash",
     "x-goog-if-generation-match",
+    "x-goog-if-generation-not-match",
+    "x-goog-if-metageneration-match",
+    "x-goog-if-metageneration-not-match",
     "x-goog-interop-list-objects-format",
     "x-goog-metadata-directive",
     "x-goog-project-id",
@@ -359,6 +362,11 @@ permit (principal == Tidegate::Workload::"idp:etl", action in Tidegate::Action::
 /// A world whose store is a stand-in for Google that takes `auth`; `credentials` are the lines of that table. Everybody
 /// in it is `etl`, who may do everything.
 pub async fn world(auth: Auth, credentials: &str) -> (FakeGcs, super::World) {
+    world_with(auth, credentials, EVERYTHING).await
+}
+
+/// The same under another policy.
+pub async fn world_with(auth: Auth, credentials: &str, policy: &str) -> (FakeGcs, super::World) {
     let fake = FakeGcs::start(auth).await;
     let table = format!(
         "[targets.store]\nkind = \"gcs-xml\"\nendpoint = \"http://{}\"\n[targets.store.credentials]\n{credentials}",
@@ -366,7 +374,7 @@ pub async fn world(auth: Auth, credentials: &str) -> (FakeGcs, super::World) {
     );
     let world = super::World::with(super::Settings {
         target_table: Some(table),
-        policy: Some(EVERYTHING.into()),
+        policy: Some(policy.into()),
         ..super::Settings::default()
     });
     (fake, world.await)

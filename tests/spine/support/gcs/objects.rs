@@ -210,7 +210,7 @@ impl State {
             Method::PUT if seen.header("x-goog-copy-source").is_some() => self.copy(key, seen),
             Method::PUT => {
                 let body = checked(seen)?;
-                self.absent_if_asked(key, seen)?;
+                self.held(key, seen)?;
                 let generation = self.store(key, Object::new(seen)?.whole(body));
                 let object = self.find(key, Some(&generation.to_string()))?;
                 Ok(object
@@ -219,6 +219,7 @@ impl State {
                     .unwrap())
             }
             Method::DELETE => {
+                self.held(key, seen)?;
                 let object = self.find(key, seen.query.get("generation"))?;
                 let generation = object.generation;
                 self.delete(key, generation, asks("generation"));
@@ -237,17 +238,35 @@ impl State {
         }
     }
 
-    /// The only condition on a write that there is. `If-None-Match` and `If-Match` are ignored.
-    fn absent_if_asked(&self, key: &str, seen: &Seen) -> Result<(), Fault> {
-        match seen.header("x-goog-if-generation-match") {
-            None => Ok(()),
-            Some("0") if self.live(key).is_none() => Ok(()),
-            Some(_) => Err(FAILED),
+    /// The only conditions that there are on writes and deletions. `If-None-Match` and `If-Match` are ignored.
+    fn held(&self, key: &str, seen: &Seen) -> Result<(), Fault> {
+        let live = self.live(key);
+        let generation = live.map_or(0, |object| object.generation).to_string();
+        let metageneration = live.map_or("0", |_| "1");
+        let fails = |name: &str, value: &str| seen.header(name).is_some_and(|wanted| wanted != value);
+        match fails("x-goog-if-generation-match", &generation)
+            || fails("x-goog-if-metageneration-match", metageneration)
+        {
+            true => Err(FAILED),
+            false => Ok(()),
         }
     }
 
     fn read(&self, key: &str, seen: &Seen) -> Answer {
         let object = self.find(key, seen.query.get("generation"))?;
+        let says = |name: &str, value: &str| seen.header(name).map(|wanted| wanted == value);
+        let generation = object.generation.to_string();
+        if says("x-goog-if-generation-match", &generation) == Some(false)
+            || says("x-goog-if-metageneration-match", "1") == Some(false)
+        {
+            return Err(FAILED);
+        }
+        if says("x-goog-if-generation-not-match", &generation) == Some(true)
+            || says("x-goog-if-metageneration-not-match", "1") == Some(true)
+        {
+            let unchanged = object.describe(Response::builder()).status(304);
+            return Ok(unchanged.body(Full::default()).unwrap());
+        }
         if object.key_sha256 != key_of(seen)? {
             return Err(Fault(
                 400,
@@ -312,7 +331,7 @@ impl State {
         {
             return Err(FAILED);
         }
-        self.absent_if_asked(key, seen)?;
+        self.held(key, seen)?;
         let mut object = Object::new(seen)?;
         if seen.header("x-goog-metadata-directive") != Some("REPLACE") {
             object.metadata = source.metadata.clone();
