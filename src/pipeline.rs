@@ -45,6 +45,7 @@ mod doors;
 mod doubt;
 mod forms;
 mod gcs;
+mod grpc;
 mod handles;
 mod login;
 mod probes;
@@ -152,6 +153,9 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         let (head, body) = request.into_parts();
         let domains = &generation.config.server.domains;
+        if grpc::is_call(&head, domains) {
+            return Ok(grpc::refuse(trail));
+        }
         if json_api::is_json_api(&head.uri, &head.headers, domains) {
             return Box::pin(self.call_json_api(generation, connection, head, body, trail)).await;
         }

@@ -36,6 +36,7 @@ mod gcs_callers;
 mod gcs_callers_refused;
 mod gcs_refusals;
 mod google;
+mod grpc;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -134,6 +134,14 @@ impl Client {
         })
     }
 
+    /// Sends the head of a request over HTTP/2 and reads the answer, while the body never comes.
+    pub async fn send_without_body_http2(&self, mut request: Signed) -> Answer {
+        self.for_http2(&mut request);
+        let mut sender = self.http2().await;
+        let response = sender.send_request(request.map(|_| Standing(None))).await;
+        read(response.unwrap()).await.expect("an answer")
+    }
+
     fn for_http2(&self, request: &mut Signed) {
         request.headers_mut().remove("host");
         let uri = format!("https://{}{}", self.host, request.uri());
