@@ -59,6 +59,9 @@ class GcsTarget(ObjectStore):
         number = f"<Generation>{stored.generation}</Generation><MetaGeneration>1</MetaGeneration>"
         return number + super().entry(stored)
 
+    def part_headers(self, body: bytes) -> dict[str, str]:
+        return {"x-goog-hash": f"crc32c={_crc32c(body)},md5={_md5(body)}"}
+
     def part_copy(self, request: Request, source: Stored) -> bytes:
         raise Refused(400, "InvalidArgument", "parts are not copied")
 

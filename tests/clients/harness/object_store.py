@@ -75,6 +75,10 @@ class ObjectStore:
         """What an object's answers say in addition."""
         return {}
 
+    def part_headers(self, body: bytes) -> dict[str, str]:
+        """What a part's answer says in addition."""
+        return {}
+
     def part_copy(self, request: Request, source: Stored) -> bytes:
         """The bytes that a part copies."""
         span = request.headers.get(f"{self.prefix}copy-source-range")
@@ -185,6 +189,7 @@ class ObjectStore:
         replaces = request.headers.get(f"{self.prefix}metadata-directive", "COPY").upper() == "REPLACE"
         headers = self._kept(request) if replaces else source.headers
         # A copy is one object, whatever its source was made of.
+        self.overwrites(request, objects.get(request.key))
         etag = hashlib.md5(source.body).hexdigest()
         stored = self._store(objects, request.key, source.body, etag, headers)
         result = element("LastModified", _timestamp(stored.modified)) + element("ETag", f'"{etag}"')
@@ -216,7 +221,8 @@ class ObjectStore:
         number = int(request.parameters["partNumber"])
         if source is None:
             upload.parts[number] = request.body
-            return Answer(headers={"etag": f'"{hashlib.md5(request.body).hexdigest()}"'})
+            etag = f'"{hashlib.md5(request.body).hexdigest()}"'
+            return Answer(headers={"etag": etag} | self.part_headers(request.body))
         upload.parts[number] = self.part_copy(request, self._source(source))
         etag = hashlib.md5(upload.parts[number]).hexdigest()
         now = _timestamp(datetime.now(UTC))
