@@ -34,6 +34,7 @@ mod framing;
 mod gcs;
 mod gcs_callers;
 mod gcs_callers_refused;
+mod gcs_json;
 mod gcs_refusals;
 mod google;
 mod grpc;

@@ -9,6 +9,7 @@ mod config;
 mod evidence;
 pub mod fake_target;
 pub mod gcs;
+pub mod gcs_json;
 pub mod google;
 pub mod keyed_target;
 pub mod login_provider;
