@@ -477,18 +477,12 @@ async fn a_rewrite_in_rounds_goes_on_with_a_sealed_token() {
         if round == 1 {
             // It is good for one principal, one source and one destination.
             let before = store.requests().len();
-            let elsewhere = etl.call(
-                "POST",
-                &format!("{OBJECTS}/b/rewriteTo/b/lake/o/copy?rewriteToken={next}"),
-                &document!({}),
-            );
-            assert_eq!(elsewhere.await.status, 400);
-            let to = etl.call(
-                "POST",
-                &format!("{OBJECTS}/a/rewriteTo/b/lake/o/other?rewriteToken={next}"),
-                &document!({}),
-            );
-            assert_eq!(to.await.status, 400);
+            let empty = document!({});
+            for pair in ["b/rewriteTo/b/lake/o/copy", "a/rewriteTo/b/lake/o/other"] {
+                let target = format!("{OBJECTS}/{pair}?rewriteToken={next}");
+                let answer = etl.call("POST", &target, &empty).await;
+                assert_eq!(answer.status, 400, "{pair}: {}", answer.text());
+            }
             let analyst = Caller::new(&world, "analyst");
             let theirs = analyst
                 .call("POST", &format!("{target}?rewriteToken={next}"), &document!({}))
@@ -640,7 +634,7 @@ async fn a_download_that_breaks_off_is_no_whole_answer() {
     let whole = etl.client.send_http2(&mut sender, request).await;
     assert_eq!(whole.body, content);
     let broken = |record: &&Value| {
-        record["response"]["outcome"] != "complete" && record["api"]["operation"] == "storage.objects.get"
+        record["response"]["end_reason"] != "complete" && record["api"]["operation"] == "storage.objects.get"
     };
     let records = world.audit_when(|records| records.len() >= 3).await;
     assert_eq!(records.iter().filter(broken).count(), 2, "{records:?}");
@@ -653,12 +647,13 @@ async fn a_download_that_breaks_off_is_no_whole_answer() {
 #[tokio::test]
 async fn a_store_that_stands_still_is_given_up() {
     let store = JsonStore::start().await;
-    let world = store
-        .world(Settings {
-            server: "stall_timeout = \"1s\"".into(),
-            ..Settings::default()
-        })
-        .await;
+    let hurried = "[targets.store]\nresponse_timeout = \"1s\"\n";
+    let world = World::with(Settings {
+        server: "stall_timeout = \"1s\"".into(),
+        target_table: Some(store.table().replace("[targets.store]\n", hurried)),
+        ..Settings::default()
+    })
+    .await;
     let etl = Caller::new(&world, "etl");
     store.has("big", &bytes(3 << 20)).await;
     store.plan("GET", "alt=media", GcsFault::StallResponse { after: 1 << 20 });
