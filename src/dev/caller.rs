@@ -123,6 +123,19 @@ impl Caller {
         self.exchange(request).await
     }
 
+    /// Sends GET for `target` with a token instead of a signature, as gs:// clients do.
+    ///
+    /// # Errors
+    /// As [`Caller::post_form`].
+    pub(super) async fn get_with_token(&self, target: &str, token: &str) -> Result<Answer, CallError> {
+        let request = Request::get(target)
+            .header(header::HOST, &self.host)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .body(Bytes::new())?;
+        self.exchange(request).await
+    }
+
     fn sign(&self, request: &mut Request<Bytes>, session: &Credentials) -> Result<(), CallError> {
         let failed = |error: &dyn std::fmt::Display| CallError::Sign(error.to_string());
         let mut settings = SigningSettings::default();

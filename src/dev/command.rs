@@ -1,10 +1,10 @@
 //! `tidegate dev`, from the folder to the last signal: makes, starts, proves, serves, ends.
 
 use super::{
-    DevError, RunningProvider, Store,
+    DevError, GcsBucket, GcsOptions, GcsStore, RunningProvider, Store,
     caller::Caller,
     configuration::{Addresses, Configuration, port_of},
-    environment::{Environment, Folder},
+    environment::{Environment, Folder, GOOGLE_BUCKET, GOOGLE_OBJECTS},
     proof::{self, Site},
     settings,
     tokens::Tokens,
@@ -49,7 +49,7 @@ pub async fn serve(
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let environment = Environment::open_or_make(dir, &clock)?;
-    let parts = Parts::start(&environment, listen).await?;
+    let (server, parts) = Parts::start(&environment, listen, &clock).await?;
     let tokens = Tokens::new(
         environment.folder(),
         environment.provider(),
@@ -58,19 +58,21 @@ pub async fn serve(
     );
     tokens.write()?;
 
-    let (data, admin) = (parts.server.data_address(), parts.server.admin_address());
-    let mut serving = tokio::spawn(parts.server.run(stop.clone()));
+    let (data, admin) = (server.data_address(), server.admin_address());
+    let mut serving = tokio::spawn(server.run(stop.clone()));
     let session = async {
         let endpoint = endpoint(data);
         let folder = environment.folder();
-        let said = welcome(&environment, &endpoint, admin, &parts.provider, &parts.store);
+        let said = welcome(&environment, &endpoint, admin, &parts);
         print(out, &said)?;
         let site = Site {
             endpoint: &endpoint,
             tokens: &tokens,
             store: &parts.store,
+            google: parts.google.as_ref(),
             audit: &parts.audit,
             policy_was_edited: folder.policy_was_edited("lake"),
+            models_policy_was_edited: folder.policy_was_edited("models"),
         };
         let caller = Caller::new(data, &folder.ca(), clock).map_err(|error| DevError::Proof {
             step: 1,
@@ -79,6 +81,9 @@ pub async fn serve(
         })?;
         proof::prove(out, caller, &site).await?;
         print(out, &settings::text(&endpoint, folder, &program()))?;
+        if parts.google.is_some() {
+            print(out, &settings::google(&endpoint, folder))?;
+        }
         print(out, &format!("\nServing on {endpoint} until Ctrl-C.\n"))?;
         match tokens.keep_fresh().await {}
     };
@@ -94,21 +99,30 @@ pub async fn serve(
     ended
 }
 
-/// What runs.
+/// What runs beside the server.
 struct Parts {
     store: Store,
+    /// Unless the environment is of before there was one.
+    google: Option<GcsStore>,
     provider: RunningProvider,
-    server: Server,
-    audit: std::path::PathBuf,
+    audit: PathBuf,
 }
 
 impl Parts {
     /// Starts everything on the addresses of before, or on others where those are taken, and keeps what it got.
-    async fn start(environment: &Environment, listen: Option<SocketAddr>) -> Result<Self, DevError> {
+    async fn start(
+        environment: &Environment,
+        listen: Option<SocketAddr>,
+        clock: &Clock,
+    ) -> Result<(Server, Self), DevError> {
         let folder = environment.folder();
         let mut configuration = Configuration::read_or_new(folder.configuration())?;
         let kept = configuration.addresses().clone();
         let store = start_store(environment, port_of(&kept.store)).await?;
+        let google = match &kept.google {
+            Some(kept) => Some(start_google(environment, port_of(kept), clock).await?),
+            None => None,
+        };
         let provider = start_provider(environment, port_of(&kept.issuer)).await?;
         let (mut data, mut admin) = (listen.unwrap_or(kept.data), kept.admin);
         // An address that was asked for is had or refused; one that was only kept is replaced.
@@ -123,6 +137,7 @@ impl Parts {
                 admin,
                 issuer: provider.issuer(),
                 store: format!("http://{}", store.address()),
+                google: google.as_ref().map(GcsStore::url),
                 login: kept.login.as_ref().map(|_| endpoint(data)),
             })?;
             match Server::start(configuration.path()).await {
@@ -134,12 +149,13 @@ impl Parts {
                         ));
                     }
                     let audit = config::load(configuration.path())?.audit.file;
-                    return Ok(Self {
+                    let parts = Self {
                         store,
+                        google,
                         provider,
-                        server,
                         audit,
-                    });
+                    };
+                    return Ok((server, parts));
                 }
                 Err(StartError::Listener(ListenerError::Bind { source, .. })) if is_taken(&source) => {
                     if !replaceable {
@@ -163,6 +179,36 @@ async fn start_store(environment: &Environment, port: Option<u16>) -> Result<Sto
         return Ok(store);
     }
     Store::start(&root, keys).await.map_err(DevError::Store)
+}
+
+/// The same for the store that speaks Google's protocols. Its objects are put into a bucket that is new: what was
+/// deleted stays deleted.
+async fn start_google(
+    environment: &Environment,
+    port: Option<u16>,
+    clock: &Clock,
+) -> Result<GcsStore, DevError> {
+    let root = environment.folder().google();
+    let options = |port| GcsOptions {
+        port,
+        ..GcsOptions::new(&root, environment.google_token(), clock.clone())
+    };
+    let kept = match port {
+        Some(port) => GcsStore::start(options(port)).await.ok(),
+        None => None,
+    };
+    let store = match kept {
+        Some(store) => store,
+        None => GcsStore::start(options(0)).await.map_err(DevError::Store)?,
+    };
+    let made = store.make_bucket(GOOGLE_BUCKET, GcsBucket::default());
+    if made.map_err(DevError::Store)? {
+        for (name, content_type, content) in GOOGLE_OBJECTS {
+            let put = store.put(GOOGLE_BUCKET, name, content_type, content.as_bytes());
+            put.await.map_err(DevError::Store)?;
+        }
+    }
+    Ok(store)
 }
 
 /// On `port`, if that can be had: it is part of `iss`.
@@ -199,27 +245,26 @@ fn is_taken(error: &io::Error) -> bool {
     error.kind() == ErrorKind::AddrInUse
 }
 
-fn welcome(
-    environment: &Environment,
-    endpoint: &str,
-    admin: SocketAddr,
-    provider: &RunningProvider,
-    store: &Store,
-) -> String {
+fn welcome(environment: &Environment, endpoint: &str, admin: SocketAddr, parts: &Parts) -> String {
     let made = if environment.is_new() { "made" } else { "reused" };
+    let google = parts.google.as_ref().map(|google| {
+        let url = google.url();
+        format!("\n  store of gs://     {url}    (Google's JSON API; only Tidegate has its token)")
+    });
     format!(
         "\
 Development environment, {made}: {root}
   Tidegate           {endpoint}   (health and metrics: http://{admin})
   identity provider  {issuer}   (`tidegate dev token etl` prints a token)
   for browsers       {endpoint}/_tidegate/   (choose who you are; no password)
-  store              http://{store}    (only Tidegate has its key)
-  configuration      tidegate.toml; policies are in policies/, data is in store/
+  store              http://{store}    (only Tidegate has its key){google}
+  configuration      tidegate.toml; policies are in policies/, data is in store/ and google/
 
 ",
         root = environment.folder().root().display(),
-        issuer = provider.issuer(),
-        store = store.address(),
+        issuer = parts.provider.issuer(),
+        store = parts.store.address(),
+        google = google.unwrap_or_default(),
     )
 }
 

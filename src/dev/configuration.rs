@@ -30,6 +30,8 @@ pub(super) struct Addresses {
     pub(super) issuer: String,
     /// The URL of the store.
     pub(super) store: String,
+    /// The URL of the store that speaks Google's protocols; `None` in an environment of before there was one.
+    pub(super) google: Option<String>,
     /// Where browsers reach Tidegate; `None` in an environment of before there was a login.
     pub(super) login: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Configuration {
             (&places.issuer, addresses.issuer.clone()),
             (&places.store, addresses.store.clone()),
         ];
+        changes.extend(places.google.as_ref().zip(addresses.google.clone()));
         changes.extend(places.login.as_ref().zip(addresses.login.clone()));
         changes.sort_by_key(|(place, _)| std::cmp::Reverse(place.span().start));
         let mut text = self.text.clone();
@@ -130,6 +133,11 @@ impl Configuration {
             admin: address("admin.listen", &file.admin.listen)?,
             issuer: issuer.get_ref().clone(),
             store: file.targets.store.endpoint.get_ref().clone(),
+            google: file
+                .targets
+                .google
+                .as_ref()
+                .map(|google| google.endpoint.get_ref().clone()),
             login: file.login.as_ref().map(|login| login.url.get_ref().clone()),
         };
         let places = Places {
@@ -137,6 +145,7 @@ impl Configuration {
             admin: file.admin.listen,
             issuer,
             store: file.targets.store.endpoint,
+            google: file.targets.google.map(|google| google.endpoint),
             login: file.login.map(|login| login.url),
         };
         Ok(Self {
@@ -168,6 +177,7 @@ struct Places {
     admin: Spanned<String>,
     issuer: Spanned<String>,
     store: Spanned<String>,
+    google: Option<Spanned<String>>,
     login: Option<Spanned<String>>,
 }
 
@@ -200,6 +210,7 @@ struct Issuer {
 #[derive(Deserialize)]
 struct Targets {
     store: Target,
+    google: Option<Target>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +228,7 @@ mod tests {
             admin: "127.0.0.1:9091".parse().unwrap(),
             issuer: "https://localhost:40001".into(),
             store: "http://127.0.0.1:40002".into(),
+            google: Some("http://127.0.0.1:40004".into()),
             login: Some("https://localhost:40003".into()),
         }
     }
@@ -234,7 +246,7 @@ mod tests {
             .zip(TEMPLATE.lines())
             .filter(|(a, b)| a != b)
             .collect();
-        assert_eq!(differing.len(), 5, "{differing:?}");
+        assert_eq!(differing.len(), 6, "{differing:?}");
         assert!(differing.iter().all(|(_, line)| line.contains("(*)")));
         assert_eq!(text.lines().count(), TEMPLATE.lines().count());
         let read = Configuration::read(path).unwrap().unwrap();
@@ -267,6 +279,24 @@ mod tests {
         let before = std::fs::metadata(&path).unwrap().modified().unwrap();
         new.keep(addresses("127.0.0.1:8444")).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn a_file_of_before_there_was_a_second_store_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tidegate.toml");
+        let (before, after) = TEMPLATE.split_once("# A second place").unwrap();
+        let (_, after) = after.split_once("# The names that callers use.").unwrap();
+        let (after, _) = after.split_once("[buckets.models]").unwrap();
+        std::fs::write(&path, format!("{before}{after}")).unwrap();
+        let mut kept = Configuration::read_or_new(path.clone()).unwrap();
+        assert_eq!(kept.addresses().google, None);
+        let wanted = Addresses {
+            google: None,
+            ..addresses("127.0.0.1:8444")
+        };
+        kept.keep(wanted.clone()).unwrap();
+        assert_eq!(*Configuration::read(path).unwrap().unwrap().addresses(), wanted);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::authn::KeyRing;
 use crate::clock::Clock;
 use aws_lc_rs::rand;
-use data_encoding::{BASE32_NOPAD, BASE64};
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD};
 use std::{
     fs::{self, File, TryLockError},
     io,
@@ -24,6 +24,7 @@ pub(super) struct Environment {
     authority: CertificateAuthority,
     provider: IdentityProvider,
     store_keys: StoreKeys,
+    google_token: String,
     made: bool,
     _lock: File,
 }
@@ -42,7 +43,9 @@ impl Environment {
         let folder = Folder(fs::canonicalize(dir).map_err(DevError::file(dir))?);
         let lock = lock(&folder)?;
         let made = !folder.configuration().exists();
-        for part in ["certs", "secrets", "policies", "store", "audit", "tokens"] {
+        for part in [
+            "certs", "secrets", "policies", "store", "google", "audit", "tokens",
+        ] {
             make_folder(&folder.path(part))?;
         }
         write_missing(&folder.path(".gitignore"), "*\n")?;
@@ -50,6 +53,7 @@ impl Environment {
         let identities = folder.path("idp");
         let provider = IdentityProvider::load_or_create(&identities).map_err(DevError::file(identities))?;
         let store_keys = make_store_keys(&folder)?;
+        let google_token = make_google_token(&folder)?;
         let ring = folder.path("secrets/session-keys.toml");
         if !ring.exists() {
             KeyRing::create(&ring, clock).map_err(|error| DevError::KeyRing(Box::new(error)))?;
@@ -61,6 +65,7 @@ impl Environment {
             authority,
             provider,
             store_keys,
+            google_token,
             made,
             _lock: lock,
         })
@@ -85,6 +90,11 @@ impl Environment {
 
     pub(super) fn store_keys(&self) -> &StoreKeys {
         &self.store_keys
+    }
+
+    /// The token that opens the store which speaks Google's protocols.
+    pub(super) fn google_token(&self) -> &str {
+        &self.google_token
     }
 }
 
@@ -133,6 +143,11 @@ impl Folder {
         self.path("store")
     }
 
+    /// The root of the store that speaks Google's protocols.
+    pub(super) fn google(&self) -> PathBuf {
+        self.path("google")
+    }
+
     /// The file that has a fresh token of a sample identity in it.
     pub(super) fn token(&self, name: &str) -> PathBuf {
         self.0.join("tokens").join(format!("{name}.jwt"))
@@ -147,10 +162,20 @@ impl Folder {
 }
 
 /// The policies of a new environment, by bucket.
-const POLICIES: [(&str, &str); 2] = [
+const POLICIES: [(&str, &str); 3] = [
     ("lake", include_str!("samples/lake.cedar")),
     ("backups", include_str!("samples/backups.cedar")),
+    ("models", include_str!("samples/models.cedar")),
 ];
+
+/// The bucket at the store that speaks Google's protocols.
+pub(super) const GOOGLE_BUCKET: &str = "acme-models";
+/// Its objects: name, type and content.
+pub(super) const GOOGLE_OBJECTS: [(&str, &str, &str); 1] = [(
+    "released/iris.json",
+    "application/json",
+    include_str!("samples/iris.json"),
+)];
 
 /// The objects of a new environment: the bucket's name at the store, key and content.
 const OBJECTS: [(&str, &[(&str, &str)]); 2] = [
@@ -166,10 +191,11 @@ const OBJECTS: [(&str, &[(&str, &str)]); 2] = [
 
 /// Names that the server's certificate is for. Some TLS libraries match no wildcard right under a top-level name, so
 /// the sample buckets are listed for virtual-host addressing.
-const SERVER_NAMES: [&str; 6] = [
+const SERVER_NAMES: [&str; 7] = [
     "localhost",
     "lake.localhost",
     "backups.localhost",
+    "models.localhost",
     "*.localhost",
     "127.0.0.1",
     "::1",
@@ -226,6 +252,19 @@ fn make_store_keys(folder: &Folder) -> Result<StoreKeys, DevError> {
         access_key_id: read(id)?,
         secret_access_key: read(secret)?,
     })
+}
+
+/// The only token of the store that speaks Google's protocols, random. The configuration refers to this file.
+fn make_google_token(folder: &Folder) -> Result<String, DevError> {
+    let path = folder.path("secrets/google-token");
+    if !path.exists() {
+        let mut random = [0; 30];
+        rand::fill(&mut random).map_err(|_| DevError::file(&path)(io::Error::other("no randomness")))?;
+        let token = format!("tgdv.{}\n", BASE64URL_NOPAD.encode(&random));
+        serving::replace_private(&path, token.as_bytes()).map_err(DevError::file(&path))?;
+    }
+    let token = fs::read_to_string(&path).map_err(DevError::file(path))?;
+    Ok(token.trim_end().to_owned())
 }
 
 fn make_policies(folder: &Folder) -> Result<(), DevError> {
@@ -292,6 +331,8 @@ mod tests {
             "certs/server.pem",
             "policies/lake.cedar",
             "policies/backups.cedar",
+            "policies/models.cedar",
+            "google",
             "store/lake/raw/orders.csv",
             "store/backups",
         ] {
@@ -305,6 +346,7 @@ mod tests {
             "secrets/session-keys.toml",
             "secrets/store-access-key-id",
             "secrets/store-secret-access-key",
+            "secrets/google-token",
         ] {
             assert_eq!(mode(&root.join(file)), 0o600, "{file}");
         }
@@ -323,6 +365,7 @@ mod tests {
             "policies/lake.cedar",
             "secrets/session-keys.toml",
             "secrets/store-secret-access-key",
+            "secrets/google-token",
         ];
         let content = || files.map(|file| fs::read(dir.path().join(file)).unwrap());
         drop(Environment::open_or_make(dir.path(), &clock()).unwrap());

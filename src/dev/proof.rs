@@ -7,9 +7,10 @@
 #![allow(clippy::indexing_slicing, reason = "a missing member of a JSON value is null")]
 
 use super::{
-    DevError, Store,
+    DevError, GcsStore, Store,
     caller::{Answer, CallError, Caller},
     configuration::AUDIENCE,
+    environment::GOOGLE_BUCKET,
     settings::{ROLE_ARN, STORED_LAKE},
     tokens::Tokens,
 };
@@ -29,6 +30,10 @@ const KEY: &str = "results/hello.txt";
 const CONTENT: &str = "Written by etl, through Tidegate, as lake.cedar allows.\n";
 /// The policy that forbids the deletion.
 const FORBIDDING: &str = "only-tmp-is-deleted";
+/// What is read by Google's protocol, of what is in the bucket from the start.
+const RELEASED: &str = "released/iris.json";
+/// Its name as one segment of a path.
+const RELEASED_SEGMENT: &str = "released%2Firis.json";
 /// Columns of a line.
 const WIDTH: usize = 100;
 /// How long the audit lines may take to be in the file.
@@ -44,10 +49,14 @@ pub(super) struct Site<'a> {
     pub(super) tokens: &'a Tokens<'a>,
     /// Knows what reached it.
     pub(super) store: &'a Store,
+    /// The store that speaks Google's protocols, if the environment has one.
+    pub(super) google: Option<&'a GcsStore>,
     /// The audit file.
     pub(super) audit: &'a Path,
     /// Whether the policy of bucket `lake` is the user's own.
     pub(super) policy_was_edited: bool,
+    /// The same of bucket `models`.
+    pub(super) models_policy_was_edited: bool,
 }
 
 /// Does the job as `caller` and prints every step to `out`.
@@ -69,6 +78,9 @@ pub(super) async fn prove(out: &mut dyn Write, caller: Caller, site: &Site<'_>) 
     let written = proof.put().await?;
     proof.get(written).await?;
     proof.delete().await?;
+    if let Some(google) = site.google {
+        proof.released(&token, google).await?;
+    }
     proof.audit().await
 }
 
@@ -179,6 +191,36 @@ impl Proof<'_> {
             return Err(self.failure("a store that was not asked", format!("`{deletion}`")));
         }
         self.line("   The store was not asked.")
+    }
+
+    /// The same caller with the token alone, in Google's words.
+    async fn released(&mut self, token: &str, google: &GcsStore) -> Result<(), DevError> {
+        self.begin("Read gs://models/released/iris.json, as gs:// clients do: with the token, without keys")?;
+        let target = format!("/storage/v1/b/models/o/{RELEASED_SEGMENT}?alt=media");
+        self.line(&format!("   GET {}{target}", self.site.endpoint))?;
+        let answer = self.caller.get_with_token(&target, token).await;
+        let answer = self.came(answer)?;
+        let stored = google.content(GOOGLE_BUCKET, RELEASED);
+        if answer.status != StatusCode::OK {
+            // Whoever deleted the object, or edited the policy, wanted that.
+            let decided = self.site.models_policy_was_edited && answer.status == StatusCode::FORBIDDEN;
+            let absent = stored.is_none() && answer.status == StatusCode::NOT_FOUND;
+            if !decided && !absent {
+                return Err(self.failure("200 OK", told(&answer)));
+            }
+            return self.line(&format!("   {}", answer.status));
+        }
+        if stored.as_deref() != Some(&*answer.body) {
+            let found = format!("{} other bytes", answer.body.len());
+            return Err(self.failure("the bytes that are stored", found));
+        }
+        let hash = answer.header("x-goog-hash").unwrap_or("none");
+        let crc32c = hash.split(',').next().unwrap_or_default();
+        self.line(&format!(
+            "   {}: {} bytes, {crc32c}",
+            answer.status,
+            answer.body.len()
+        ))
     }
 
     async fn audit(&mut self) -> Result<(), DevError> {

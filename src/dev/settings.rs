@@ -1,4 +1,4 @@
-//! Settings to paste: what people and five kinds of clients need to reach this environment, with its paths and its port.
+//! Settings to paste: what people, five kinds of S3 clients and three of gs:// need to reach this environment, with its paths and its port.
 //!
 //! Each block is what the client really takes. Those that follow AWS's variables trade the token themselves and keep
 //! their sessions fresh. The SDK in Spark's S3A asks `tidegate credential-process`; restic takes variables. `tidegate
@@ -101,6 +101,40 @@ spark-submit --properties-file spark-tidegate.conf job.py
         gateway = gateway("etl")
     );
     [people, aws, rclone, restic, spark].join("\n")
+}
+
+/// What gs:// clients need: they take the identity token as it is, and find Tidegate at the address of the API.
+pub(super) fn google(endpoint: &str, folder: &Folder) -> String {
+    let ca = quoted(&folder.ca());
+    let token = quoted(&folder.token("etl"));
+    format!(
+        "
+# gs:// clients, as `etl`. Paste into a shell. curl:
+curl -sS --cacert {ca} -H \"Authorization: Bearer $(cat {token})\" \\
+  '{endpoint}/storage/v1/b/models/o?fields=items(name,size,crc32c)'
+curl -sS --cacert {ca} -H \"Authorization: Bearer $(cat {token})\" \\
+  '{endpoint}/storage/v1/b/models/o/released%2Firis.json?alt=media'
+
+# gcloud storage:
+export CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE={endpoint}/storage/v1/
+export CLOUDSDK_AUTH_ACCESS_TOKEN_FILE={token}
+export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE={ca}
+gcloud storage ls -r gs://models/
+gcloud storage cat gs://models/released/iris.json
+
+# google-cloud-storage for Python (pip install google-cloud-storage):
+REQUESTS_CA_BUNDLE={ca} python3 - {token} <<'END'
+import sys
+from google.cloud import storage
+from google.oauth2.credentials import Credentials
+token = open(sys.argv[1]).read().strip()
+client = storage.Client(project=\"any\", credentials=Credentials(token), client_options={{\"api_endpoint\": \"{endpoint}\"}})
+for blob in client.list_blobs(\"models\"):
+    print(blob.name, blob.size, blob.crc32c)
+print(client.bucket(\"models\").blob(\"released/iris.json\").download_as_text())
+END
+"
+    )
 }
 
 /// A path as a word of the shell.

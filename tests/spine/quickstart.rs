@@ -140,11 +140,14 @@ async fn the_quickstart_proves_itself_and_serves_until_sigterm() {
         "with an explicit deny in policy only-tmp-is-deleted.",
         "Put what may be deleted under tmp/.",
         "   The store was not asked.",
-        "6. Find all of it in the audit log",
+        "6. Read gs://models/released/iris.json",
+        "   200 OK: 197 bytes, crc32c=",
+        "7. Find all of it in the audit log",
         "  200  allow  dev:etl  AssumeRoleWithWebIdentity",
         "  200  allow  dev:etl  PutObject lake/results/hello.txt      etl-writes-results",
         "  200  allow  dev:etl  GetObject lake/results/hello.txt      etl-reads",
         "  403  deny   dev:etl  DeleteObject lake/results/hello.txt   only-tmp-is-deleted",
+        "  200  allow  dev:etl  storage.objects.get models/released/iris.json  etl-reads-models",
     ] {
         let (_, after) = rest
             .split_once(step)
@@ -353,4 +356,66 @@ async fn the_embedded_store_answers_as_s3_where_its_files_show_through() {
     );
     assert!(!dir.join("store").join(&long[1..]).exists());
     assert_eq!(quickstart.end().0, Some(0));
+}
+
+#[tokio::test]
+async fn the_quickstart_serves_gs() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    let quickstart = Quickstart::start(dir, &ANY_PORT).await;
+    let endpoint = format!(
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE={}/storage/v1/",
+        quickstart.endpoint
+    );
+    assert!(quickstart.said.contains(&endpoint), "{}", quickstart.said);
+    let caller = quickstart.caller(dir);
+    let token = |name: &str| std::fs::read_to_string(dir.join(format!("tokens/{name}.jwt"))).unwrap();
+    let (etl, analyst, backup) = (token("etl"), token("analyst"), token("backup"));
+    let get = async |token: &str, target: &str| caller.bearer("GET", target, token.trim(), b"").await;
+    let objects = "/storage/v1/b/models/o";
+
+    let listed = get(&etl, objects).await;
+    assert_eq!(listed.status, 200, "{}", listed.text());
+    let listed: serde_json::Value = serde_json::from_slice(&listed.body).unwrap();
+    assert_eq!(listed["items"][0]["name"], "released/iris.json");
+    assert_eq!(listed["items"][0]["bucket"], "models");
+    assert!(!listed.to_string().contains("acme"), "{listed}");
+    // Each by its policy, as in every other bucket.
+    let released = format!("{objects}/released%2Firis.json");
+    assert_eq!(get(&analyst, &format!("{released}?alt=media")).await.status, 200);
+    assert_eq!(get(&analyst, &format!("{objects}/runs%2F1")).await.status, 403);
+    assert_eq!(get(&backup, &released).await.status, 403);
+    let denied = caller.bearer("DELETE", &released, etl.trim(), b"").await;
+    assert_eq!(denied.status, 403);
+    assert!(denied.text().contains("ask for its release"), "{}", denied.text());
+    // What is in an S3 store is not translated, and says where it is.
+    let elsewhere = get(&etl, "/storage/v1/b/lake/o").await;
+    assert_eq!(elsewhere.status, 501);
+    assert!(elsewhere.text().contains("s3://lake"), "{}", elsewhere.text());
+
+    // The store lets in nobody else, and keeps what it has.
+    let secret = std::fs::read_to_string(dir.join("secrets/google-token")).unwrap();
+    assert_eq!(get(&secret, &released).await.status, 401);
+    let run = caller
+        .bearer(
+            "POST",
+            &format!("{released}/copyTo/b/models/o/runs%2F1"),
+            etl.trim(),
+            b"",
+        )
+        .await;
+    assert_eq!(run.status, 200, "{}", run.text());
+    assert_eq!(quickstart.end().0, Some(0));
+    let again = Quickstart::start(dir, &[]).await;
+    let caller = again.caller(dir);
+    let kept = caller
+        .bearer(
+            "GET",
+            &format!("{objects}/runs%2F1?alt=media"),
+            token("etl").trim(),
+            b"",
+        )
+        .await;
+    assert_eq!((kept.status, kept.body.len()), (200, 197));
+    assert_eq!(again.end().0, Some(0));
 }
