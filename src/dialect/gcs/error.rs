@@ -139,5 +139,13 @@ pub(crate) fn render(error: &GcsError, request_id: &str, head: bool) -> Response
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
+    if error.status == 401 {
+        // Who sent no token at all did nothing wrong with it (RFC 6750, 3.1).
+        let challenge = match &*error.reason {
+            "required" => HeaderValue::from_static("Bearer"),
+            _ => crate::doors::answer::challenge(&error.message),
+        };
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
     response
 }
