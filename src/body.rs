@@ -50,6 +50,9 @@ pub enum PayloadError {
     /// A multipart body that is not of the form that its request needs.
     #[error("the multipart body is malformed: {0}")]
     Multipart(&'static str),
+    /// A compressed body that does not unpack to its end.
+    #[error("the compressed body is broken, or there is something behind it")]
+    Packed,
     /// The trailer is malformed.
     #[error("the trailer is malformed: {0}")]
     MalformedTrailer(&'static str),

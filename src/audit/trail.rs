@@ -371,7 +371,7 @@ impl Trail {
                         None => text(&name),
                     }
                 }),
-                upload_id: call.upload().map(|upload| fingerprint(&upload.target_id)),
+                upload_id: call.session().map(|session| fingerprint(&session.target_id)),
                 part: None,
                 keys_count: Some(call.sources().len()).filter(|count| *count > 1),
             };

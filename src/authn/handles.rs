@@ -12,6 +12,7 @@
 use super::Principal;
 use super::key_ring::{KeyRing, Purpose};
 use super::seal;
+use crate::operation::gcs::{Session, Wishes};
 use crate::operation::{Upload, UploadOrigin, UploadTerms};
 use aws_lc_rs::digest;
 use data_encoding::BASE64URL_NOPAD;
@@ -206,6 +207,61 @@ impl Handles {
         }
     }
 
+    /// The upload id of a resumable upload for the caller; good for `key` (the caller's) at `place`.
+    ///
+    /// # Errors
+    /// As for uploads in parts.
+    pub fn seal_session(&self, place: &Place<'_>, key: &str, session: &Session) -> Result<String, SealError> {
+        printable(&session.target_id)?;
+        let wishes = &session.wishes;
+        let payload = SessionPayload {
+            principal: self.principal.clone(),
+            bucket: place.fingerprint(),
+            key: fingerprint(&["key", key]),
+            target_id: session.target_id.clone(),
+            wishes: [
+                wishes.acl,
+                wishes.retention,
+                wishes.hold,
+                wishes.lifts_retention,
+                wishes.contexts,
+            ],
+            kms_key: wishes.kms_key.clone(),
+            storage_class: wishes.storage_class.clone(),
+        };
+        self.seal(Purpose::UploadSession, &payload, MAX_HANDLE)
+    }
+
+    /// The resumable upload that the id `text` names for `key` at `place`.
+    ///
+    /// # Errors
+    /// [`HandleError`] if it is not this principal's for this key.
+    pub fn open_session(&self, place: &Place<'_>, key: &str, text: &str) -> Result<Session, HandleError> {
+        let payload: SessionPayload = self.open(Purpose::UploadSession, text, MAX_HANDLE)?;
+        if payload.principal != self.principal {
+            return Err(HandleError::OtherPrincipal);
+        }
+        if payload.bucket != place.fingerprint() {
+            return Err(HandleError::OtherBucket);
+        }
+        if payload.key != fingerprint(&["key", key]) {
+            return Err(HandleError::OtherKey);
+        }
+        let [acl, retention, hold, lifts_retention, contexts] = payload.wishes;
+        Ok(Session {
+            target_id: payload.target_id,
+            wishes: Wishes {
+                acl,
+                retention,
+                hold,
+                lifts_retention,
+                contexts,
+                kms_key: payload.kms_key,
+                storage_class: payload.storage_class,
+            },
+        })
+    }
+
     fn seal(
         &self,
         purpose: Purpose,
@@ -315,6 +371,26 @@ struct PagePayload {
     prefix: Fingerprint,
     #[serde(rename = "n")]
     token: Box<str>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SessionPayload {
+    #[serde(rename = "p")]
+    principal: Fingerprint,
+    #[serde(rename = "b")]
+    bucket: Fingerprint,
+    #[serde(rename = "k")]
+    key: Fingerprint,
+    #[serde(rename = "u")]
+    target_id: Box<str>,
+    /// An access list, a retention, a hold, a retention lifted, contexts.
+    #[serde(rename = "w")]
+    wishes: [bool; 5],
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    kms_key: Option<Box<str>>,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    storage_class: Option<Box<str>>,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -481,6 +557,44 @@ mod tests {
         };
         assert!(etl().open_rewrite(&elsewhere, &text).is_err());
         assert!(etl().open_page(&LAKE, "", &text).is_err());
+    }
+
+    // GCS-04
+    #[test]
+    fn a_resumable_upload_is_good_for_one_principal_one_bucket_and_one_key() {
+        let session = Session {
+            target_id: "real id".into(),
+            wishes: Wishes {
+                hold: true,
+                kms_key: Some("projects/p/key".into()),
+                storage_class: Some("NEARLINE".into()),
+                ..Wishes::default()
+            },
+        };
+        let text = etl().seal_session(&LAKE, "tmp/a", &session).unwrap();
+        assert!(
+            !text.contains("real")
+                && text
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+        );
+        assert_eq!(etl().open_session(&LAKE, "tmp/a", &text), Ok(session));
+        let other = handles(1, PrincipalKind::Workload, "idp:other");
+        assert_eq!(
+            other.open_session(&LAKE, "tmp/a", &text),
+            Err(HandleError::OtherPrincipal)
+        );
+        let elsewhere = Place { prefix: "b/", ..LAKE };
+        assert_eq!(
+            etl().open_session(&elsewhere, "tmp/a", &text),
+            Err(HandleError::OtherBucket)
+        );
+        assert_eq!(
+            etl().open_session(&LAKE, "tmp/b", &text),
+            Err(HandleError::OtherKey)
+        );
+        assert!(etl().open_upload(&LAKE, "tmp/a", &text).is_err(), "another kind");
+        assert!(etl().open_session(&LAKE, "tmp/a", "real id").is_err());
     }
 
     // SES-03

@@ -52,12 +52,11 @@ pub(super) fn build(
     payload: OutgoingPayload,
 ) -> Result<http::Request<Body>, SigningError> {
     let call = permit.operation();
-    let row = call.row();
     if !is_forwarded(call, bucket) {
         return Err(SigningError::NotForwarded(call.method().id()));
     }
     let mut request = http::Request::builder()
-        .method(row.method)
+        .method(call.http_method())
         .uri(place(permit, bucket)?)
         .header(HOST, bucket.target.endpoint.authority());
     for (name, value) in call.headers() {
@@ -148,6 +147,15 @@ fn query(permit: &Permit<Call>, bucket: &Bucket, path: &mut String) -> Result<()
     }
     for (name, value) in call.parameters() {
         put(name, &parameter(call, bucket, name, value)?);
+    }
+    if let (Some(sending), Some(object)) = (call.sending(), call.object()) {
+        put("uploadType", sending.kind());
+        put("name", bucket.prefix.join(&object.key)?.as_str());
+        if sending.is_step() {
+            // INVARIANT: callers' handles mean nothing to a target.
+            let session = call.session().ok_or(SigningError::Handle("upload_id"))?;
+            put("upload_id", &session.target_id);
+        }
     }
     // A listing of a folder asks for the folder, also if the caller asks for everything.
     let lists = call.method() == Method::ObjectsList;

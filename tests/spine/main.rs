@@ -36,6 +36,7 @@ mod gcs_callers;
 mod gcs_callers_refused;
 mod gcs_json;
 mod gcs_refusals;
+mod gcs_uploads;
 mod google;
 mod grpc;
 mod keys;

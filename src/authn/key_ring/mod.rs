@@ -37,6 +37,7 @@ pub(super) struct RingKey {
     upload_id: SubKeys,
     continuation_token: SubKeys,
     rewrite_token: SubKeys,
+    upload_session: SubKeys,
     access_token: SubKeys,
     cookie: SubKeys,
     login_state: SubKeys,
@@ -64,6 +65,8 @@ pub(super) enum Purpose {
     ContinuationToken,
     /// Seals rewrite tokens of Google's JSON API.
     RewriteToken,
+    /// Seals upload ids of Google's JSON API.
+    UploadSession,
     /// Seals access tokens, which are sessions that are presented by themselves.
     AccessToken,
     /// Seals the sessions of browsers.
@@ -77,12 +80,13 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Every purpose.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Session,
         Self::SecretAccessKey,
         Self::UploadId,
         Self::ContinuationToken,
         Self::RewriteToken,
+        Self::UploadSession,
         Self::AccessToken,
         Self::Cookie,
         Self::LoginState,
@@ -97,6 +101,7 @@ impl Purpose {
             Self::UploadId => b"tidegate upload id v1",
             Self::ContinuationToken => b"tidegate continuation token v1",
             Self::RewriteToken => b"tidegate rewrite token v1",
+            Self::UploadSession => b"tidegate upload session v1",
             Self::AccessToken => b"tidegate access token v1",
             Self::Cookie => b"tidegate cookie v1",
             Self::LoginState => b"tidegate login state v1",
@@ -173,6 +178,7 @@ impl KeyRing {
                 upload_id: SubKeys::derive(&root, Purpose::UploadId)?,
                 continuation_token: SubKeys::derive(&root, Purpose::ContinuationToken)?,
                 rewrite_token: SubKeys::derive(&root, Purpose::RewriteToken)?,
+                upload_session: SubKeys::derive(&root, Purpose::UploadSession)?,
                 access_token: SubKeys::derive(&root, Purpose::AccessToken)?,
                 cookie: SubKeys::derive(&root, Purpose::Cookie)?,
                 login_state: SubKeys::derive(&root, Purpose::LoginState)?,
@@ -230,6 +236,7 @@ impl RingKey {
             Purpose::UploadId => &self.upload_id,
             Purpose::ContinuationToken => &self.continuation_token,
             Purpose::RewriteToken => &self.rewrite_token,
+            Purpose::UploadSession => &self.upload_session,
             Purpose::AccessToken => &self.access_token,
             Purpose::Cookie => &self.cookie,
             Purpose::LoginState => &self.login_state,

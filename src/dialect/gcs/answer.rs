@@ -5,7 +5,7 @@
 
 use super::documents::{self, Names};
 use super::error::{GcsError, reason_of};
-use super::settings;
+use super::{sessions, settings};
 use crate::audit::scrub;
 use crate::authn::{Ends, Handles, SealError};
 use crate::authz::Permit;
@@ -14,7 +14,7 @@ use crate::dialect::s3::documents::place;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::operation::Asked;
-use crate::operation::gcs::{Answer, Call, Method};
+use crate::operation::gcs::{Answer, Call, Method, Sending};
 use crate::upstream::UpstreamResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -34,6 +34,8 @@ pub(crate) struct Destination<'a> {
     pub(crate) permit: &'a Permit<Call>,
     pub(crate) addressee: Addressee<'a>,
     pub(crate) request_id: &'a str,
+    /// The CRC32C of what was sent, if all of an object was.
+    pub(crate) sent: Option<[u8; 4]>,
 }
 
 impl Destination<'_> {
@@ -87,13 +89,16 @@ impl Destination<'_> {
 pub(crate) async fn relay(answer: UpstreamResponse, to: Destination<'_>) -> Result<Response<Body>, Error> {
     let UpstreamResponse { head, body, .. } = answer;
     match head.status.as_u16() {
+        308 | 499 | 200..=299 if to.permit.operation().sending().is_some_and(Sending::may_go_on) => {
+            sessions::relay(&head, body, to).await
+        }
         304 => Ok(with_headers(&head, body::empty())),
         200..=299 => success(head, body, to).await,
         _ => Err(refusal(&head, body, to).await),
     }
 }
 
-async fn success(head: Parts, body: Body, to: Destination<'_>) -> Result<Response<Body>, Error> {
+pub(super) async fn success(head: Parts, body: Body, to: Destination<'_>) -> Result<Response<Body>, Error> {
     let call = to.permit.operation();
     if call.is_download() {
         return Ok(with_headers(&head, body));
@@ -104,6 +109,7 @@ async fn success(head: Parts, body: Body, to: Destination<'_>) -> Result<Respons
         *response.status_mut() = StatusCode::NO_CONTENT;
         return Ok(response);
     }
+    stored(&document, to)?;
     let names = to.names()?;
     let rewritten = match call.row().answer {
         Answer::Object => documents::object(&document, &names),
@@ -123,6 +129,15 @@ async fn success(head: Parts, body: Body, to: Destination<'_>) -> Result<Respons
         Answer::Nothing => Ok(Vec::new()),
     };
     Ok(json(&head.headers, rewritten.map_err(Error::GcsDocument)?.into()))
+}
+
+/// That the target has the bytes that were sent, as far as it says that.
+fn stored(document: &[u8], to: Destination<'_>) -> Result<(), Error> {
+    let Some(sent) = to.sent else { return Ok(()) };
+    match documents::crc32c(document) {
+        Some(stored) if stored != sent => Err(Error::Corrupted),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A document of ours as a response.

@@ -1,12 +1,15 @@
 //! What a call sends to the target besides its address: documents of ours, or nothing.
 
-use crate::body;
+use super::hash::{self, Hashes};
+use super::multipart::write_related;
+use crate::body::{self, Body};
 use crate::config::Bucket;
 use crate::error::Error;
 use crate::operation::KeyError;
-use crate::operation::gcs::{Call, Detail, Sent};
+use crate::operation::gcs::{Call, Detail, Sending, Sent};
 use crate::signing::{OutgoingPayload, PayloadHash, SigningError};
 use bytes::Bytes;
+use http::HeaderValue;
 use serde_json::{Map, Value, json};
 
 /// The payload of a call without object bytes, as often as it is wanted.
@@ -19,6 +22,11 @@ pub(crate) fn payload(call: &Call, bucket: &Bucket) -> Result<OutgoingPayload, E
         Detail::None if call.row().sent == Sent::Object => Some(Bytes::from_static(b"{}")),
         Detail::None | Detail::Media => None,
         Detail::Document(bytes) => Some(bytes.clone()),
+        Detail::Upload(Sending::Begin { metadata }) => metadata.clone(),
+        Detail::Upload(Sending::Status { .. } | Sending::Cancel) => None,
+        Detail::Upload(Sending::Whole { .. } | Sending::Chunk(_)) => {
+            return Err(Error::Internal("an upload without its bytes"));
+        }
         Detail::Compose { .. } => Some(composed(call, bucket).map_err(SigningError::Key)?),
     };
     Ok(match document {
@@ -37,11 +45,69 @@ fn nothing(call: &Call, bytes: Bytes) -> OutgoingPayload {
             true => body::empty(),
             false => body::full(bytes),
         },
-        length: matches!(call.row().method, "PATCH" | "POST" | "PUT").then_some(0),
+        length: matches!(call.http_method(), "PATCH" | "POST" | "PUT").then_some(0),
         hash: PayloadHash::Unsigned,
-        headers: Vec::new(),
+        headers: ranged(call),
         sum: None,
     }
+}
+
+/// The payload of a call with object bytes: `media`, of which there are `length` if that is known.
+///
+/// Its end is sent only after `media` has ended well: an upload that fails is a request that never ends, of which the target
+/// makes no object.
+///
+/// # Errors
+/// [`Error::Internal`] for a call without bytes.
+pub(crate) fn media(
+    call: &Call,
+    media: Body,
+    length: Option<u64>,
+    hashes: Hashes,
+) -> Result<OutgoingPayload, Error> {
+    let type_of = |text: &Option<Box<str>>| text.as_deref().and_then(|text| HeaderValue::from_str(text).ok());
+    let mut headers = ranged(call);
+    // Of the object, not of this body.
+    headers.extend(hashes.header().map(|value| (hash::NAME, value)));
+    let (body, length) = match call.sending() {
+        Some(Sending::Whole {
+            metadata: Some(metadata),
+            media_type,
+        }) => {
+            let written = write_related(metadata, type_of(media_type).as_ref(), media);
+            let written = written.ok_or(Error::Internal("no random bytes"))?;
+            headers.push(("content-type", written.content_type));
+            (written.body, written.length)
+        }
+        Some(Sending::Whole {
+            metadata: None,
+            media_type,
+        }) => {
+            headers.extend(
+                media_type
+                    .as_deref()
+                    .map(|text| ("content-type", text.to_owned())),
+            );
+            (media, length)
+        }
+        Some(Sending::Chunk(_)) => (media, length),
+        Some(Sending::Begin { .. } | Sending::Status { .. } | Sending::Cancel) | None => {
+            return Err(Error::Internal("object bytes of a call without any"));
+        }
+    };
+    Ok(OutgoingPayload {
+        body,
+        length,
+        hash: PayloadHash::Unsigned,
+        headers,
+        sum: None,
+    })
+}
+
+/// `Content-Range`, for a step of an upload.
+fn ranged(call: &Call) -> Vec<(&'static str, String)> {
+    let range = call.sending().and_then(Sending::content_range);
+    range.map(|range| ("content-range", range)).into_iter().collect()
 }
 
 /// The body of a compose, with the sources as the target names them.

@@ -10,16 +10,17 @@ pub(crate) mod forward;
 pub(crate) mod hash;
 mod headers;
 pub(crate) mod multipart;
-mod packed;
+pub(crate) mod packed;
 mod query;
+mod sessions;
 mod settings;
+pub(crate) mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use self::address::Family;
 pub(crate) use self::error::describe;
-pub(crate) use self::packed::unpacked;
 
 use self::address::Address;
 use self::documents::{ComposeRequest, ObjectFields};

@@ -1,70 +1,220 @@
-//! Documents that come packed: Google's library for Java packs the body of every call, also one of nothing.
+//! Bodies that come compressed. The Java libraries send documents so, and uploads of one request, unless they are told not to.
 //!
-//! The hazard is a small body that becomes a large one: what is unpacked is counted while it is.
+//! The hazard is a small body that is a large one: what is unpacked comes out a little at a time, and whoever reads it
+//! counts that. Data behind the end, a wrong sum or a missing end fail the body.
 
-use super::error::GcsError;
+use crate::body::{BodyError, PayloadError};
+use crate::dialect::s3::payload::{BrokenOff as _, Incoming};
 use bytes::Bytes;
-use flate2::read::GzDecoder;
-use http::{HeaderMap, header};
-use std::io::Read as _;
+use flate2::write::GzDecoder;
+use http_body::{Body, Frame, SizeHint};
+use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-/// A document as it is meant, of at most `limit` bytes.
-///
-/// # Errors
-/// `invalid` for another coding than gzip or for what is none, `uploadTooLarge` beyond `limit`.
-pub(crate) fn unpacked(headers: &HeaderMap, document: Bytes, limit: usize) -> Result<Bytes, GcsError> {
-    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
-    match (codings.next().map(|coding| coding.as_bytes()), codings.next()) {
-        (None | Some(b"" | b"identity"), None) => Ok(document),
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") => gunzipped(&document, limit),
-        _ => Err(GcsError::invalid(
-            "the body of a call is packed with gzip or not at all",
-        )),
+/// How much is unpacked in one go: it becomes a thousand times as much at most.
+const BITE: usize = 1 << 10;
+
+/// A body as it is meant, whether or not it comes compressed.
+pub(crate) struct Unpacked<B> {
+    inner: B,
+    state: State,
+}
+
+enum State {
+    Plain,
+    Packed {
+        decoder: Box<GzDecoder<Vec<u8>>>,
+        /// What came and is not unpacked yet.
+        rest: Bytes,
+        /// Whether anything came: of nothing, nothing is packed.
+        began: bool,
+    },
+    Ended,
+    Failed,
+}
+
+impl<B: Incoming> Unpacked<B> {
+    /// `packed` is whether the body says that it is compressed.
+    pub(crate) fn new(inner: B, packed: bool) -> Self {
+        let state = match packed {
+            false => State::Plain,
+            true => State::Packed {
+                decoder: Box::new(GzDecoder::new(Vec::new())),
+                rest: Bytes::new(),
+                began: false,
+            },
+        };
+        Self { inner, state }
     }
 }
 
-fn gunzipped(document: &[u8], limit: usize) -> Result<Bytes, GcsError> {
-    let mut plain = Vec::new();
-    let mut decoder = GzDecoder::new(document).take(limit as u64 + 1);
-    decoder
-        .read_to_end(&mut plain)
-        .map_err(|_| GcsError::invalid("the body is said to be packed with gzip and is not"))?;
-    match plain.len() > limit {
-        true => Err(GcsError::too_large(format!(
-            "the body has more than {limit} bytes, unpacked"
-        ))),
-        false => Ok(plain.into()),
+/// Takes a bite; what comes of it.
+fn unpack(decoder: &mut GzDecoder<Vec<u8>>, rest: &mut Bytes) -> Result<Vec<u8>, PayloadError> {
+    let bite = rest.split_to(rest.len().min(BITE));
+    // It takes everything up to the end of the compressed data, and nothing that is behind that.
+    let taken = decoder.write(&bite).map_err(|_| BROKEN)?;
+    if taken == 0 {
+        return Err(BROKEN);
+    }
+    if taken < bite.len() {
+        let mut left = bytes::BytesMut::from(bite.get(taken..).unwrap_or_default());
+        left.extend_from_slice(rest);
+        *rest = left.freeze();
+    }
+    Ok(std::mem::take(decoder.get_mut()))
+}
+
+impl<B: Incoming> Body for Unpacked<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        loop {
+            let (decoder, rest, began) = match &mut this.state {
+                State::Plain => {
+                    let frame = Pin::new(&mut this.inner).poll_frame(cx);
+                    return frame
+                        .map(|frame| frame.map(|frame| frame.map_err(|error| error.into_body_error())));
+                }
+                State::Packed { decoder, rest, began } => (decoder, rest, began),
+                State::Ended => return Poll::Ready(None),
+                State::Failed => return Poll::Ready(Some(Err(BROKEN.into()))),
+            };
+            if !rest.is_empty() {
+                *began = true;
+                match unpack(decoder, rest) {
+                    Ok(data) if data.is_empty() => continue,
+                    Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data.into())))),
+                    Err(error) => {
+                        this.state = State::Failed;
+                        return Poll::Ready(Some(Err(error.into())));
+                    }
+                }
+            }
+            match Pin::new(&mut this.inner).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => *rest = frame.into_data().unwrap_or_default(),
+                Poll::Ready(Some(Err(error))) => {
+                    this.state = State::Failed;
+                    return Poll::Ready(Some(Err(error.into_body_error())));
+                }
+                Poll::Ready(None) => {
+                    let ended = !*began || decoder.try_finish().is_ok();
+                    let last = std::mem::take(decoder.get_mut());
+                    if !ended {
+                        this.state = State::Failed;
+                        return Poll::Ready(Some(Err(BROKEN.into())));
+                    }
+                    this.state = State::Ended;
+                    if !last.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(last.into()))));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self.state {
+            State::Plain => self.inner.is_end_stream(),
+            State::Ended => true,
+            State::Packed { .. } | State::Failed => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.state {
+            State::Plain => self.inner.size_hint(),
+            State::Packed { .. } | State::Failed => SizeHint::default(),
+            State::Ended => SizeHint::with_exact(0),
+        }
     }
 }
+
+const BROKEN: PayloadError = PayloadError::Packed;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::{Compression, write::GzEncoder};
-    use std::io::Write as _;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http_body_util::BodyExt as _;
+    use std::collections::VecDeque;
 
-    fn packed(plain: &[u8]) -> Bytes {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap().into()
+    struct Frames(VecDeque<Bytes>);
+
+    impl Body for Frames {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
+        }
     }
 
-    #[test]
-    fn a_document_is_unpacked_up_to_its_limit() {
-        let check = |coding: &str, document: Bytes, expected: Result<&[u8], u16>| {
-            let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, coding.parse().unwrap())]);
-            let plain = unpacked(&headers, document, 100);
-            let plain = plain.as_deref().map_err(|error| error.status);
-            assert_eq!(plain, expected, "{coding}");
-        };
-        check("gzip", packed(b"{}"), Ok(b"{}"));
-        check("GZIP", packed(b""), Ok(b""));
-        check("identity", Bytes::from_static(b"{}"), Ok(b"{}"));
-        check("gzip", packed(&[b' '; 100]), Ok(&[b' '; 100]));
-        check("gzip", packed(&[b' '; 101]), Err(413));
-        check("gzip", packed(&[b' '; 1 << 20]), Err(413));
-        check("gzip", Bytes::from_static(b"{}"), Err(400));
-        check("br", Bytes::from_static(b"{}"), Err(400));
-        check("gzip, gzip", packed(b"{}"), Err(400));
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    async fn read(bytes: &[u8], size: usize, is_packed: bool) -> Result<Vec<u8>, BodyError> {
+        let frames = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
+        let (mut body, mut seen) = (Unpacked::new(Frames(frames), is_packed), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let data = frame?.into_data().unwrap();
+            assert!(data.len() <= 2 << 20, "{}", data.len());
+            seen.extend_from_slice(&data);
+        }
+        Ok(seen)
+    }
+
+    #[tokio::test]
+    async fn what_was_packed_comes_out_as_it_was() {
+        let noise: Vec<u8> = (0..200_000_u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+            .collect();
+        for bytes in [&b""[..], b"hello", &[7; 5_000_000], &noise] {
+            let packed = packed(bytes);
+            for size in [1 << 20, 1000, 7] {
+                assert_eq!(read(&packed, size, true).await.unwrap(), bytes);
+            }
+            assert_eq!(read(&packed, 1000, false).await.unwrap(), packed);
+        }
+        assert_eq!(read(b"", 1, true).await.unwrap(), b"");
+    }
+
+    // FLW-02
+    #[tokio::test]
+    async fn what_is_broken_has_no_end() {
+        let whole = packed(b"some bytes that are packed");
+        let mut wrong = whole.clone();
+        let sum = wrong.len() - 8;
+        wrong[sum] ^= 1;
+        for broken in [
+            &whole[..whole.len() - 1],
+            &whole[..12],
+            &whole[..3],
+            &wrong,
+            b"not packed at all, of which there is some more",
+            &[&whole[..], b"more"].concat(),
+            &[&whole[..], &whole[..]].concat(),
+        ] {
+            for size in [1, 5, 1000] {
+                let error = read(broken, size, true).await.unwrap_err();
+                assert!(
+                    matches!(error, BodyError::Payload(PayloadError::Packed)),
+                    "{error:?}"
+                );
+            }
+        }
     }
 }

@@ -140,6 +140,9 @@ fn payload(error: &PayloadError) -> S3Error {
         PayloadError::Multipart(what) => {
             S3Error::invalid_request(format!("The multipart body is malformed: {what}"))
         }
+        PayloadError::Packed => {
+            S3Error::invalid_request("The compressed body is broken, or there is something behind it")
+        }
         PayloadError::MalformedTrailer(what) => {
             S3Error::malformed_trailer(format!("The trailer is malformed: {what}"))
         }

@@ -61,21 +61,11 @@ impl Asked for Call {
     }
 
     fn kms_key(&self) -> &str {
-        let earlier = || self.earlier("x-amz-server-side-encryption-aws-kms-key-id");
-        self.wishes()
-            .kms_key
-            .as_deref()
-            .or_else(earlier)
-            .unwrap_or_default()
+        self.wishes().kms_key.as_deref().unwrap_or_default()
     }
 
     fn storage_class(&self) -> &str {
-        let earlier = || self.earlier("x-amz-storage-class");
-        self.wishes()
-            .storage_class
-            .as_deref()
-            .or_else(earlier)
-            .unwrap_or_default()
+        self.wishes().storage_class.as_deref().unwrap_or_default()
     }
 
     fn copied_from(&self) -> Vec<&ObjectName> {
@@ -91,11 +81,6 @@ impl Call {
 
     fn names_a_version(&self) -> bool {
         self.parameter("generation").is_some() || self.says("softDeleted")
-    }
-
-    /// What the call that began this upload asked.
-    fn earlier(&self, name: &str) -> Option<&str> {
-        self.upload().and_then(|upload| upload.terms.get(name))
     }
 
     fn on(&self, action: Action) -> Option<Access<'_>> {

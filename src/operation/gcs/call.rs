@@ -1,7 +1,7 @@
 //! One call of the JSON API with everything that decides it and everything that crosses.
 
-use super::{Method, Row, Wishes};
-use crate::operation::{Action, BucketName, ObjectName, Resource, Upload};
+use super::{Method, Row, Sending, Session, Wishes};
+use crate::operation::{Action, BucketName, ObjectName, Resource};
 use bytes::Bytes;
 
 /// An object that a call reads.
@@ -36,6 +36,8 @@ pub enum Detail {
     },
     /// The bytes of an object instead of its metadata.
     Media,
+    /// The bytes of an object that comes, or a step of their coming.
+    Upload(Sending),
 }
 
 /// One call. Private fields: a value always has the resource that its method needs.
@@ -58,7 +60,7 @@ pub struct Call {
 /// What a caller came back with, in the target's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Opened {
-    upload: Option<Upload>,
+    session: Option<Session>,
     token: Option<Box<str>>,
 }
 
@@ -137,10 +139,11 @@ impl Call {
         Self { settings, ..self }
     }
 
-    /// The same call with what its upload id says.
+    /// The same call with what its upload id says: what was asked when the upload began is asked of each step of it.
     #[must_use]
-    pub fn with_upload(mut self, upload: Upload) -> Self {
-        self.opened.get_or_insert_default().upload = Some(upload);
+    pub fn with_session(mut self, session: Session) -> Self {
+        self.wishes = self.wishes.and(session.wishes.clone());
+        self.opened.get_or_insert_default().session = Some(session);
         self
     }
 
@@ -228,9 +231,22 @@ impl Call {
         &self.settings
     }
 
-    /// The upload that its upload id names.
-    pub fn upload(&self) -> Option<&Upload> {
-        self.opened.as_ref()?.upload.as_ref()
+    /// What its upload id says.
+    pub fn session(&self) -> Option<&Session> {
+        self.opened.as_ref()?.session.as_ref()
+    }
+
+    /// How it sends the bytes of an object, if it does.
+    pub fn sending(&self) -> Option<&Sending> {
+        match &self.detail {
+            Detail::Upload(sending) => Some(sending),
+            Detail::None | Detail::Document(_) | Detail::Compose { .. } | Detail::Media => None,
+        }
+    }
+
+    /// The method of the request to the target.
+    pub(crate) fn http_method(&self) -> &'static str {
+        self.sending().map_or(self.row().method, Sending::http_method)
     }
 
     /// The page or rewrite token in the target's words, where callers have it sealed.

@@ -12,6 +12,7 @@ mod catalogue;
 #[cfg(test)]
 mod golden;
 mod method;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod wishes;
@@ -19,4 +20,5 @@ mod wishes;
 pub use call::{Call, CallError, ComposeCondition, Detail, Source};
 pub(crate) use catalogue::{Answer, Handling, Right, Row, Sent};
 pub use method::Method;
+pub use sending::{ChunkRange, Sending, Session};
 pub use wishes::Wishes;

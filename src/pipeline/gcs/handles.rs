@@ -16,6 +16,26 @@ pub(super) fn open(call: Call, handles: &Handles, config: &Config) -> (Call, Res
     }
 }
 
+/// The call with what the upload id `handle` says, and why that did not open.
+pub(super) fn open_session(
+    call: Call,
+    handles: &Handles,
+    config: &Config,
+    handle: &str,
+) -> (Call, Result<(), Error>) {
+    let (Some(object), Some(bucket)) = (
+        call.object(),
+        call.bucket().and_then(|name| config.buckets.get(name)),
+    ) else {
+        // No policy allows anything in a bucket that is not there.
+        return (call, Ok(()));
+    };
+    match handles.open_session(&place(bucket), object.key.as_str(), handle) {
+        Ok(session) => (call.with_session(session), Ok(())),
+        Err(error) => (call, Err(Error::NoSuchUpload(error))),
+    }
+}
+
 fn opened(call: &Call, handles: &Handles, config: &Config) -> Result<Option<Box<str>>, Error> {
     let Some(bucket) = call.bucket().and_then(|name| config.buckets.get(name)) else {
         // No policy allows anything in a bucket that is not there.

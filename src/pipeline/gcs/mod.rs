@@ -3,6 +3,7 @@
 mod answered;
 mod handles;
 mod permissions;
+mod uploads;
 
 use super::{Caller, NO_TARGET, Pipeline, answers, target_info};
 use crate::audit::{TargetIds, Trail};
@@ -11,7 +12,7 @@ use crate::authz::{NotPermitted, Permit};
 use crate::body::Body;
 use crate::config::Profile;
 use crate::credentials::{Credential, Scope};
-use crate::dialect::gcs::{self, Draft, answer, error::GcsError, forward};
+use crate::dialect::gcs::{self, Draft, answer, error::GcsError, forward, packed::Unpacked};
 use crate::dialect::s3::payload::next_frame;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
@@ -44,7 +45,10 @@ impl Pipeline {
         // Parse: what is being asked, and who says so?
         let claim = gcs::claim(&head.headers)?;
         trail.claim(&claim, None);
-        let draft = gcs::parse(asked)?;
+        let parsed = match gcs::upload::is_upload(asked.path) {
+            true => Parsed::Upload(gcs::upload::Asked::parse(asked)?),
+            false => Parsed::Call(gcs::parse(asked)?, gcs::upload::is_packed(asked.headers)?),
+        };
         // Authenticate: is the claim true?
         let principal = self.bearer(generation, &claim).await?;
         trail.principal(&principal);
@@ -55,16 +59,20 @@ impl Pipeline {
             url: &origin,
             protocol: Protocol::Gcs,
         };
+        let (draft, packed) = match parsed {
+            Parsed::Upload(upload) => return self.upload(generation, caller, upload, body, trail).await,
+            Parsed::Call(draft, packed) => (draft, packed),
+        };
         // Complete: some calls name their objects in a document.
         let stall = generation.config.server.stall_timeout;
+        let mut body = Unpacked::new(body, packed);
         let call = match draft {
             Draft::Ready(call) => {
-                document(body, 0, stall).await?;
+                document(&mut body, 0, stall).await?;
                 call
             }
             Draft::Document(draft) => {
-                let bytes = document(body, draft.limit(), stall).await?;
-                let bytes = gcs::unpacked(&head.headers, bytes, draft.limit())?;
+                let bytes = document(&mut body, draft.limit(), stall).await?;
                 draft.complete(&bytes)?
             }
         };
@@ -184,6 +192,7 @@ impl Pipeline {
             attribution: trail.attribution(),
         };
         let asked = self.clock.now();
+        let sum = payload.sum.clone();
         let signed = side.signer.sign_call(permit, payload, credential, stamp)?;
         trail.target(target_info(&side.target, credential));
         trail.sending();
@@ -198,9 +207,17 @@ impl Pipeline {
             permit,
             addressee: to,
             request_id: &request_id,
+            sent: sum.and_then(|sum| sum.get().copied()),
         };
         answer::relay(answer, to).await
     }
+}
+
+/// What a request asks, as far as its head says.
+enum Parsed {
+    Upload(gcs::upload::Asked),
+    /// And whether its document comes compressed.
+    Call(Draft, bool),
 }
 
 /// Every object that a call names.
@@ -239,9 +256,13 @@ fn in_an_s3_store(bucket: &str, origin: &str) -> GcsError {
 ///
 /// # Errors
 /// `uploadTooLarge` beyond `limit` bytes, and [`Error::Payload`] if it breaks off.
-async fn document(mut body: Incoming, limit: usize, stall: std::time::Duration) -> Result<Bytes, Error> {
+async fn document(
+    body: &mut Unpacked<Incoming>,
+    limit: usize,
+    stall: std::time::Duration,
+) -> Result<Bytes, Error> {
     let mut whole = BytesMut::new();
-    while let Some(frame) = next_frame(&mut body, stall).await.map_err(Error::Payload)? {
+    while let Some(frame) = next_frame(body, stall).await.map_err(Error::Payload)? {
         if whole.len() + frame.len() > limit {
             return Err(match limit {
                 0 => GcsError::invalid("this method takes no body").into(),

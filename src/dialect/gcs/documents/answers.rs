@@ -5,6 +5,7 @@
 
 use super::names::is_number;
 use super::{AnswerError, Names};
+use crate::dialect::gcs::hash::Hashes;
 use crate::json::{Json, Object};
 
 /// What callers may know of an object, as it is. Sorted, to be searched.
@@ -131,6 +132,12 @@ pub(crate) fn rewrite_response(
         answer.push(member, value);
     }
     write(&answer)
+}
+
+/// The CRC32C in an object's resource, if there is one.
+pub(crate) fn crc32c(body: &[u8]) -> Option<[u8; 4]> {
+    let document = parse(body).ok()?;
+    Hashes::of_members(document.text("crc32c"), None).ok()?.crc32c
 }
 
 /// The resource of an object for a caller.

@@ -4,7 +4,7 @@
 
 use super::{DocumentError, LIMIT, ObjectFields};
 use crate::json::{Json, Object};
-use crate::operation::{KeyError, KeyPrefix, ObjectKey};
+use crate::operation::ObjectKey;
 use crate::parameters::printable;
 
 /// As at Google.
@@ -67,42 +67,6 @@ impl ComposeRequest {
             true => Err(DocumentError::Sources),
             false => Ok(request),
         }
-    }
-
-    /// The document for a target, in which all names are below `prefix`.
-    ///
-    /// # Errors
-    /// [`KeyError`] for a name that is too long there.
-    pub(crate) fn to_json(&self, prefix: &KeyPrefix) -> Result<Vec<u8>, KeyError> {
-        let sources = self.sources.iter().map(|source| {
-            let mut object = Object::default();
-            object.push("name", Json::from(prefix.join(&source.name)?.as_str()));
-            if let Some(generation) = source.generation {
-                object.push("generation", Json::from(generation.to_string()));
-            }
-            if let Some(generation) = source.if_generation_match {
-                let mut condition = Object::default();
-                condition.push("ifGenerationMatch", Json::from(generation.to_string()));
-                object.push("objectPreconditions", Json::Object(condition));
-            }
-            Ok(Json::Object(object))
-        });
-        let mut document = Object::default();
-        document.push("kind", Json::from("storage#composeRequest"));
-        // Its name and bucket are in the address.
-        document.push(
-            "destination",
-            Json::Object(self.destination.to_object(None, None)),
-        );
-        document.push(
-            "sourceObjects",
-            Json::Array(sources.collect::<Result<_, KeyError>>()?),
-        );
-        if self.delete_sources {
-            document.push("deleteSourceObjects", Json::Bool(true));
-        }
-        // No value in it is without a JSON form.
-        Ok(serde_json::to_vec(&document).unwrap_or_default())
     }
 }
 

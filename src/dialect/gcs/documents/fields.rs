@@ -134,12 +134,6 @@ impl ObjectFields {
         self
     }
 
-    /// Without a member that is said in another place.
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.members.retain(|(member, _)| *member != name);
-        self
-    }
-
     /// The document for a target: what was understood, and the names that the target has.
     ///
     /// `None` cannot happen: no value that is understood has no JSON.

@@ -22,8 +22,8 @@ pub(crate) mod segment;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answers::{object, objects, rewrite_response};
-pub(crate) use compose::{ComposeRequest, Source};
+pub(crate) use answers::{crc32c, object, objects, rewrite_response};
+pub(crate) use compose::ComposeRequest;
 pub(crate) use fault::{TargetFault, target_fault};
 pub(crate) use fields::ObjectFields;
 pub(crate) use names::Names;

@@ -102,11 +102,6 @@ impl Hashes {
         })
     }
 
-    /// Whether nothing is declared.
-    pub(crate) fn is_empty(self) -> bool {
-        self == Self::default()
-    }
-
     /// The value of `x-goog-hash` that says the same; `None` if there is nothing to say.
     pub(crate) fn header(self) -> Option<String> {
         let crc32c = self.crc32c.map(|hash| format!("crc32c={}", BASE64.encode(&hash)));
@@ -236,7 +231,6 @@ mod tests {
         let header = all.header().unwrap();
         assert_eq!(Hashes::declared(&headers(&[&header], &[])), Ok(all));
         assert_eq!(Hashes::default().header(), None);
-        assert!(Hashes::default().is_empty() && !all.is_empty());
         let members = Hashes::of_members(Some("4waSgw=="), Some("JfnnlDI7RTiF9RgfG2JNCw=="));
         assert_eq!(members, Ok(all));
         let bad = Hashes::of_members(Some("4waSg"), None);

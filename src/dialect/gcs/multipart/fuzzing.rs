@@ -57,11 +57,7 @@ pub fn gcs_related(data: &[u8]) {
     let written = write_related(&found.metadata, media_type.as_ref(), full(found.media.clone()));
     let Some(written) = written else { return };
     let (boundary, body) = runtime.block_on(async {
-        let boundary = written
-            .content_type
-            .to_str()
-            .ok()
-            .and_then(|text| Boundary::of_related(text).ok());
+        let boundary = Boundary::of_related(&written.content_type).ok();
         (boundary, collect(written.body).await.ok())
     });
     let (Some(boundary), Some(body)) = (boundary, body) else {

@@ -30,7 +30,7 @@ pub(crate) use answers::{Answer, write_batch};
 pub(crate) use batch::{BatchError, Part, parse_batch};
 pub(crate) use boundary::Boundary;
 pub(crate) use media::Media;
-pub(crate) use related::{Outgoing, write_related};
+pub(crate) use related::write_related;
 
 use crate::body::{BodyError, PayloadError};
 use crate::dialect::s3::payload::{self, next_frame};

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 /// A body for a target, and what its head has to say of it.
 pub(crate) struct Outgoing {
     /// `Content-Type`.
-    pub(crate) content_type: HeaderValue,
+    pub(crate) content_type: String,
     /// `Content-Length`; without one the body goes out in chunks.
     pub(crate) length: Option<u64>,
     /// Fails where the media fails; then its end is never sent.
@@ -49,7 +49,7 @@ pub(crate) fn write_related(
         after: Some(format!("\r\n--{boundary}--\r\n").into()),
     };
     Some(Outgoing {
-        content_type: HeaderValue::try_from(format!("multipart/related; boundary={boundary}")).ok()?,
+        content_type: format!("multipart/related; boundary={boundary}"),
         length: body.size_hint().exact(),
         body: body.boxed_unsync(),
     })

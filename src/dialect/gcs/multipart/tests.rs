@@ -263,7 +263,7 @@ async fn what_is_written_reads_as_the_same() {
         let written = written.unwrap();
         let bytes = collect(written.body).await.unwrap();
         assert_eq!(written.length, Some(bytes.len() as u64));
-        let boundary = Boundary::of_related(written.content_type.to_str().unwrap()).unwrap();
+        let boundary = Boundary::of_related(&written.content_type).unwrap();
         let read = read(boundary.as_str(), &bytes, 10).await.unwrap();
         assert_eq!(read.metadata, "{\"name\":\"a\"}");
         assert_eq!(
