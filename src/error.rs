@@ -113,7 +113,10 @@ impl Error {
             | Self::TargetAnswer(_)
             | Self::Corrupted => Reason::Unavailable,
             Self::Signing(
-                SigningError::Untranslatable(_) | SigningError::Googles | SigningError::NoAccessToken | SigningError::Pattern,
+                SigningError::Untranslatable(_)
+                | SigningError::Googles
+                | SigningError::NoAccessToken
+                | SigningError::Pattern,
             ) => Reason::Unsupported,
             Self::Signing(_) | Self::Internal(_) => Reason::Internal,
         }

@@ -127,18 +127,8 @@ impl Pipeline {
         let response = match outcome {
             Ok(response) => trail.follow(isolated(response)),
             Err(error) => {
-                let (status, code) = view.described(&error);
-                match Tone::of(&error, status) {
-                    Tone::Loud => {
-                        tracing::warn!(%request_id, error = &error as &dyn std::error::Error, "not served");
-                    }
-                    Tone::Quiet => {
-                        tracing::debug!(%request_id, error = &error as &dyn std::error::Error, "not served");
-                    }
-                    Tone::Silent => {}
-                }
-                trail.refused(status, &code, error.reason(), &error);
-                trail.follow(isolated(view.render(&error, &request_id)))
+                let refusal = view.refuse(&error, &request_id, &mut trail);
+                trail.follow(isolated(refusal))
             }
         };
         identified(response, &request_id)
@@ -510,6 +500,22 @@ impl View {
         }
         let described = s3::describe(error);
         (described.status, described.code)
+    }
+
+    /// Answers with an error, and says so in the log and in the record.
+    fn refuse(&self, error: &Error, request_id: &str, trail: &mut Trail) -> Response<Body> {
+        let (status, code) = self.described(error);
+        match Tone::of(error, status) {
+            Tone::Loud => {
+                tracing::warn!(%request_id, error = error as &dyn std::error::Error, "not served");
+            }
+            Tone::Quiet => {
+                tracing::debug!(%request_id, error = error as &dyn std::error::Error, "not served");
+            }
+            Tone::Silent => {}
+        }
+        trail.refused(status, &code, error.reason(), error);
+        self.render(error, request_id)
     }
 
     fn arrival<'a>(&'a self, connection: &'a Connection, request_id: ulid::Ulid) -> Arrival<'a> {

@@ -242,6 +242,9 @@ pub(super) struct Record {
     pub(super) request_id: Ulid,
     #[serde(serialize_with = "display")]
     pub(super) event_id: Ulid,
+    /// The request that this was a part of.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "display_some")]
+    pub(super) batch_id: Option<Ulid>,
     /// The process; set by the writer.
     pub(super) instance: Arc<str>,
     /// Counts the records of the instance from 1 without a gap; set by the writer.
@@ -462,6 +465,13 @@ fn millis<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Er
 fn seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(&format_args!("{time:.0}")),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn display_some<S: Serializer>(value: &Option<Ulid>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(id) => serializer.collect_str(id),
         None => serializer.serialize_none(),
     }
 }

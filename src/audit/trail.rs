@@ -114,6 +114,7 @@ impl Trail {
             upstream_ttfb_ms: None,
             request_id: arrival.request_id,
             event_id: arrival.request_id,
+            batch_id: None,
             instance: "".into(),
             seq: 0,
             actor: Actor::default(),
@@ -188,6 +189,11 @@ impl Trail {
     /// A storage operation (the default) or the issue of a session.
     pub fn kind(&mut self, kind: Kind) {
         self.edit(|open| open.record.kind = kind);
+    }
+
+    /// That it is one call of a batch, which has a record of its own under this id.
+    pub fn part_of(&mut self, batch: Ulid) {
+        self.edit(|open| open.record.batch_id = Some(batch));
     }
 
     /// The configuration and policies that apply.

@@ -136,6 +136,10 @@ pub(crate) fn render(error: &GcsError, request_id: &str, head: bool) -> Response
     let json = HeaderValue::from_static("application/json; charset=UTF-8");
     headers.insert(header::CONTENT_TYPE, json);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Whatever is about the token: libraries get another one and try again. Where it says more, that replaces this.
+    if error.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }

@@ -4,6 +4,7 @@
 
 mod address;
 pub(crate) mod answer;
+pub(crate) mod batch;
 pub(crate) mod documents;
 pub(crate) mod error;
 pub(crate) mod forward;

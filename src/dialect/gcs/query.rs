@@ -67,6 +67,18 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Refuses all but what any request may say.
+    ///
+    /// # Errors
+    /// `invalid` for a parameter of a method, and for those that never cross.
+    pub(crate) fn of_no_method(&self) -> Result<(), GcsError> {
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        match names.into_iter().find(|name| !OF_ANY_METHOD.contains(name)) {
+            Some(name) => Err(unknown(name)),
+            None => Ok(()),
+        }
+    }
+
     /// The parameters that cross to the target.
     ///
     /// `more` are names that the caller of this function reads itself.

@@ -1,7 +1,9 @@
 //! One request of the JSON API, top to bottom: the same stages in the same order as one of S3, by the same policies.
 
 mod answered;
+mod batch;
 mod handles;
+mod lanes;
 mod permissions;
 mod uploads;
 
@@ -45,6 +47,19 @@ impl Pipeline {
         // Parse: what is being asked, and who says so?
         let claim = gcs::claim(&head.headers)?;
         trail.claim(&claim, None);
+        if gcs::batch::is_batch(asked.path) {
+            trail.call("gcs", BATCH, false);
+            let principal = self.bearer(generation, &claim).await?;
+            trail.principal(&principal);
+            let origin = gcs::origin(&head).unwrap_or_default();
+            let caller = Caller {
+                connection,
+                principal: &principal,
+                url: &origin,
+                protocol: Protocol::Gcs,
+            };
+            return Box::pin(self.batch(generation, caller, &claim, (&head, body), trail)).await;
+        }
         let parsed = match gcs::upload::is_upload(asked.path) {
             true => Parsed::Upload(gcs::upload::Asked::parse(asked)?),
             false => Parsed::Call(gcs::parse(asked)?, gcs::upload::is_packed(asked.headers)?),
@@ -212,6 +227,9 @@ impl Pipeline {
         answer::relay(answer, to).await
     }
 }
+
+/// What a batch is called in records. It is no method: its calls are.
+const BATCH: &str = "batch";
 
 /// What a request asks, as far as its head says.
 enum Parsed {
