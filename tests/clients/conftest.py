@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness import payloads
+from harness.broken_line import BrokenLine
 from harness.certificates import CertificateAuthority
+from harness.fake_gcs import FakeGcs
 from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, Secrets
+from harness.google import Google, GooglePlaces
 from harness.identities import Identities
 from harness.identity_provider import WORKLOADS, IdentityProvider
 from harness.payloads import Payload
@@ -17,7 +20,7 @@ from harness.store import Store, StoredBucket
 from harness.store_gateway import iam_config, store_gateway
 from harness.targets import ARCHIVE, Target, gcs, plain, s3s_fs, seaweedfs
 from harness.targets import BUCKET as MATRIX_BUCKET
-from harness.tidegate import Tidegate, served_store, served_targets
+from harness.tidegate import GOOGLE_BUCKETS, Tidegate, served_google, served_store, served_targets
 from matrix.document import Proven
 
 LAST = ["test_documentation.py", "test_audit.py"]
@@ -151,6 +154,50 @@ def matrix_identities(
 
 
 @pytest.fixture(scope="session")
+def fake_gcs(run_directory: Path) -> Iterator[FakeGcs]:
+    fake = FakeGcs(run_directory / "fake-gcs", [GOOGLE_BUCKETS["fake"]])
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture(scope="session")
+def google_tidegate(
+    run_directory: Path, authority: CertificateAuthority, provider: IdentityProvider, fake_gcs: FakeGcs, tidegate_binary: str
+) -> Iterator[Tidegate]:
+    """Another Tidegate, in front of stores that speak Google's JSON API."""
+    served = served_google(fake_gcs.endpoint)
+    tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate-google")
+    yield tidegate
+    tidegate.stop()
+
+
+@pytest.fixture(scope="session")
+def google_places(
+    google_tidegate: Tidegate, provider: IdentityProvider, authority: CertificateAuthority, run_directory: Path, secrets: Secrets
+) -> GooglePlaces:
+    directory = run_directory / "google"
+    directory.mkdir()
+    identities = Identities(provider, google_tidegate.gateway, directory / "tokens", secrets)
+    token_file = directory / "etl.jwt"
+    token_file.write_text(identities.token("etl"))
+    return GooglePlaces(google_tidegate.port, authority.bundle, directory, token_file)
+
+
+@pytest.fixture(scope="session")
+def google_stores(google_places: GooglePlaces, fake_gcs: FakeGcs) -> dict[str, Google]:
+    """One place for each store behind Tidegate."""
+    return {"fake": google_places.place("fake", fake_gcs.bucket(GOOGLE_BUCKETS["fake"]))}
+
+
+@pytest.fixture
+def google_broken(google_stores: dict[str, Google], google_places: GooglePlaces, google_tidegate: Tidegate) -> Iterator[Google]:
+    """Before the store that knows how far an upload came; the line there breaks in the middle of `huge`."""
+    line = BrokenLine(google_tidegate.port, payloads.HUGE_SIZE // 2)
+    yield google_places.place("dev", google_stores["dev"].stored, line)
+    line.close()
+
+
+@pytest.fixture(scope="session")
 def proven() -> Proven:
     """Filled by the tests, for the documentation."""
     return Proven()
@@ -188,3 +235,8 @@ def small(tmp_path: Path) -> Payload:
 @pytest.fixture
 def large(tmp_path: Path) -> Payload:
     return payloads.multipart_file(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def huge(tmp_path_factory: pytest.TempPathFactory) -> Payload:
+    return payloads.huge_file(tmp_path_factory.mktemp("huge"))

@@ -10,6 +10,8 @@ PART_SIZE = 5 * MIB
 # One byte into a fifth part.
 MULTIPART_SIZE = 4 * PART_SIZE + 1
 MULTIPART_PARTS = 5
+# What a line breaks in the middle of.
+HUGE_SIZE = 100 * MIB
 SMALL_SIZE = 64 * 1024 + 1
 
 
@@ -29,6 +31,11 @@ def small_file(directory: Path) -> Payload:
 def multipart_file(directory: Path) -> Payload:
     """Sent as `MULTIPART_PARTS` parts of `PART_SIZE`."""
     return random_file(directory / "large.bin", MULTIPART_SIZE)
+
+
+def huge_file(directory: Path) -> Payload:
+    """Sent in many requests, or in one that takes a while."""
+    return random_file(directory / "huge.bin", HUGE_SIZE)
 
 
 def sha256_of(path: Path) -> str:

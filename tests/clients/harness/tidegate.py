@@ -65,6 +65,16 @@ target = "{target}"
 bucket = "{bucket}"
 policy = "policies/{policy}.cedar"
 """
+GOOGLE = """
+[targets.{name}]
+kind     = "gcs-xml"
+endpoint = "{endpoint}"
+[targets.{name}.credentials]
+kind  = "access-token"
+token = "env:{name}_TOKEN"
+"""
+# What Google's clients call a bucket, and its name at the store.
+GOOGLE_BUCKETS = {"fake": "acme-fake-prod", "dev": "acme-dev-prod"}
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,13 @@ def served_targets(targets: list[Target]) -> Served:
         environment |= target.environment
     configuration = "".join([*(target.configuration for target in targets), *buckets])
     return Served(configuration, [*(target.name for target in targets), "archive"], environment)
+
+
+def served_google(fake: str) -> Served:
+    """Stores that speak Google's JSON API, by their addresses."""
+    target = GOOGLE.format(name="fake", endpoint=fake)
+    bucket = BUCKET.format(name="fake", target="fake", bucket=GOOGLE_BUCKETS["fake"], policy="gcs")
+    return Served(target + bucket, ["fake"], {"fake_TOKEN": "anybody"})
 
 
 class Tidegate:
