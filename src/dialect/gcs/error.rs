@@ -41,8 +41,6 @@ reasons! {
     required 400 "required";
     parse_error 400 "parseError";
     unauthenticated 401 "authError";
-    login_required 401 "required";
-    forbidden 403 "forbidden";
     not_found 404 "notFound";
     method_not_allowed 405 "methodNotAllowed";
     conflict 409 "conflict";

@@ -12,6 +12,7 @@ use crate::body::Body;
 use crate::dialect::gcs::batch::{self, Around};
 use crate::dialect::gcs::error::GcsError;
 use crate::dialect::gcs::multipart::{Answer, Part, parse_batch, write_batch};
+use crate::dialect::gcs::packed::Unpacked;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::generation::Generation;
@@ -49,7 +50,8 @@ impl Pipeline {
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let boundary = batch::boundary(gcs::Head::of(head))?;
-        let bytes = document(body, batch::LIMIT, generation.config.server.stall_timeout).await?;
+        let mut body = Unpacked::new(body, gcs::upload::is_packed(&head.headers)?);
+        let bytes = document(&mut body, batch::LIMIT, generation.config.server.stall_timeout).await?;
         let parts = parse_batch(&bytes, &boundary).map_err(GcsError::from)?;
         batch::refuse_nested(&parts)?;
         // Whatever is asked of a bucket is decided call by call.

@@ -39,8 +39,7 @@ fn the_resources_of_real_clients_are_understood() {
         r#"{"contentType":"text/csv","storageClass":"STANDARD","md5Hash":"JfnnlDI7RTiF9RgfG2JNCw==","crc32c":"4waSgw==","customTime":"2026-01-01T00:00:00Z","temporaryHold":false,"contexts":{"custom":{"k":{"value":"v"},"gone":null}},"retention":{"mode":"Unlocked","retainUntilTime":"2030-01-01T00:00:00Z"}}"#
     );
     assert!(whole.sets_hold() && whole.sets_retention() && !whole.sets_access());
-    let named = whole.to_json(Some("f/a"), Some("t"))
-        .unwrap();
+    let named = whole.to_json(Some("f/a"), Some("t")).unwrap();
     assert!(
         String::from_utf8(named)
             .unwrap()
