@@ -70,6 +70,8 @@ pub(crate) fn objects(
     for (member, value) in parse(body)?.into_members() {
         let value = match (&*member, value) {
             ("kind", kind @ Json::String(_)) => kind,
+            // That there is no more is also said by a token of nothing.
+            ("nextPageToken", Json::String(token)) if token.is_empty() => continue,
             ("nextPageToken", Json::String(token)) => {
                 let sealed = seal.take().and_then(|seal| seal(&token));
                 Json::from(sealed.ok_or(AnswerError::Unsealed)?)
@@ -121,6 +123,7 @@ pub(crate) fn rewrite_response(
     for (member, value) in parse(body)?.into_members() {
         let value = match (&*member, value) {
             ("kind" | "totalBytesRewritten" | "objectSize" | "done", value) => value,
+            ("rewriteToken", Json::String(token)) if token.is_empty() => continue,
             ("rewriteToken", Json::String(token)) => {
                 let sealed = seal.take().and_then(|seal| seal(&token));
                 Json::from(sealed.ok_or(AnswerError::Unsealed)?)

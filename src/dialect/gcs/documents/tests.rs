@@ -272,6 +272,8 @@ fn one_name_outside_of_what_was_asked_fails_the_page() {
     ] {
         assert_eq!(page(body, &folder, "x"), Err(why), "{body}");
     }
+    let last = objects(br#"{"nextPageToken":""}"#, &names(&folder), "", |_| None);
+    assert_eq!(last.unwrap(), b"{}");
     let unsealed = objects(br#"{"nextPageToken":"t"}"#, &names(&folder), "", |_| None);
     assert_eq!(unsealed, Err(AnswerError::Unsealed));
 }
@@ -305,6 +307,10 @@ fn a_rewrite_token_does_not_cross() {
     assert_eq!(
         rewrite(&done),
         Ok(format!(r#"{{"done":true,"resource":{SHOWN}}}"#))
+    );
+    assert_eq!(
+        rewrite(r#"{"done":true,"rewriteToken":""}"#),
+        Ok(r#"{"done":true}"#.to_owned())
     );
     assert_eq!(
         rewrite(r#"{"resource":{"name":"teams/b"}}"#),
