@@ -16,6 +16,8 @@ use crate::operation::gcs::{Sending, Session};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
 
 const UPLOAD_ID: &str = "x-guploader-uploadid";
+const NO_308: &str = "x-guploader-no-308";
+const STATUS_OVERRIDE: &str = "x-http-status-code-override";
 
 /// The answer to a step, or to the beginning.
 pub(super) async fn relay(head: &Parts, body: Body, to: Destination<'_>) -> Result<Response<Body>, Error> {
@@ -98,6 +100,20 @@ fn incomplete(headers: &HeaderMap) -> Result<Response<Body>, Error> {
     Ok(response)
 }
 
+/// The answer for a client that takes a 308 for a redirect and says so, as Google's for Go do: the same, called 200.
+pub(crate) fn without_308(asked: &HeaderMap, mut answer: Response<Body>) -> Response<Body> {
+    let refuses = asked
+        .get(NO_308)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"yes"));
+    if refuses && answer.status() == StatusCode::PERMANENT_REDIRECT {
+        *answer.status_mut() = StatusCode::OK;
+        answer
+            .headers_mut()
+            .insert(STATUS_OVERRIDE, HeaderValue::from_static("308"));
+    }
+    answer
+}
+
 fn bare(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(body::empty());
     *response.status_mut() = status;
@@ -154,5 +170,22 @@ mod tests {
         for odd in ["bytes=1-2", "bytes=0-", "0-262143", "bytes=0-1,5-6"] {
             assert!(answer(Some(odd)).is_err(), "{odd}");
         }
+    }
+
+    #[test]
+    fn a_308_is_called_200_for_whoever_cannot_have_one() {
+        let check = |asked: Option<&'static str>, status: u16, expected: (u16, Option<&str>)| {
+            let mut headers = HeaderMap::new();
+            headers.extend(asked.map(|value| (http::HeaderName::from_static(NO_308), HeaderValue::from_static(value))));
+            let answer = without_308(&headers, bare(StatusCode::from_u16(status).unwrap()));
+            let said = answer.headers().get(STATUS_OVERRIDE);
+            let said = said.map(|value| value.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), said), expected, "{asked:?} {status}");
+        };
+        check(Some("yes"), 308, (200, Some("308")));
+        check(Some("no"), 308, (308, None));
+        check(None, 308, (308, None));
+        check(Some("yes"), 200, (200, None));
+        check(Some("yes"), 503, (503, None));
     }
 }

@@ -75,7 +75,10 @@ impl Pipeline {
             protocol: Protocol::Gcs,
         };
         let (draft, packed) = match parsed {
-            Parsed::Upload(upload) => return self.upload(generation, caller, upload, body, trail).await,
+            Parsed::Upload(upload) => {
+                let answer = self.upload(generation, caller, upload, body, trail).await?;
+                return Ok(gcs::sessions::without_308(&head.headers, answer));
+            }
             Parsed::Call(draft, packed) => (draft, packed),
         };
         // Complete: some calls name their objects in a document.
