@@ -13,7 +13,7 @@ mod headers;
 pub(crate) mod multipart;
 pub(crate) mod packed;
 mod query;
-mod sessions;
+pub(crate) mod sessions;
 mod settings;
 pub(crate) mod upload;
 
@@ -224,7 +224,8 @@ impl DocumentDraft {
         let call = self.call;
         match call.row().sent {
             Sent::Nothing | Sent::Media => Ok(call),
-            Sent::Object if document.iter().all(u8::is_ascii_whitespace) => Ok(call),
+            // Google's clients for Go send `null` where they have nothing to say.
+            Sent::Object if matches!(document.trim_ascii(), b"" | b"null") => Ok(call),
             Sent::Object => described(call, &ObjectFields::parse(document)?),
             Sent::Compose => composed(call, &ComposeRequest::parse(document)?),
             Sent::NewBucket => {

@@ -245,6 +245,12 @@ fn documents_ask_for_rights_and_name_what_the_address_names() {
     needs(
         "PATCH",
         object,
+        "null\n",
+        "objects.patch: GetObject lake/a, PutObject lake/a",
+    );
+    needs(
+        "PATCH",
+        object,
         r#"{"acl":[]}"#,
         "objects.patch: GetObject lake/a, PutObject lake/a, PutObjectAcl lake/a",
     );
