@@ -9,6 +9,7 @@ import pytest
 from harness import payloads
 from harness.broken_line import BrokenLine
 from harness.certificates import CertificateAuthority
+from harness.dev_gcs import DevGcs
 from harness.fake_gcs import FakeGcs
 from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, Secrets
 from harness.google import Google, GooglePlaces
@@ -161,11 +162,24 @@ def fake_gcs(run_directory: Path) -> Iterator[FakeGcs]:
 
 
 @pytest.fixture(scope="session")
+def dev_gcs(run_directory: Path, tidegate_binary: str, secrets: Secrets) -> Iterator[DevGcs]:
+    dev = DevGcs(tidegate_binary, run_directory / "dev-gcs")
+    secrets.add("the token of the store of gs://", dev.token)
+    yield dev
+    dev.stop()
+
+
+@pytest.fixture(scope="session")
 def google_tidegate(
-    run_directory: Path, authority: CertificateAuthority, provider: IdentityProvider, fake_gcs: FakeGcs, tidegate_binary: str
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    fake_gcs: FakeGcs,
+    dev_gcs: DevGcs,
+    tidegate_binary: str,
 ) -> Iterator[Tidegate]:
     """Another Tidegate, in front of stores that speak Google's JSON API."""
-    served = served_google(fake_gcs.endpoint)
+    served = served_google(fake_gcs.endpoint, dev_gcs.endpoint, dev_gcs.token)
     tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate-google")
     yield tidegate
     tidegate.stop()
@@ -184,9 +198,12 @@ def google_places(
 
 
 @pytest.fixture(scope="session")
-def google_stores(google_places: GooglePlaces, fake_gcs: FakeGcs) -> dict[str, Google]:
+def google_stores(google_places: GooglePlaces, fake_gcs: FakeGcs, dev_gcs: DevGcs) -> dict[str, Google]:
     """One place for each store behind Tidegate."""
-    return {"fake": google_places.place("fake", fake_gcs.bucket(GOOGLE_BUCKETS["fake"]))}
+    return {
+        "fake": google_places.place("fake", fake_gcs.bucket(GOOGLE_BUCKETS["fake"])),
+        "dev": google_places.place("dev", dev_gcs.bucket()),
+    }
 
 
 @pytest.fixture

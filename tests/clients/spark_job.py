@@ -80,7 +80,7 @@ def refusal(events: DataFrame, where: str) -> str:
 
 
 class FileSystem:
-    """Hadoop's S3A file system, as `hadoop fs` uses it."""
+    """One of Hadoop's file systems, as `hadoop fs` uses it."""
 
     def __init__(self, spark: SparkSession, url: str) -> None:
         self._java = spark._jvm
@@ -132,7 +132,8 @@ def start(settings: dict) -> SparkSession:
         "spark.local.dir": settings["work"],
         "spark.sql.warehouse.dir": settings["work"],
         "spark.ui.enabled": "false",
-        **{f"spark.hadoop.fs.s3a.{name}": value for name, value in settings["s3a"].items()},
+        **{f"spark.hadoop.fs.s3a.{name}": value for name, value in settings.get("s3a", {}).items()},
+        **settings.get("properties", {}),
     }
     builder = SparkSession.builder.master("local[2]").appName("client-suite")
     for name, value in properties.items():

@@ -48,7 +48,7 @@ def work() -> None:
     # Its sources are names in the bucket.
     step("merge", nothing(lambda: FILES.merge(f"{there}/whole.bin", [f"{there}/piped.txt", f"{there}/copy.txt"])))
     step("move", lambda: FILES.mv(f"{there}/copy.txt", f"{there}/moved.txt"))
-    step("delete", nothing(lambda: FILES.rm_file(f"{there}/moved.txt")))
+    step("delete", nothing(lambda: FILES.rm_file(f"{there}/a b+ü.bin")))
     step("delete many", nothing(lambda: FILES.rm(f"{BUCKET}/gcsfs-list", recursive=True)))
     step("refused", lambda: FILES.put_file(SETTINGS["small"], f"{BUCKET}/sealed/gcsfs.bin"))
     step("refused at once", nothing(lambda: FILES.pipe_file(f"{BUCKET}/sealed/gcsfs.bin", b"x")))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.certificates import CertificateAuthority
+from harness.dev_gcs import BUCKET as DEV_BUCKET
 from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, host_names
 from harness.identity_provider import AUDIENCE, IdentityProvider
 from harness.processes import Server
@@ -71,10 +72,10 @@ kind     = "gcs-xml"
 endpoint = "{endpoint}"
 [targets.{name}.credentials]
 kind  = "access-token"
-token = "env:{name}_TOKEN"
+token = "env:TARGET_{variable}_TOKEN"
 """
 # What Google's clients call a bucket, and its name at the store.
-GOOGLE_BUCKETS = {"fake": "acme-fake-prod", "dev": "acme-dev-prod"}
+GOOGLE_BUCKETS = {"fake": "acme-fake-prod", "dev": DEV_BUCKET}
 
 
 @dataclass(frozen=True)
@@ -117,11 +118,13 @@ def served_targets(targets: list[Target]) -> Served:
     return Served(configuration, [*(target.name for target in targets), "archive"], environment)
 
 
-def served_google(fake: str) -> Served:
-    """Stores that speak Google's JSON API, by their addresses."""
-    target = GOOGLE.format(name="fake", endpoint=fake)
-    bucket = BUCKET.format(name="fake", target="fake", bucket=GOOGLE_BUCKETS["fake"], policy="gcs")
-    return Served(target + bucket, ["fake"], {"fake_TOKEN": "anybody"})
+def served_google(fake: str, dev: str, token: str) -> Served:
+    """Two stores that speak Google's JSON API, by their addresses, and the token that opens the second."""
+    parts = []
+    for name, endpoint in {"fake": fake, "dev": dev}.items():
+        parts.append(GOOGLE.format(name=name, endpoint=endpoint, variable=name.upper()))
+        parts.append(BUCKET.format(name=name, target=name, bucket=GOOGLE_BUCKETS[name], policy="gcs"))
+    return Served("".join(parts), list(GOOGLE_BUCKETS), {"TARGET_FAKE_TOKEN": "anybody", "TARGET_DEV_TOKEN": token})
 
 
 class Tidegate:
