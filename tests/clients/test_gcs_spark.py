@@ -75,9 +75,9 @@ def work(place: Google, jar: Path, home: Path, file: Payload, **settings: object
     return json.loads((home / "report.json").read_text()) | {"copy": home / "copy.bin"}
 
 
-@pytest.fixture(scope="module", params=["fake", "dev"])
-def place(request: pytest.FixtureRequest, google_stores: dict[str, Google]) -> Google:
-    return google_stores[request.param]
+@pytest.fixture(scope="module")
+def place(google_stores: dict[str, Google]) -> Google:
+    return google_stores["dev"]
 
 
 @pytest.fixture(scope="module")

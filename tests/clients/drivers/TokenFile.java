@@ -3,8 +3,9 @@ package io.tidegate.example;
 import com.google.cloud.hadoop.util.AccessTokenProvider;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.Path;
+import java.nio.file.Paths;
 import org.apache.hadoop.conf.Configuration;
 
 /** The identity token in a file, which something else keeps fresh, for the GCS connector. Tidegate takes it as it is. */
@@ -17,7 +18,8 @@ public final class TokenFile implements AccessTokenProvider {
     @Override
     public AccessToken getAccessToken() {
         try {
-            String token = Files.readString(Path.of(configuration.get("fs.gs.tidegate.token.file"))).strip();
+            byte[] file = Files.readAllBytes(Paths.get(configuration.get("fs.gs.tidegate.token.file")));
+            String token = new String(file, StandardCharsets.US_ASCII).trim();
             return new AccessToken(token, System.currentTimeMillis() + MILLISECONDS);
         } catch (IOException error) {
             throw new UncheckedIOException(error);
