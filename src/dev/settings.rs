@@ -118,7 +118,7 @@ curl -sS --cacert {ca} -H \"Authorization: Bearer $(cat {token})\" \\
 # gcloud storage:
 export CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE={endpoint}/storage/v1/
 export CLOUDSDK_AUTH_ACCESS_TOKEN_FILE={token}
-export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE={ca}
+export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE={ca} REQUESTS_CA_BUNDLE={ca}
 gcloud storage ls -r gs://models/
 gcloud storage cat gs://models/released/iris.json
 

@@ -579,7 +579,8 @@ async fn what_is_refused_never_reaches_the_store() {
         let answer = etl.send("GET", &object, &[(header, value)], b"").await;
         refused(&answer, header, 400, "invalid");
     }
-    assert_eq!(etl.get("/storage/v1/b/gone/o/a").await.status, 404);
+    let gone = etl.get("/storage/v1/b/gone/o/a").await;
+    refused(&gone, "a bucket that nobody has", 403, "forbidden");
     store.untouched_since(0, "whatever is refused");
     assert_eq!(store.names(BUCKET), ["frozen/a", "raw/a"]);
     world.kept_secret(&[&etl.token, STORE_SECRET]);

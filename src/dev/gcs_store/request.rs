@@ -81,10 +81,9 @@ const GOOGLE: [&str; 10] = [
     "x-goog-user-project",
 ];
 /// Those of uploads.
-const UPLOAD: [&str; 5] = [
+const UPLOAD: [&str; 4] = [
     "x-goog-hash",
     "x-upload-content-length",
-    "x-upload-content-type",
     "x-goog-resumable",
     "content-md5",
 ];
@@ -265,8 +264,9 @@ impl Query {
     /// What is neither.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         match self.get(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
+            // `True` is what gcloud writes.
+            None | Some("false" | "False") => Ok(false),
+            Some("true" | "True") => Ok(true),
             Some(other) => Err(Refusal::parameter(name, other)),
         }
     }
@@ -293,6 +293,8 @@ pub(super) fn check_headers(headers: &HeaderMap, upload: bool) -> Result<(), Ref
             name if UPLOAD.contains(&name) => upload,
             name if name.starts_with("x-goog-") => GOOGLE.contains(&name),
             "x-http-method-override" | "x-http-method" | "x-method-override" | "x-allowed-locations" => false,
+            // Google's library for Python says it of downloads, too.
+            "x-upload-content-type" => true,
             name => !name.starts_with("x-amz-") && !name.starts_with("x-upload-"),
         };
         if !known || headers.get_all(name).iter().count() > 1 {
