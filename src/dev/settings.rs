@@ -121,6 +121,7 @@ export CLOUDSDK_AUTH_ACCESS_TOKEN_FILE={token}
 export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE={ca} REQUESTS_CA_BUNDLE={ca}
 gcloud storage ls -r gs://models/
 gcloud storage cat gs://models/released/iris.json
+gcloud storage cp {ca} gs://models/runs/ca.pem
 
 # google-cloud-storage for Python (pip install google-cloud-storage):
 REQUESTS_CA_BUNDLE={ca} python3 - {token} <<'END'
@@ -131,7 +132,9 @@ token = open(sys.argv[1]).read().strip()
 client = storage.Client(project=\"any\", credentials=Credentials(token), client_options={{\"api_endpoint\": \"{endpoint}\"}})
 for blob in client.list_blobs(\"models\"):
     print(blob.name, blob.size, blob.crc32c)
-print(client.bucket(\"models\").blob(\"released/iris.json\").download_as_text())
+bucket = client.bucket(\"models\")
+print(bucket.blob(\"released/iris.json\").download_as_text())
+bucket.blob(\"runs/hello.txt\").upload_from_string(\"hello\")
 END
 "
     )
