@@ -149,6 +149,56 @@ fn a_name_is_one_segment_and_decoded_once() {
     bad("GET", "/storage/v1/b/La_ke/o/a", 400, "bucket name");
 }
 
+/// The object of a request of the JSON API, and of one of the XML API on the same host.
+fn in_both(segment: &str, path: &str) -> (Option<ObjectName>, Option<ObjectName>) {
+    let json = match parsed("GET", &format!("/storage/v1/b/lake/o/{segment}"), &[]) {
+        Ok(Draft::Ready(call)) => call.object().cloned(),
+        Ok(Draft::Document(_)) | Err(_) => None,
+    };
+    let domains = ["tidegate.test".into()];
+    let xml = s3::address::parse("tidegate.test", &format!("/lake/{path}"), &domains);
+    let xml = xml.ok().and_then(|address| match address.resource {
+        Resource::Object(object) => Some(object),
+        Resource::Service | Resource::Bucket(_) => None,
+    });
+    (json, xml)
+}
+
+proptest::proptest! {
+    // GCS-08: one key has two spellings, and each of them is that key.
+    #[test]
+    fn both_apis_name_the_same_object(name in "[a-c/.%+ ?#&~\u{e4}\u{20ac}-]{1,12}") {
+        let segment = documents::segment::encode(&name);
+        let mut path = String::new();
+        s3::uri::encode_path(name.as_bytes(), &mut path);
+        let (json, xml) = in_both(&segment, &path);
+        // What is a key in one of them is the same key in the other; a bucket and nothing behind it is no object.
+        proptest::prop_assert_eq!(&json, &xml);
+        if let Some(object) = json {
+            proptest::prop_assert_eq!(object.key.as_str(), name);
+        }
+        // A slash may be written either way in the XML API, and only one way here.
+        proptest::prop_assert_eq!(in_both(&segment, &segment).1, xml);
+    }
+}
+
+#[test]
+fn names_that_both_apis_refuse() {
+    for (segment, path) in [
+        ("..", ".."),
+        ("a%2F..%2Fb", "a/../b"),
+        ("a%00", "a%00"),
+        ("%FF", "%FF"),
+        ("a%2", "a%2"),
+        (&*"k".repeat(1025), &*"k".repeat(1025)),
+    ] {
+        assert_eq!(in_both(segment, path), (None, None), "{segment}");
+    }
+    // Google has no such names; other stores do.
+    let (json, xml) = in_both("a%0Ab", "a%0Ab");
+    assert!(json.is_none() && xml.is_some());
+}
+
 // CLS-10
 #[test]
 fn other_ways_to_say_who_or_what_are_refused() {

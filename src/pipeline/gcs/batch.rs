@@ -16,6 +16,7 @@ use crate::dialect::gcs::packed::Unpacked;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::generation::Generation;
+use crate::operation::Protocol;
 use crate::pipeline::{View, answers, identified};
 use bytes::Bytes;
 use http::{HeaderMap, Response, header, request::Parts};
@@ -125,6 +126,7 @@ impl Pipeline {
         part: &Part,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
+        trail.protocol(Protocol::Gcs);
         if let Some((method, resource)) = gcs::glimpse(gcs::Head::of_part(part)) {
             trail.call("gcs", method.id(), method.is_read_only());
             answers::addressed(trail, &resource);

@@ -39,6 +39,7 @@ impl Pipeline {
         body: Incoming,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
+        trail.protocol(Protocol::Gcs);
         let asked = gcs::Head::of(&head);
         if let Some((method, resource)) = gcs::glimpse(asked) {
             trail.call("gcs", method.id(), method.is_read_only());
