@@ -288,7 +288,7 @@ mod tests {
         let (before, after) = TEMPLATE.split_once("# A second place").unwrap();
         let (_, after) = after.split_once("# The names that callers use.").unwrap();
         let (after, _) = after.split_once("[buckets.models]").unwrap();
-        std::fs::write(&path, format!("{before}{after}")).unwrap();
+        std::fs::write(&path, format!("{before}#{after}")).unwrap();
         let mut kept = Configuration::read_or_new(path.clone()).unwrap();
         assert_eq!(kept.addresses().google, None);
         let wanted = Addresses {

@@ -3,7 +3,8 @@
 //! Spec: <https://docs.cloud.google.com/storage/docs/batch>
 
 use super::related::{boundary, header};
-use super::request::{self, Query, Target};
+use super::request::{self, Query};
+use super::target::Target;
 use super::{Answer, Call, Refusal, Shared};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};

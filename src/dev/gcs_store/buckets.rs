@@ -2,10 +2,11 @@
 //!
 //! Spec: <https://docs.cloud.google.com/storage/docs/json_api/v1/buckets>
 
+use super::bucket::{About, uniform};
 use super::conditions::{self, Conditions};
-use super::object::{self, Members};
-use super::request::BucketCall;
-use super::shelf::About;
+use super::members::{self, Members};
+use super::object::OWNER;
+use super::target::BucketCall;
 use super::{Answer, Call, Refusal, Shared};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ impl Shared {
             return Err(Refusal::required("project"));
         }
         let name = match members.get("name") {
-            Some(name) => object::text("name", name)?,
+            Some(name) => members::text("name", name)?,
             None => None,
         };
         let name = name.ok_or_else(|| Refusal::required("name"))?;
@@ -160,11 +161,11 @@ impl Shared {
                 query.only(&["json"], &[&METAGENERATION])?;
                 Ok(Answer::json(
                     json!({"kind": "storage#bucketAccessControls", "items": [
-                        {"kind": "storage#bucketAccessControl", "bucket": name, "entity": object::OWNER, "role": "OWNER"},
+                        {"kind": "storage#bucketAccessControl", "bucket": name, "entity": OWNER, "role": "OWNER"},
                     ]}),
                 ))
             }
-            (_, BucketCall::Acl(_) | BucketCall::DefaultAcl(_)) => Err(super::shelf::uniform()),
+            (_, BucketCall::Acl(_) | BucketCall::DefaultAcl(_)) => Err(uniform()),
             ("GET", BucketCall::Notifications(None)) => {
                 query.only(&["json"], &[])?;
                 let items: Value = bucket.about.notifications.values().cloned().collect();
@@ -212,7 +213,7 @@ impl Shared {
             return Err(not_allowed());
         }
         if shelf.bucket(bucket)?.about.uniform_access {
-            return Err(super::shelf::uniform());
+            return Err(uniform());
         }
         Ok(Answer::json(policy(&shelf.bucket(bucket)?.about)))
     }

@@ -6,9 +6,11 @@
 
 use super::conditions::{self, Conditions};
 use super::encryption;
-use super::object::{self, Draft, Members, Object, Settings};
-use super::request::{Pair, Target};
+use super::members::{self, Members};
+use super::object::{Object, check_name};
+use super::settings::{Draft, Settings};
 use super::shelf::{Received, Shelf};
+use super::target::{Pair, Target};
 use super::uploads::predefined_acl;
 use super::{Answer, Call, Refusal, Shared};
 use aws_lc_rs::rand;
@@ -175,12 +177,12 @@ impl Shared {
             "kmsKeyName",
         ];
         query.only(&["json"], &[&known, &["projection"]])?;
-        object::check_name(name)?;
+        check_name(name)?;
         let (mut draft, mut sources, mut deletes) = (Draft::default(), Vec::new(), false);
         for (member, value) in members {
             match member.as_str() {
                 "kind" => {}
-                "deleteSourceObjects" => deletes = object::flag(member, value)?,
+                "deleteSourceObjects" => deletes = members::flag(member, value)?,
                 "destination" => {
                     let destination = value.as_object();
                     let destination =
@@ -250,7 +252,7 @@ impl Shared {
     /// The object that is read, if its conditions hold.
     fn source(&self, call: &Call, pair: &Pair) -> Result<Object, Refusal> {
         let (bucket, name) = &pair.from;
-        object::check_name(&pair.to.1)?;
+        check_name(&pair.to.1)?;
         let shelf = self.shelf();
         let object = shelf.object(bucket, name, call.query.number("sourceGeneration")?)?;
         Conditions::read(&call.query, conditions::SOURCE)?.check(Some(object))?;
@@ -309,14 +311,14 @@ impl Source {
         let (mut name, mut generation, mut conditions) = (None, None, Conditions::default());
         for (member, value) in value.as_object().ok_or_else(refused)? {
             match member.as_str() {
-                "name" => name = object::text(member, value)?,
-                "generation" => generation = Some(object::number(member, value)?),
+                "name" => name = members::text(member, value)?,
+                "generation" => generation = Some(members::number(member, value)?),
                 "objectPreconditions" => {
                     for (member, value) in value.as_object().ok_or_else(refused)? {
                         if member != "ifGenerationMatch" {
                             return Err(Refusal::unknown("body", member));
                         }
-                        conditions = Conditions::generation(Some(object::number(member, value)?));
+                        conditions = Conditions::generation(Some(members::number(member, value)?));
                     }
                 }
                 unknown => return Err(Refusal::unknown("body", unknown)),

@@ -2,9 +2,9 @@
 //!
 //! Spec: <https://docs.cloud.google.com/storage/docs/json_api/v1/objects/list>
 
+use super::bucket::Bucket;
 use super::object::Object;
 use super::request::Query;
-use super::shelf::Bucket;
 use super::{Answer, Call, Refusal, Shared, glob};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};

@@ -2,8 +2,11 @@
 //!
 //! Spec: <https://docs.cloud.google.com/storage/docs/json_api/v1/objects>
 
+use super::bucket::uniform;
 use super::conditions::{self, Conditions};
-use super::object::{self, Draft, Members, Object, Settings};
+use super::members::{self, Members};
+use super::object::Object;
+use super::settings::{Draft, Settings};
 use super::{Answer, Call, Refusal, Shared};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -65,7 +68,7 @@ impl Shared {
         let conditions = Conditions::read(query, conditions::OBJECT)?;
         let overrides = query.flag("overrideUnlockedRetention")?;
         let mut shelf = self.shelf();
-        let (now, uniform) = (shelf.now(), shelf.bucket(bucket)?.about.uniform_access);
+        let (now, is_uniform) = (shelf.now(), shelf.bucket(bucket)?.about.uniform_access);
         let generation = query.number("generation")?;
         let object = shelf.change(bucket, name, generation, |object| {
             conditions.check(Some(object))?;
@@ -83,7 +86,7 @@ impl Shared {
             settings.storage_class.clone_from(&kept.storage_class);
             settings.key_sha256.clone_from(&kept.key_sha256);
             kept.may_become(&settings, overrides, now)?;
-            super::uploads::predefined_acl(query, uniform, &mut settings)?;
+            super::uploads::predefined_acl(query, is_uniform, &mut settings)?;
             Ok(settings)
         })?;
         drop(shelf);
@@ -102,7 +105,7 @@ impl Shared {
         let generation = call.query.number("generation")?;
         let mut shelf = self.shelf();
         if shelf.bucket(bucket)?.about.uniform_access {
-            return Err(super::shelf::uniform());
+            return Err(uniform());
         }
         let told = |object: &Object, entity: &str| {
             let role = object.settings.acl.get(entity);
@@ -110,7 +113,7 @@ impl Shared {
             Ok(Answer::json(object.acl_entry(bucket, entity, role)))
         };
         let named = |member: &str| match members.get(member) {
-            Some(value) => object::text(member, value),
+            Some(value) => members::text(member, value),
             None => Ok(None),
         };
         match (call.method.as_str(), entity) {

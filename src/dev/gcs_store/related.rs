@@ -7,7 +7,7 @@
 use super::Refusal;
 use super::faults::Inbound;
 use super::intake::Intake;
-use super::object::Members;
+use super::members::{self, Members};
 use super::request;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -67,7 +67,7 @@ impl<'a> Related<'a> {
                 return Err(malformed("its first part is too large"));
             }
         }
-        let members = request::members(&headers, document.trim_ascii())?;
+        let members = members::members(&headers, document.trim_ascii())?;
         self.body.document = document.into();
         let headers = self.headers().await?;
         self.delimiter.splice(0..0, line_end.iter().copied());

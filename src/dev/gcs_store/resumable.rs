@@ -8,8 +8,10 @@
 use super::conditions;
 use super::faults::Inbound;
 use super::intake::{BLOCK, Expected, Intake};
-use super::object::{Draft, Object, Settings};
+use super::members;
+use super::object::Object;
 use super::request;
+use super::settings::{Draft, Settings};
 use super::uploads::{Destination, INSERT};
 use super::{Answer, Call, Refusal, Shared};
 use aws_lc_rs::rand;
@@ -67,7 +69,7 @@ impl Shared {
         bucket: &str,
         body: &mut Inbound,
     ) -> Result<Answer, Refusal> {
-        let members = request::members(&call.headers, &body.document(MAX_DOCUMENT).await?)?;
+        let members = members::members(&call.headers, &body.document(MAX_DOCUMENT).await?)?;
         let mut draft = Draft::read(&members, bucket, Settings::default())?;
         let kind = &mut draft.settings.content_type;
         let announced_kind = request::text(&call.headers, "x-upload-content-type");

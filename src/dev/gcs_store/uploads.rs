@@ -7,9 +7,10 @@ use super::conditions::{self, Conditions};
 use super::encryption;
 use super::faults::Inbound;
 use super::intake::{Expected, Intake};
-use super::object::{Draft, Object, Settings};
+use super::object::Object;
 use super::related::Related;
 use super::request::{self, Query};
+use super::settings::{Draft, Settings};
 use super::{Answer, Call, Refusal, Shared};
 /// The parameters of an insertion.
 pub(super) const INSERT: [&str; 5] = [
@@ -160,7 +161,7 @@ pub(super) fn predefined_acl(query: &Query, uniform: bool, settings: &mut Settin
             continue;
         };
         if uniform {
-            return Err(super::shelf::uniform());
+            return Err(super::bucket::uniform());
         }
         let (entity, role) = match acl {
             "private" | "bucketOwnerFullControl" | "projectPrivate" => {
