@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::Connection;
 use crate::operation::Protocol;
-use crate::operation::gcs::Call;
+use crate::operation::gcs::{Call, Sending};
 use crate::signing::{OutgoingPayload, Stamp};
 use answer::{Addressee, Destination};
 use bytes::{Bytes, BytesMut};
@@ -220,7 +220,15 @@ impl Pipeline {
         if let Some(date) = super::header_text(headers, "date") {
             side.drift.saw_date(date, asked, self.clock.now());
         }
-        trail.answered(status.as_u16(), TargetIds::of(side.target.profile, headers));
+        let goes_on = permit.operation().sending().is_some_and(Sending::may_go_on);
+        trail.answered(
+            status.as_u16(),
+            match goes_on {
+                // What Google calls a request is here what it calls the upload, which is a key to it (AUD-05).
+                true => TargetIds::default(),
+                false => TargetIds::of(side.target.profile, headers),
+            },
+        );
         let request_id = trail.request_id().to_string();
         let to = Destination {
             permit,
