@@ -170,16 +170,27 @@ def dev_gcs(run_directory: Path, tidegate_binary: str, secrets: Secrets) -> Iter
 
 
 @pytest.fixture(scope="session")
+def xml_gcs(run_directory: Path, authority: CertificateAuthority, secrets: Secrets) -> Iterator[Target]:
+    """The stand-in for Google's XML API."""
+    target = gcs(authority, run_directory / "xml-gcs")
+    for secret in target.secrets:
+        secrets.add(f"a key of {target.name}", secret)
+    yield target
+    target.server.stop()
+
+
+@pytest.fixture(scope="session")
 def google_tidegate(
     run_directory: Path,
     authority: CertificateAuthority,
     provider: IdentityProvider,
     fake_gcs: FakeGcs,
     dev_gcs: DevGcs,
+    xml_gcs: Target,
     tidegate_binary: str,
 ) -> Iterator[Tidegate]:
     """Another Tidegate, in front of stores that speak Google's JSON API."""
-    served = served_google(fake_gcs.endpoint, dev_gcs.endpoint, dev_gcs.token)
+    served = served_google(fake_gcs.endpoint, dev_gcs.endpoint, dev_gcs.token, xml_gcs)
     tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate-google")
     yield tidegate
     tidegate.stop()

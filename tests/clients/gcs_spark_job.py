@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 from py4j.protocol import Py4JJavaError
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
-from spark_job import FileSystem, make_events, refusal, start, summary
+from spark_job import FileSystem, make_events, start, summary
 
 
 def main() -> None:
@@ -56,6 +56,20 @@ def carry(spark: SparkSession, settings: dict, url: str) -> str:
         files.download(url, settings["copy"])
     except Py4JJavaError as error:
         return str(error.java_exception)
+    return ""
+
+
+def refusal(events: DataFrame, where: str) -> str:
+    """What Spark's user reads when the write is refused, down to the first cause; empty if it was not."""
+    try:
+        events.limit(10).write.parquet(where)
+    except Py4JJavaError as error:
+        causes = []
+        cause = error.java_exception
+        while cause is not None:
+            causes.append(str(cause))
+            cause = cause.getCause()
+        return "\n".join(causes)
     return ""
 
 

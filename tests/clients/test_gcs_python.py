@@ -9,6 +9,7 @@ from google.cloud import storage
 
 from harness.google import Google
 from harness.payloads import MIB, Payload, sha256_of
+from harness.tidegate import GOOGLE_BUCKETS
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
@@ -76,7 +77,7 @@ def test_lists_in_pages_with_prefixes(here: Here) -> None:
     folded = here.client.list_blobs(here.bucket, prefix="python-list/", delimiter="/")
     assert len(list(folded)) == 5
     assert folded.prefixes == {"python-list/deep/"}
-    assert [bucket.name for bucket in here.client.list_buckets()] == sorted(["dev", "fake"])
+    assert [bucket.name for bucket in here.client.list_buckets()] == sorted(GOOGLE_BUCKETS)
 
 
 def test_copies_rewrites_and_composes(here: Here) -> None:

@@ -75,7 +75,7 @@ kind  = "access-token"
 token = "env:TARGET_{variable}_TOKEN"
 """
 # What Google's clients call a bucket, and its name at the store.
-GOOGLE_BUCKETS = {"fake": "acme-fake-prod", "dev": DEV_BUCKET}
+GOOGLE_BUCKETS = {"fake": "acme-fake-prod", "dev": DEV_BUCKET, "gcs": MATRIX_BUCKET}
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,14 @@ def served_targets(targets: list[Target]) -> Served:
     return Served(configuration, [*(target.name for target in targets), "archive"], environment)
 
 
-def served_google(fake: str, dev: str, token: str) -> Served:
-    """Two stores that speak Google's JSON API, by their addresses, and the token that opens the second."""
+def served_google(fake: str, dev: str, token: str, xml: Target) -> Served:
+    """Two stores that speak Google's JSON API, by their addresses, the token that opens the second, and one of the XML API."""
     parts = []
     for name, endpoint in {"fake": fake, "dev": dev}.items():
         parts.append(GOOGLE.format(name=name, endpoint=endpoint, variable=name.upper()))
         parts.append(BUCKET.format(name=name, target=name, bucket=GOOGLE_BUCKETS[name], policy="gcs"))
+    parts.append(xml.configuration)
+    parts.append(BUCKET.format(name=xml.name, target=xml.name, bucket=GOOGLE_BUCKETS[xml.name], policy="gcs"))
     return Served("".join(parts), list(GOOGLE_BUCKETS), {"TARGET_FAKE_TOKEN": "anybody", "TARGET_DEV_TOKEN": token})
 
 
