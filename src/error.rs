@@ -116,6 +116,7 @@ impl Error {
                 SigningError::Untranslatable(_)
                 | SigningError::Googles
                 | SigningError::NoAccessToken
+                | SigningError::NoProject
                 | SigningError::Pattern,
             ) => Reason::Unsupported,
             Self::Signing(_) | Self::Internal(_) => Reason::Internal,

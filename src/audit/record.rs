@@ -355,6 +355,9 @@ pub(super) struct Resource {
     pub(super) prefix: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) copy_source: Option<Box<str>>,
+    /// The other objects that one is put together of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) copy_sources: Vec<Box<str>>,
     /// The first 16 hex digits of its SHA-256: tells uploads apart, opens none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) upload_id: Option<Box<str>>,

@@ -7,7 +7,7 @@ use super::record::{
 use super::redact::{clip, is_access_key_id, scrub};
 use crate::authn::oidc::Identity;
 use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm, attribution_name};
-use crate::operation::gcs::Call;
+use crate::operation::gcs::{Call, Source};
 use crate::operation::{Detail, Operation, PayloadMode, Protocol};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
@@ -101,8 +101,19 @@ const REQUESTS: usize = 64;
 const ID: usize = 256;
 /// Who asks when nobody called.
 const OWN: &str = "tidegate";
+/// Sources that are listed beside the first; Google takes 32.
+const SOURCES: usize = 31;
 /// Tags that are listed; S3 takes ten.
 const TAGS: usize = 16;
+
+/// A source by its name and generation.
+fn named(source: &Source) -> Box<str> {
+    let name = format!("{}/{}", source.object.bucket, source.object.key);
+    match &source.generation {
+        Some(generation) => text(&format!("{name}#{generation}")),
+        None => text(&name),
+    }
+}
 
 impl Trail {
     pub(super) fn open(slot: OwnedPermit<Box<Record>>, arrival: &Arrival<'_>, now: Timestamp) -> Self {
@@ -326,6 +337,7 @@ impl Trail {
                         None => text(&name),
                     }
                 }),
+                copy_sources: Vec::new(),
                 upload_id: match operation.upload() {
                     // The same upload has the same fingerprint, whoever names it and whatever sealed its id.
                     Some(upload) => Some(fingerprint(&upload.target_id)),
@@ -370,13 +382,8 @@ impl Trail {
                 key: call.object().map(|object| text(object.key.as_str())),
                 version_id: call.parameter("generation").map(text),
                 prefix: call.parameter("prefix").map(text),
-                copy_source: call.sources().first().map(|source| {
-                    let name = format!("{}/{}", source.object.bucket, source.object.key);
-                    match &source.generation {
-                        Some(generation) => text(&format!("{name}#{generation}")),
-                        None => text(&name),
-                    }
-                }),
+                copy_source: call.sources().first().map(named),
+                copy_sources: call.sources().iter().skip(1).take(SOURCES).map(named).collect(),
                 upload_id: call.session().map(|session| fingerprint(&session.target_id)),
                 part: None,
                 keys_count: Some(call.sources().len()).filter(|count| *count > 1),

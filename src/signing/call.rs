@@ -146,7 +146,17 @@ fn query(permit: &Permit<Call>, bucket: &Bucket, path: &mut String) -> Result<()
         put("alt", "media");
     }
     for (name, value) in call.parameters() {
-        put(name, &parameter(call, bucket, name, value)?);
+        // An empty bound is none, and with the folder in front of it would be one.
+        if !(value.is_empty() && matches!(*name, "endOffset" | "startOffset")) {
+            put(name, &parameter(call, bucket, name, value)?);
+        }
+    }
+    if call.method() == Method::BucketsInsert {
+        // INVARIANT: who pays for a new bucket is for the configuration to say.
+        put(
+            "project",
+            bucket.target.project.as_deref().ok_or(SigningError::NoProject)?,
+        );
     }
     if let (Some(sending), Some(object)) = (call.sending(), call.object()) {
         put("uploadType", sending.kind());
@@ -183,12 +193,6 @@ fn parameter<'v>(
             .target_token()
             .map(Cow::Borrowed)
             .ok_or(SigningError::Handle(handle));
-    }
-    // INVARIANT: who pays for a new bucket is for the configuration to say.
-    if name == "project" {
-        let project = bucket.target.project.as_deref();
-        let none = SigningError::NotForwarded("storage.buckets.insert without `project` of the target");
-        return project.map(|project| Cow::Owned(project.to_owned())).ok_or(none);
     }
     if name == "matchGlob" && !bucket.prefix.is_empty() {
         return globbed(bucket.prefix.as_str(), value);

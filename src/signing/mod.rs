@@ -83,6 +83,9 @@ pub enum SigningError {
          has some, such as `google-workload-identity`"
     )]
     NoAccessToken,
+    /// A new bucket belongs to a project, and the target has none.
+    #[error("a new bucket needs a project: set `targets.<name>.project`")]
+    NoProject,
     /// A pattern that the bucket's folder cannot be put in front of.
     #[error("the bucket is a folder whose name cannot stand in a pattern")]
     Pattern,

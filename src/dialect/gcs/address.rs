@@ -103,7 +103,7 @@ fn read(method: Method, path: &str) -> Result<Address, GcsError> {
             "{object}" => object = Some(key(raw)?),
             "{sourceBucket}" => source_bucket = Some(bucket_name(raw)?),
             "{sourceObject}" => source = Some(key(raw)?),
-            _ if template.starts_with('{') => names.push(text(raw)?.into()),
+            _ if template.starts_with('{') => names.push(word(raw)?.into()),
             _ => {}
         }
     }
@@ -120,6 +120,26 @@ fn read(method: Method, path: &str) -> Result<Address, GcsError> {
         },
         names,
     })
+}
+
+/// What a path addresses, whatever is done with it: for the record of what is refused.
+pub(super) fn whatever_the_verb(path: &str) -> Option<Resource> {
+    let mut methods = Method::ALL.iter().copied();
+    let method = methods.find(|method| matches(method.row().path, path))?;
+    Some(read(method, path).ok()?.resource)
+}
+
+/// The name of an entity or of a notification. Dot segments would make another path of it, as in names of objects.
+fn word(raw: &str) -> Result<String, GcsError> {
+    let word = text(raw)?;
+    let plain = |c: char| c.is_alphanumeric() || "-_.@+:/".contains(c);
+    let dots = word.split('/').any(|segment| matches!(segment, "" | "." | ".."));
+    match word.len() <= 1024 && word.chars().all(plain) && !dots {
+        true => Ok(word),
+        false => Err(GcsError::invalid(
+            "a name in the path is not one that an entity, a notification or a folder has",
+        )),
+    }
 }
 
 fn text(raw: &str) -> Result<String, GcsError> {
@@ -151,13 +171,22 @@ fn key(raw: &str) -> Result<ObjectKey, GcsError> {
 ///
 /// Spec: <https://cloud.google.com/storage/docs/objects#naming>
 pub(crate) fn object_key(name: &str) -> Result<ObjectKey, GcsError> {
-    if name.contains(['\r', '\n']) {
-        return Err(GcsError::invalid(
-            "Invalid object name: it has a line feed or a carriage return, which Google Cloud Storage does not take",
-        ));
-    }
+    check_name(name)?;
     ObjectKey::parse(name.as_bytes()).map_err(|error| match error {
         KeyError::Empty => GcsError::required("Required: the object has no name"),
         other => GcsError::invalid(format!("Invalid object name: {other}")),
     })
+}
+
+/// What Google does not take in a name, and S3 does.
+///
+/// # Errors
+/// `invalid`.
+pub(crate) fn check_name(name: &str) -> Result<(), GcsError> {
+    match name.contains(['\r', '\n']) {
+        false => Ok(()),
+        true => Err(GcsError::invalid(
+            "Invalid object name: it has a line feed or a carriage return, which Google Cloud Storage does not take",
+        )),
+    }
 }

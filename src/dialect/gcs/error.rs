@@ -7,7 +7,7 @@
 
 use crate::authn::AuthnError;
 use crate::authz::NotPermitted;
-use crate::body::{self, Body};
+use crate::body::{self, Body, BodyError, PayloadError};
 use crate::dialect::s3;
 use crate::error::Error;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -71,9 +71,24 @@ pub(crate) fn describe(error: &Error) -> GcsError {
     if let Error::GcsTarget(refusal) = error {
         return refusal.outward.clone();
     }
+    if let Error::Unauthenticated(AuthnError::Anonymous) = error {
+        return GcsError::new(
+            401,
+            "required",
+            "Login Required: send `Authorization: Bearer` with an identity token, or an access token from `/_tidegate/token`",
+        );
+    }
+    if let Error::TargetBody(BodyError::Payload(PayloadError::TooLarge(limit))) = error {
+        return GcsError::new(
+            500,
+            "internalError",
+            format!(
+                "The storage's answer has more than {limit} bytes: ask for less at once, with `maxResults` or `fields`"
+            ),
+        );
+    }
     let in_s3 = s3::describe(error);
     let (status, reason) = match error {
-        Error::Unauthenticated(AuthnError::Anonymous) => (401, "required"),
         Error::Unauthenticated(AuthnError::IssuerUnavailable(_)) => (503, "backendError"),
         Error::Unauthenticated(_) => (401, "authError"),
         // Also of a setting that nobody may change: S3 has a code for what is not offered, Google has none.

@@ -6,7 +6,7 @@ use crate::body::{self, Body};
 use crate::config::Bucket;
 use crate::error::Error;
 use crate::operation::KeyError;
-use crate::operation::gcs::{Call, Detail, Sending, Sent};
+use crate::operation::gcs::{Call, Detail, Method, Sending, Sent};
 use crate::signing::{OutgoingPayload, PayloadHash, SigningError};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -20,6 +20,7 @@ pub(crate) fn payload(call: &Call, bucket: &Bucket) -> Result<OutgoingPayload, E
     let document = match call.detail() {
         // A document of nothing is understood by all, and no document is not.
         Detail::None if call.row().sent == Sent::Object => Some(Bytes::from_static(b"{}")),
+        Detail::None if call.method() == Method::BucketsInsert => Some(new_bucket(bucket)),
         Detail::None | Detail::Media => None,
         Detail::Document(bytes) => Some(bytes.clone()),
         Detail::Upload(Sending::Begin { metadata }) => metadata.clone(),
@@ -37,6 +38,19 @@ pub(crate) fn payload(call: &Call, bucket: &Bucket) -> Result<OutgoingPayload, E
         },
         None => nothing(call, Bytes::new()),
     })
+}
+
+/// The bucket that the configuration has in mind.
+fn new_bucket(bucket: &Bucket) -> Bytes {
+    let mut document = Map::new();
+    document.insert("name".into(), bucket.target_bucket.as_str().into());
+    if *bucket.target.region != *"auto" {
+        document.insert(
+            "location".into(),
+            bucket.target.region.to_ascii_uppercase().into(),
+        );
+    }
+    Value::Object(document).to_string().into()
 }
 
 fn nothing(call: &Call, bytes: Bytes) -> OutgoingPayload {

@@ -33,6 +33,10 @@ use crate::operation::gcs::{Call, ComposeCondition, Detail, Handling, Method, Se
 use crate::operation::{ObjectName, Resource};
 use crate::secret::Secret;
 use http::{HeaderMap, header, request::Parts};
+use std::collections::BTreeSet;
+
+/// More than there are.
+const MOST_PERMISSIONS: usize = 100;
 
 /// What there is of a request before its body.
 #[derive(Clone, Copy)]
@@ -77,15 +81,37 @@ pub(crate) fn is_json_api(uri: &http::Uri, headers: &HeaderMap, domains: &[Box<s
     Family::of(uri.path()).is_some() && service()
 }
 
-/// What a request addresses, as far as that can be told: for the record, also if the rest is refused.
-pub(crate) fn glimpse(head: Head<'_>) -> Option<(Method, Resource)> {
-    let (family, rest) = Family::of(head.path)?;
-    let address = match family {
-        Family::Plain | Family::Download => address::parse(head.method, rest).ok()?,
-        Family::Upload => address::parse("POST", rest).ok()?,
-        Family::Batch => return None,
+/// What a request calls, if that can be told, and what it addresses: for the record, also if it is refused.
+pub(crate) fn glimpse(head: Head<'_>) -> (Option<Method>, Option<Resource>) {
+    let Some((family, rest)) = Family::of(head.path) else {
+        return (None, None);
     };
-    Some((address.method, address.resource))
+    let address = match family {
+        Family::Plain | Family::Download => address::parse(head.method, rest),
+        Family::Upload => address::parse("POST", rest),
+        Family::Batch => return (None, None),
+    };
+    match address {
+        Ok(Address { method, resource, .. }) => {
+            (Some(method), Some(named_in_query(method, resource, head.query)))
+        }
+        Err(_) => (None, address::whatever_the_verb(rest)),
+    }
+}
+
+/// An upload may name its object in the query.
+fn named_in_query(method: Method, resource: Resource, query: Option<&str>) -> Resource {
+    let name = || {
+        let query = Query::parse(query).ok()?;
+        address::object_key(query.get("name")?).ok()
+    };
+    match (method, resource) {
+        (Method::ObjectsInsert, Resource::Bucket(bucket)) => match name() {
+            Some(key) => Resource::Object(ObjectName { bucket, key }),
+            None => Resource::Bucket(bucket),
+        },
+        (_, resource) => resource,
+    }
 }
 
 /// Who a request says it comes from.
@@ -143,6 +169,8 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let own: &[&str] = match address.method {
         Method::BucketsTestIamPermissions | Method::ObjectsTestIamPermissions => &["permissions"],
         Method::BucketsGetIamPolicy => &["optionsRequestedPolicyVersion"],
+        // That of the target counts.
+        Method::BucketsInsert => &["project"],
         // Said along by a client that deletes what it listed.
         Method::ObjectsDelete => &["autoPaginate", "delimiter", "maxResults", "prefix", "versions"],
         _ => &[],
@@ -162,8 +190,17 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let wishes = asked_in_parameters(&parameters);
     let generation = parameters.iter().find(|(name, _)| *name == "sourceGeneration");
     let generation = generation.map(|(_, value)| value.clone());
-    let permissions = query.all("permissions").map(Into::into);
-    let names = names.into_iter().chain(permissions).collect();
+    // Each of them is a question to the policies: nobody asks one twice.
+    let permissions: BTreeSet<&str> = query.all("permissions").collect();
+    if permissions.len() > MOST_PERMISSIONS {
+        return Err(GcsError::invalid(format!(
+            "at most {MOST_PERMISSIONS} permissions are tested at once"
+        )));
+    }
+    let names = names
+        .into_iter()
+        .chain(permissions.into_iter().map(Into::into))
+        .collect();
     let call = Call::new(method, resource, parameters, crossing)
         .map_err(|error| GcsError::invalid(error.to_string()))?
         .with_sources(
@@ -225,7 +262,9 @@ impl DocumentDraft {
         match call.row().sent {
             Sent::Nothing | Sent::Media => Ok(call),
             // Google's clients for Go send `null` where they have nothing to say.
-            Sent::Object if matches!(document.trim_ascii(), b"" | b"null") => Ok(call),
+            Sent::Object if matches!(document.trim_ascii(), b"" | b"null") => {
+                described(call, &ObjectFields::default())
+            }
             Sent::Object => described(call, &ObjectFields::parse(document)?),
             Sent::Compose => composed(call, &ComposeRequest::parse(document)?),
             Sent::NewBucket => {
@@ -250,6 +289,18 @@ fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
         .cloned()
         .ok_or(GcsError::invalid("metadata of no object"))?;
     agree(&object, fields)?;
+    one_key(call.wishes(), fields)?;
+    if call.method() == Method::ObjectsUpdate && fields.is_empty() {
+        // It would wipe what there is.
+        return Err(GcsError::required(
+            "Required: an update has all metadata of the object in its body",
+        ));
+    }
+    if call.method() == Method::ObjectsMove && !fields.is_empty() {
+        return Err(GcsError::invalid(
+            "a move changes the name of an object and nothing else of it",
+        ));
+    }
     let (wishes, document) = (wishes(fields), fields.to_json(None, None));
     Ok(match document {
         Some(document) => call.with_detail(Detail::Document(document.into()), wishes),
@@ -264,6 +315,10 @@ fn composed(call: Call, request: &ComposeRequest) -> Result<Call, GcsError> {
         .cloned()
         .ok_or(GcsError::invalid("a compose without an object"))?;
     agree(&object, &request.destination)?;
+    one_key(call.wishes(), &request.destination)?;
+    for source in &request.sources {
+        address::check_name(source.name.as_str())?;
+    }
     if request.delete_sources {
         return Err(GcsError::not_implemented(
             "`deleteSourceObjects` is not served: delete the sources afterwards",
@@ -299,6 +354,27 @@ pub(crate) fn wishes(fields: &ObjectFields) -> Wishes {
         contexts: fields.sets("contexts"),
         kms_key: fields.text("kmsKeyName").map(Into::into),
         storage_class: fields.text("storageClass").map(Into::into),
+    }
+}
+
+/// That the query and the metadata do not name two keys of Cloud KMS: what is decided about is what is used. And that what
+/// an upload is decided by fits into its upload id.
+///
+/// # Errors
+/// `invalid`.
+pub(crate) fn one_key(in_query: &Wishes, fields: &ObjectFields) -> Result<(), GcsError> {
+    for (name, most) in [("kmsKeyName", 512), ("storageClass", 64)] {
+        if fields.text(name).is_some_and(|value| value.len() > most) {
+            return Err(GcsError::invalid(format!(
+                "`{name}` has at most {most} characters"
+            )));
+        }
+    }
+    match (&in_query.kms_key, fields.text("kmsKeyName")) {
+        (Some(one), Some(other)) if **one != *other => Err(GcsError::invalid(
+            "the query names another key of Cloud KMS than the metadata: name it once, or the same",
+        )),
+        _ => Ok(()),
     }
 }
 

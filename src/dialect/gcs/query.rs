@@ -7,7 +7,7 @@
 
 use super::error::GcsError;
 use crate::dialect::s3::uri;
-use crate::operation::gcs::{Answer, Row};
+use crate::operation::gcs::{Answer, Row, Sent};
 
 /// The decoded parameters in the order of the wire.
 #[derive(Debug, Default)]
@@ -95,7 +95,9 @@ impl Query {
             if let Some(known) = row.parameters.iter().find(|known| **known == name.as_str()) {
                 crossing.push((*known, checked(known, value)?.into()));
             } else if name == "fields" {
-                if matches!(row.answer, Answer::Object | Answer::Objects | Answer::Rewrite) {
+                // What was stored is held against what was sent, whatever the caller wants to see of it.
+                let shown = matches!(row.answer, Answer::Object | Answer::Objects | Answer::Rewrite);
+                if shown && row.sent != Sent::Media {
                     check_fields(value)?;
                     crossing.push(("fields", value.as_str().into()));
                 }
@@ -132,6 +134,8 @@ fn checked<'v>(name: &str, value: &'v str) -> Result<&'v str, GcsError> {
             number()
         }
         _ if name.starts_with("if") => number(),
+        // An empty one would hide that of the metadata from whoever decides.
+        "kmsKeyName" | "destinationKmsKeyName" => is_key_name(value),
         "versions"
         | "softDeleted"
         | "includeTrailingDelimiter"
@@ -144,6 +148,11 @@ fn checked<'v>(name: &str, value: &'v str) -> Result<&'v str, GcsError> {
         true => Ok(value),
         false => Err(invalid(name)),
     }
+}
+
+/// The resource name of a key in Cloud KMS, as far as it is one: it is kept in upload ids.
+fn is_key_name(value: &str) -> bool {
+    (1..=512).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic())
 }
 
 fn invalid(name: &str) -> GcsError {

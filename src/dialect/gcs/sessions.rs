@@ -176,7 +176,12 @@ mod tests {
     fn a_308_is_called_200_for_whoever_cannot_have_one() {
         let check = |asked: Option<&'static str>, status: u16, expected: (u16, Option<&str>)| {
             let mut headers = HeaderMap::new();
-            headers.extend(asked.map(|value| (http::HeaderName::from_static(NO_308), HeaderValue::from_static(value))));
+            headers.extend(asked.map(|value| {
+                (
+                    http::HeaderName::from_static(NO_308),
+                    HeaderValue::from_static(value),
+                )
+            }));
             let answer = without_308(&headers, bare(StatusCode::from_u16(status).unwrap()));
             let said = answer.headers().get(STATUS_OVERRIDE);
             let said = said.map(|value| value.to_str().unwrap());

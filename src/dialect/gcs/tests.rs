@@ -212,6 +212,31 @@ fn other_ways_to_say_who_or_what_are_refused() {
     list("prefix=a&Prefix=b", "twice");
     list("versions=yes", "`versions`");
     list("maxResults=-1", "`maxResults`");
+    for parameter in ["destinationKmsKeyName=", "destinationKmsKeyName=a%20b"] {
+        let target = format!("/storage/v1/b/lake/o/a/copyTo/b/lake/o/b?{parameter}");
+        bad("POST", &target, 400, "`destinationKmsKeyName`");
+    }
+    // Whoever collapses these would delete something else.
+    for name in ["..", "%2e%2e", ".", "a%2F..%2Fb", "a%00"] {
+        bad(
+            "DELETE",
+            &format!("/storage/v1/b/lake/acl/{name}"),
+            400,
+            "an entity",
+        );
+        bad(
+            "DELETE",
+            &format!("/storage/v1/b/lake/o/a/acl/{name}"),
+            400,
+            "an entity",
+        );
+        bad(
+            "DELETE",
+            &format!("/storage/v1/b/lake/notificationConfigs/{name}"),
+            400,
+            "an entity",
+        );
+    }
     list("fields=items(name);drop", "`fields`");
     list("alt=xml", "`alt`");
     good(
@@ -324,6 +349,41 @@ fn documents_ask_for_rights_and_name_what_the_address_names() {
     );
     refused("POST", compose, r#"{"sourceObjects":[{"name":"../x"}]}"#, "`..`");
     refused("POST", compose, r#"{"sourceObjects":[]}"#, "1 to 32");
+    refused(
+        "POST",
+        compose,
+        r#"{"sourceObjects":[{"name":"a\nb"}]}"#,
+        "line feed",
+    );
+    // What is decided about is what is used, wherever it is said.
+    let rewrite = "/storage/v1/b/lake/o/a/rewriteTo/b/lake/o/b?destinationKmsKeyName=projects/p/k";
+    refused(
+        "POST",
+        rewrite,
+        r#"{"kmsKeyName":"projects/p/other"}"#,
+        "another key",
+    );
+    assert!(completed("POST", rewrite, r#"{"kmsKeyName":"projects/p/k"}"#).is_ok());
+    refused(
+        "POST",
+        &format!("{compose}?kmsKeyName=k"),
+        r#"{"sourceObjects":[{"name":"a"}],"destination":{"kmsKeyName":"other"}}"#,
+        "another key",
+    );
+    refused(
+        "PATCH",
+        object,
+        &format!(r#"{{"kmsKeyName":"{}"}}"#, "k".repeat(513)),
+        "512",
+    );
+    refused("PUT", object, "", "all metadata");
+    refused(
+        "POST",
+        "/storage/v1/b/lake/o/a/moveTo/o/b",
+        r#"{"metadata":{}}"#,
+        "a move",
+    );
+    assert!(completed("POST", "/storage/v1/b/lake/o/a/moveTo/o/b", "{}").is_ok());
     let many = vec![r#"{"name":"a"}"#; 33].join(",");
     refused(
         "POST",

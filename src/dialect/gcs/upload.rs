@@ -193,6 +193,7 @@ impl Insertion {
         };
         // GCS-05: what was decided about and what is written are one name.
         super::agree(&object, fields)?;
+        super::one_key(&super::asked_in_parameters(&self.parameters), fields)?;
         let hashes = self.hashes.and(fields.hashes);
         let hashes = hashes.map_err(|error| GcsError::invalid(error.to_string()))?;
         let asked = super::asked_in_parameters(&self.parameters);

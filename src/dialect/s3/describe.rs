@@ -65,6 +65,9 @@ pub(crate) fn describe(error: &Error) -> S3Error {
             "the storage behind this bucket is not offered in Google's JSON API: ask the operator for credentials that have \
              access tokens, or use the S3 API",
         ),
+        Error::Signing(SigningError::NoProject) => S3Error::not_implemented(
+            "no bucket can be made here: the operator has named no project that it would belong to",
+        ),
         Error::Signing(error @ SigningError::Pattern) => S3Error::not_implemented(error.to_string()),
         Error::Signing(SigningError::Googles) => S3Error::not_implemented(
             "The bucket is not stored in Google Cloud Storage, and `x-goog-*` headers and generations mean nothing to its \

@@ -224,9 +224,16 @@ impl Method {
     #[allow(clippy::too_many_lines, reason = "it is the table")]
     pub(crate) fn row(self) -> &'static Row {
         const OBJECT: &str = "b/{bucket}/o/{object}";
-        const READ_ACL: &[Right] = &[Right::Version(Action::GetObjectAcl, Action::GetObjectVersionAcl)];
+        // At Google they name projects and service accounts: only who may set them sees them.
+        const READ_ACL: &[Right] = &[
+            Right::Version(Action::GetObjectAcl, Action::GetObjectVersionAcl),
+            Right::Version(Action::PutObjectAcl, Action::PutObjectVersionAcl),
+        ];
         const SET_ACL: &[Right] = &[Right::Version(Action::PutObjectAcl, Action::PutObjectVersionAcl)];
-        const READ_BUCKET_ACL: &[Right] = &[Right::Bucket(Action::GetBucketAcl)];
+        const READ_BUCKET_ACL: &[Right] = &[
+            Right::Bucket(Action::GetBucketAcl),
+            Right::Bucket(Action::PutBucketAcl),
+        ];
         const SET_BUCKET_ACL: &[Right] = &[Right::Bucket(Action::PutBucketAcl)];
         const NOTIFY: &[Right] = &[Right::Bucket(Action::PutBucketNotification)];
         const NOTIFIES: &[Right] = &[Right::Bucket(Action::GetBucketNotification)];
@@ -418,7 +425,6 @@ impl Method {
                 ..answered("GET", "b", &[Right::Visible])
             }),
             Self::BucketsInsert => constant!(Row {
-                parameters: &["project"],
                 sent: Sent::NewBucket,
                 ..answered("POST", "b", &[Right::Bucket(Action::CreateBucket)])
             }),

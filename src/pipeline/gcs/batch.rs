@@ -5,7 +5,7 @@
 //! the request around it, so that every deletion has its evidence.
 
 use super::lanes::in_lanes;
-use super::{Caller, Pipeline, document, gcs};
+use super::{Caller, Pipeline, document, gcs, glimpsed};
 use crate::audit::Trail;
 use crate::authn::Claim;
 use crate::body::Body;
@@ -16,7 +16,6 @@ use crate::dialect::gcs::packed::Unpacked;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::generation::Generation;
-use crate::operation::Protocol;
 use crate::pipeline::{View, answers, identified};
 use bytes::Bytes;
 use http::{HeaderMap, Response, header, request::Parts};
@@ -126,11 +125,7 @@ impl Pipeline {
         part: &Part,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        trail.protocol(Protocol::Gcs);
-        if let Some((method, resource)) = gcs::glimpse(gcs::Head::of_part(part)) {
-            trail.call("gcs", method.id(), method.is_read_only());
-            answers::addressed(trail, &resource);
-        }
+        glimpsed(trail, gcs::Head::of_part(part));
         trail.claim(outer.claim, None);
         trail.principal(outer.caller.principal);
         let call = outer.around.call(part)?;

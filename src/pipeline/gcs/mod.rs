@@ -41,10 +41,7 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         trail.protocol(Protocol::Gcs);
         let asked = gcs::Head::of(&head);
-        if let Some((method, resource)) = gcs::glimpse(asked) {
-            trail.call("gcs", method.id(), method.is_read_only());
-            answers::addressed(trail, &resource);
-        }
+        glimpsed(trail, asked);
         // Parse: what is being asked, and who says so?
         let claim = gcs::claim(&head.headers)?;
         trail.claim(&claim, None);
@@ -248,6 +245,18 @@ enum Parsed {
     Upload(gcs::upload::Asked),
     /// And whether its document comes compressed.
     Call(Draft, bool),
+}
+
+/// Puts into the record what the head of a request says, also if it is refused for it.
+fn glimpsed(trail: &mut Trail, head: gcs::Head<'_>) {
+    trail.protocol(Protocol::Gcs);
+    let (method, resource) = gcs::glimpse(head);
+    if let Some(method) = method {
+        trail.call("gcs", method.id(), method.is_read_only());
+    }
+    if let Some(resource) = &resource {
+        answers::addressed(trail, resource);
+    }
 }
 
 /// Every object that a call names.
