@@ -393,6 +393,10 @@ async fn the_quickstart_serves_gs() {
     assert_eq!(elsewhere.status, 501);
     assert!(elsewhere.text().contains("s3://lake"), "{}", elsewhere.text());
 
+    let session = quickstart.session(dir, etl.trim()).await;
+    let by_s3 = session.get("/models/released/iris.json").await;
+    by_s3.refused("the same object by S3", 403, "AccessDenied");
+    assert!(by_s3.text().contains("use gs://models"), "{}", by_s3.text());
     // The store lets in nobody else, and keeps what it has.
     let secret = std::fs::read_to_string(dir.join("secrets/google-token")).unwrap();
     assert_eq!(get(&secret, &released).await.status, 401);

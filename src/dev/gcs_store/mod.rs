@@ -229,8 +229,10 @@ impl GcsStore {
     /// # Errors
     /// No such bucket, or the disk.
     pub async fn put(&self, bucket: &str, name: &str, content_type: &str, content: &[u8]) -> io::Result<u64> {
-        let mut settings = Settings::default();
-        settings.content_type = Some(content_type.to_owned());
+        let settings = Settings {
+            content_type: Some(content_type.to_owned()),
+            ..Settings::default()
+        };
         let mut intake = self.shared.intake().await.map_err(refused)?;
         intake.take(content).await.map_err(refused)?;
         let received = intake.finish(&Default::default()).await.map_err(refused)?;

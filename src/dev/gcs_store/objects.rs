@@ -76,9 +76,10 @@ impl Shared {
             let before = if call.method == Method::PATCH {
                 kept.clone()
             } else {
-                let mut fresh = Settings::default();
-                fresh.acl.clone_from(&kept.acl);
-                fresh
+                Settings {
+                    acl: kept.acl.clone(),
+                    ..Settings::default()
+                }
             };
             let draft = Draft::read(members, bucket, before)?;
             draft.name(Some(name))?;

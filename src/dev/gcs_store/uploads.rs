@@ -44,8 +44,10 @@ impl Shared {
         query.only(&["json"], &[&INSERT, &conditions::OBJECT])?;
         match query.get("uploadType") {
             Some("media") => {
-                let mut settings = Settings::default();
-                settings.content_type = request::text(&call.headers, "content-type").map(str::to_owned);
+                let settings = Settings {
+                    content_type: request::text(&call.headers, "content-type").map(str::to_owned),
+                    ..Settings::default()
+                };
                 let draft = Draft {
                     settings,
                     ..Draft::default()
