@@ -11,7 +11,7 @@
 use super::address::{self, Family};
 use super::documents::ObjectFields;
 use super::error::GcsError;
-use super::hash::Hashes;
+use super::hash::{self, Hashes};
 use super::multipart::Boundary;
 use super::query::Query;
 use super::{Head, headers};
@@ -181,7 +181,12 @@ impl Insertion {
         self.of(&fields, Sending::Begin { metadata })
     }
 
-    fn of(self, fields: &ObjectFields, sending: Sending) -> Result<Upload, GcsError> {
+    fn of(mut self, fields: &ObjectFields, sending: Sending) -> Result<Upload, GcsError> {
+        let has_bytes = matches!(sending, Sending::Whole { .. } | Sending::Chunk(_));
+        // Beside bytes, it is said with all else that is known of them.
+        if let (false, Some(declared)) = (has_bytes, self.hashes.header()) {
+            self.headers.push((hash::NAME, declared.into()));
+        }
         let Some(name) = self.name.as_deref().or(fields.name.as_deref()) else {
             return Err(GcsError::required(
                 "Required: the object has no name, neither as `name` in the query nor in the metadata",

@@ -289,3 +289,31 @@ fn a_step_asks_for_nothing_that_was_not_asked_at_the_beginning() {
     assert_eq!(step.upload.call.parameters(), [("fields", "name".into())]);
     assert_eq!(&*step.handle, "x");
 }
+
+#[test]
+fn a_hash_is_said_on_whenever_it_is_said() {
+    let hash = [("x-goog-hash", "md5=JfnnlDI7RTiF9RgfG2JNCw==, crc32c=4waSgw==")];
+    let said = |upload: &Upload| {
+        let headers = upload.call.headers().iter();
+        let mut said = headers.filter(|(name, _)| *name == "x-goog-hash");
+        said.next().map(|(_, value)| value.to_string())
+    };
+    let all = Some("crc32c=4waSgw==,md5=JfnnlDI7RTiF9RgfG2JNCw==".to_owned());
+    match parse("POST", "uploadType=resumable&name=a", &hash) {
+        Ok(Asked::Begin(insertion)) => assert_eq!(said(&insertion.begun(fields("")).unwrap()), all),
+        other => panic!("{other:?}"),
+    }
+    let asking = [hash[0], ("content-range", "bytes */9")];
+    match parse("PUT", "name=a&upload_id=x", &asking) {
+        Ok(Asked::Step(step)) => assert_eq!(said(&step.upload), all),
+        other => panic!("{other:?}"),
+    }
+    // Beside bytes it is held against them, and said with what their metadata says.
+    match parse("POST", "uploadType=media&name=a", &hash) {
+        Ok(Asked::Media(insertion)) => {
+            let upload = insertion.media().unwrap();
+            assert_eq!((said(&upload), upload.hashes.header()), (None, all));
+        }
+        other => panic!("{other:?}"),
+    }
+}
