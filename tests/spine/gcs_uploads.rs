@@ -1,6 +1,7 @@
 //! Uploads by Google's JSON API: what is declared holds or nothing is stored, and an upload in several requests belongs to
 //! whoever began it.
 
+use crate::support::fake_target::{FakeTarget, answer};
 use crate::support::gcs::EVERYTHING;
 use crate::support::gcs_json::{BUCKET, Caller, JsonStore, bytes, json, refused, shows_nothing_of_the_store};
 use crate::support::raw;
@@ -872,4 +873,51 @@ async fn an_upload_into_a_folder_is_below_it() {
         shows_nothing_of_the_store(answer, name, &["teams"]);
     }
     assert_eq!(store.names(BUCKET), ["teams/a/x/1", "teams/a/x/2", "teams/a/x/3"]);
+}
+
+// FLW-02, GCS-04
+#[tokio::test]
+async fn an_upload_that_broke_off_goes_on_where_it_was() {
+    let (store, _world, etl) = of_everybody().await;
+    let content = bytes(5 * BLOCK + 7);
+    let total = content.len();
+    let place = begun(&etl, "&name=a", &[], "").await;
+    let after = 3 * BLOCK as u64 + 100;
+    store.plan("PUT", "upload_id", GcsFault::CutRequest { after });
+    let cut = chunk(&etl, &place, &format!("bytes 0-{}/{total}", total - 1), &content).await;
+    assert!(cut.status >= 500, "{}", cut.text());
+    assert_eq!(store.names(BUCKET), Vec::<String>::new());
+    let asked = chunk(&etl, &place, &format!("bytes */{total}"), b"").await;
+    assert_eq!(
+        (asked.status, asked.header("range")),
+        (308, Some("bytes=0-786431"))
+    );
+    let range = format!("bytes {}-{}/{total}", 3 * BLOCK, total - 1);
+    let rest = chunk(&etl, &place, &range, &content[3 * BLOCK..]).await;
+    assert_eq!(rest.status, 200, "{}", rest.text());
+    assert_eq!(store.content(BUCKET, "a").as_deref(), Some(&*content));
+}
+
+// STR-05
+#[tokio::test]
+async fn a_store_that_kept_other_bytes_is_found_out() {
+    let document = r#"{"name":"a","bucket":"acme-lake-prod","crc32c":"AAAAAA=="}"#;
+    let fake = FakeTarget::saying(answer("200 OK", "content-type: application/json\r\n", document)).await;
+    let world = World::with(Settings {
+        target_table: Some(format!(
+            "[targets.store]\nkind = \"gcs-xml\"\nendpoint = \"http://{}\"\n[targets.store.credentials]\n\
+             kind = \"access-token\"\ntoken = \"env:STORE_SECRET_ACCESS_KEY\"\n",
+            fake.address
+        )),
+        policy: Some(EVERYTHING.into()),
+        ..Settings::default()
+    })
+    .await;
+    let etl = Caller::new(&world, "etl");
+    let target = format!("{UPLOAD}?uploadType=media&name=a");
+    let answer = etl.send("POST", &target, &[], CONTENT).await;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    shows_nothing_of_the_store(&answer, "other bytes", &[]);
+    // What it says is of these bytes or of none.
+    assert_eq!(fake.last().body, CONTENT);
 }
