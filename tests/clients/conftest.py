@@ -24,7 +24,7 @@ from harness.targets import BUCKET as MATRIX_BUCKET
 from harness.tidegate import GOOGLE_BUCKETS, Tidegate, served_google, served_store, served_targets
 from matrix.document import Proven
 
-LAST = ["test_documentation.py", "test_audit.py"]
+LAST = ["test_documentation.py", "test_gcs_audit.py", "test_audit.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
