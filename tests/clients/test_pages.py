@@ -19,6 +19,7 @@ import pytest
 from harness import service_keys
 from harness.certificates import CertificateAuthority
 from harness.gateway import Secrets
+from harness.dev_gcs import DevGcs
 from harness.identity_provider import AUDIENCE, IdentityProvider
 from harness.metadata_server import MetadataServer
 from harness.payloads import sha256_of
@@ -34,9 +35,14 @@ SERVICE_KEYS = ["pgbackrest", "s3cmd"]
 
 @pytest.fixture(scope="module")
 def pages_tidegate(
-    run_directory: Path, authority: CertificateAuthority, provider: IdentityProvider, store: Store, tidegate_binary: str
+    run_directory: Path,
+    authority: CertificateAuthority,
+    provider: IdentityProvider,
+    store: Store,
+    dev_gcs: DevGcs,
+    tidegate_binary: str,
 ) -> Iterator[Tidegate]:
-    served = served_pages(store, authority)
+    served = served_pages(store, authority, dev_gcs.endpoint, dev_gcs.token)
     tidegate = Tidegate(tidegate_binary, authority, provider, served, run_directory / "tidegate-pages")
     yield tidegate
     tidegate.stop()

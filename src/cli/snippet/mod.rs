@@ -66,6 +66,8 @@ pub enum Door {
     ServiceKey,
     /// The client gets the keys of one session in its environment
     Env,
+    /// The client trades its token as RFC 8693 says: Google's, with an `external_account` file
+    TokenExchange,
 }
 
 /// A client and what it takes.
@@ -156,6 +158,7 @@ impl Door {
             Self::Container => "container",
             Self::ServiceKey => "service-key",
             Self::Env => "env",
+            Self::TokenExchange => "token-exchange",
         }
     }
 }
@@ -170,7 +173,7 @@ macro_rules! ways {
 }
 
 /// All of them, those that most people look for first.
-const CLIENTS: [Client; 11] = [
+const CLIENTS: [Client; 16] = [
     Client {
         name: "aws",
         what: "AWS CLI, boto3 and the other AWS SDKs",
@@ -261,5 +264,40 @@ const CLIENTS: [Client; 11] = [
         bucket: "backups",
         identity: "file",
         ways: ways!("s3cmd", ServiceKey = "service-key", Env = "env"),
+    },
+    Client {
+        name: "gcs-python",
+        what: "google-cloud-storage for Python",
+        bucket: "models",
+        identity: "file",
+        ways: ways!("gcs-python", TokenExchange = "token-exchange"),
+    },
+    Client {
+        name: "gcsfs",
+        what: "gcsfs: pandas, Dask and others with `gs://`",
+        bucket: "models",
+        identity: "file",
+        ways: ways!("gcsfs", TokenExchange = "token-exchange"),
+    },
+    Client {
+        name: "gcloud",
+        what: "gcloud storage",
+        bucket: "models",
+        identity: "file",
+        ways: ways!("gcloud", TokenExchange = "token-exchange"),
+    },
+    Client {
+        name: "gcs-node",
+        what: "@google-cloud/storage for Node",
+        bucket: "models",
+        identity: "file",
+        ways: ways!("gcs-node", TokenExchange = "token-exchange"),
+    },
+    Client {
+        name: "gcs-rclone",
+        what: "rclone with Google Cloud Storage",
+        bucket: "models",
+        identity: "file",
+        ways: ways!("gcs-rclone", TokenExchange = "token-exchange"),
     },
 ];

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 pub(super) type Values = BTreeMap<&'static str, String>;
 
 /// Templates that are part of others.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
+    ("external-account", include_str!("templates/external-account.txt")),
     ("profile", include_str!("templates/profile.txt")),
     ("use-profile", include_str!("templates/use-profile.txt")),
     ("web-identity", include_str!("templates/web-identity.txt")),

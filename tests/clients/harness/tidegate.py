@@ -99,12 +99,13 @@ def served_store(store: Store, authority: CertificateAuthority) -> Served:
     return Served(_store(store, authority) + "".join(buckets), list(TARGET_BUCKETS), _store_key(store))
 
 
-def served_pages(store: Store, authority: CertificateAuthority) -> Served:
-    """The suite's store with the buckets of `PAGE_BUCKETS`, all with one policy."""
-    buckets = [
-        BUCKET.format(name=name, target="store", bucket=bucket, policy="pages") for name, bucket in PAGE_BUCKETS.items()
-    ]
-    return Served(_store(store, authority) + "".join(buckets), list(PAGE_BUCKETS), _store_key(store))
+def served_pages(store: Store, authority: CertificateAuthority, dev: str, token: str) -> Served:
+    """The suite's store with the buckets of `PAGE_BUCKETS`, and `models` at one that speaks Google's JSON API."""
+    buckets = {**dict.fromkeys(PAGE_BUCKETS, "store"), "models": "dev"}
+    names = {**PAGE_BUCKETS, "models": DEV_BUCKET}
+    parts = [_store(store, authority), GOOGLE.format(name="dev", endpoint=dev, variable="DEV")]
+    parts += [BUCKET.format(name=name, target=target, bucket=names[name], policy="pages") for name, target in buckets.items()]
+    return Served("".join(parts), list(buckets), {**_store_key(store), "TARGET_DEV_TOKEN": token})
 
 
 def served_targets(targets: list[Target]) -> Served:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pages import backups, jobs, objects
+from pages import backups, google, jobs, objects
 from pages.desk import Desk
 
 NIGHTLY = "idp:nightly"
@@ -45,4 +45,9 @@ TRIALS = [
     Trial("pgbackrest", "service-key", backups.pgbackrest, "backups", "pgbackrest/", "backup:pgbackrest", False),
     Trial("s3cmd", "env", backups.s3cmd_with_variables, "backups", "s3cmd-env/", refreshes=False),
     Trial("s3cmd", "service-key", backups.s3cmd, "backups", "s3cmd/", "backup:s3cmd", False),
+    Trial("gcs-python", "token-exchange", google.python, "models", "gcs-python/"),
+    Trial("gcsfs", "token-exchange", google.gcsfs, "models", "gcsfs/"),
+    Trial("gcloud", "token-exchange", google.gcloud, "models", "gcloud/"),
+    Trial("gcs-node", "token-exchange", google.node, "models", "gcs-node/"),
+    Trial("gcs-rclone", "token-exchange", google.rclone, "models", "gcs-rclone/"),
 ]
