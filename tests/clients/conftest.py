@@ -198,7 +198,11 @@ def google_tidegate(
 
 @pytest.fixture(scope="session")
 def google_places(
-    google_tidegate: Tidegate, provider: IdentityProvider, authority: CertificateAuthority, run_directory: Path, secrets: Secrets
+    google_tidegate: Tidegate,
+    provider: IdentityProvider,
+    authority: CertificateAuthority,
+    run_directory: Path,
+    secrets: Secrets,
 ) -> GooglePlaces:
     directory = run_directory / "google"
     directory.mkdir()
@@ -218,7 +222,9 @@ def google_stores(google_places: GooglePlaces, fake_gcs: FakeGcs, dev_gcs: DevGc
 
 
 @pytest.fixture
-def google_broken(google_stores: dict[str, Google], google_places: GooglePlaces, google_tidegate: Tidegate) -> Iterator[Google]:
+def google_broken(
+    google_stores: dict[str, Google], google_places: GooglePlaces, google_tidegate: Tidegate
+) -> Iterator[Google]:
     """Before the store that knows how far an upload came; the line there breaks in the middle of `huge`."""
     line = BrokenLine(google_tidegate.port, payloads.HUGE_SIZE // 2)
     yield google_places.place("dev", google_stores["dev"].stored, line)

@@ -1,6 +1,7 @@
-"""gcsfs, which pandas, Dask and Ray read `gs://` with, in a Python of its own: it has an event loop and a cache of instances.
+"""gcsfs, which pandas, Dask and Ray read `gs://` with, in a Python of its own, as it keeps its instances.
 
-Its first call for a bucket is by gRPC, which is not spoken. It has to be refused at once, or gcsfs waits for a minute, each time.
+Its first call for a bucket is by gRPC, which is not spoken. It has to be refused at once, or gcsfs waits for a
+minute, each time.
 """
 
 import json

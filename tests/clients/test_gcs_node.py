@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import payloads
 from harness.google import Google
 from harness.payloads import Payload, sha256_of
 from harness.programs import Client
@@ -32,8 +33,6 @@ def place(request: pytest.FixtureRequest, google_stores: dict[str, Google]) -> G
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Payload:
-    from harness import payloads
-
     return payloads.small_file(tmp_path_factory.mktemp("node-file"))
 
 

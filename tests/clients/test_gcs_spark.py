@@ -1,7 +1,7 @@
-"""PySpark with Google's connector for Hadoop 2.2.6 (`gs://`), which has no `external_account`: its token is the identity token.
+"""PySpark with Google's connector for Hadoop 2.2.6 (`gs://`).
 
-A class of 30 lines reads it from a file (`drivers/TokenFile.java`). The connector deletes and renames by batch, in which
-each part has the token again.
+It knows no `external_account`: its token is the identity token. A class of 30 lines reads it from a file
+(`drivers/TokenFile.java`). The connector deletes and renames by batch, in which each part has the token again.
 """
 
 import json
@@ -25,6 +25,17 @@ PROVIDER = SUITE / "drivers" / "TokenFile.java"
 JOB = SUITE / "gcs_spark_job.py"
 TRUST_STORE_PASSWORD = "changeit"
 DEADLINE_SECONDS = 240
+PAGE = SUITE.parents[1] / "docs" / "clients" / "gcs-spark.md"
+# As the page has them.
+SETTINGS = {
+    "fs.gs.impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem",
+    "fs.AbstractFileSystem.gs.impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFS",
+    "fs.gs.project.id": "none",
+    "fs.gs.auth.service.account.enable": "false",
+    "fs.gs.auth.access.token.provider.impl": "io.tidegate.example.TokenFile",
+    # All of a batch in one request, rather than each call for itself.
+    "fs.gs.batch.threads": "0",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +56,10 @@ def work(place: Google, jar: Path, home: Path, file: Payload, **settings: object
     """What the job reports."""
     (home / "scratch").mkdir()
     hadoop = {
-        "fs.gs.impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem",
-        "fs.AbstractFileSystem.gs.impl": "com.google.cloud.hadoop.fs.gcs.GoogleHadoopFS",
+        **SETTINGS,
         "fs.gs.storage.root.url": f"{place.endpoint}/",
-        "fs.gs.auth.access.token.provider.impl": "io.tidegate.example.TokenFile",
         "fs.gs.tidegate.token.file": str(place.token_file),
-        "fs.gs.auth.service.account.enable": "false",
-        "fs.gs.project.id": "none",
         "fs.gs.http.max.retry": "3",
-        # All of a batch in one request, rather than each call for itself.
-        "fs.gs.batch.threads": "0",
         # So that a line which breaks loses one chunk of several.
         "fs.gs.outputstream.upload.chunk.size": str(8 * payloads.MIB),
     }
@@ -124,3 +129,11 @@ def test_resumes_an_upload_over_a_line_that_breaks(
     assert google_broken.line.broken
     assert google_broken.stored.sha256("spark-huge/huge.bin") == huge.sha256
     assert sha256_of(report["copy"]) == huge.sha256
+
+
+def test_the_page_has_the_class_and_the_settings_that_ran() -> None:
+    page = PAGE.read_text()
+    assert PROVIDER.read_text() in page
+    lines = [line.split() for line in page.splitlines()]
+    for name, value in SETTINGS.items():
+        assert [f"spark.hadoop.{name}", value] in lines
