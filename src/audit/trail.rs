@@ -386,7 +386,7 @@ impl Trail {
                 copy_sources: call.sources().iter().skip(1).take(SOURCES).map(named).collect(),
                 upload_id: call.session().map(|session| fingerprint(&session.target_id)),
                 part: None,
-                keys_count: Some(call.sources().len()).filter(|count| *count > 1),
+                keys_count: None,
             };
             let headers = call.headers().iter();
             let mut range = headers.clone().filter(|(name, _)| *name == "range");

@@ -139,9 +139,10 @@ impl Policies {
                 reason: DenyReason::NoPermit,
                 policies: Vec::new(),
                 message: format!(
-                    "{} is not authorized to perform: {} because no policy allows it anything there",
+                    "{} is not authorized to perform: {} on resource: \"gs://{}\" because no policy allows it anything there",
                     facts.principal,
-                    call.name()
+                    call.name(),
+                    call.bucket().map(BucketName::as_str).unwrap_or_default()
                 ),
             }),
         }

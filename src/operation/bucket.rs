@@ -55,6 +55,29 @@ impl BucketName {
         Ok(Self(name.into()))
     }
 
+    /// Parses the name of a bucket at Google, which may have `_`, and with dots up to 222 bytes.
+    ///
+    /// # Errors
+    /// As [`BucketName::parse`].
+    ///
+    /// Spec: <https://cloud.google.com/storage/docs/buckets#naming>
+    pub fn parse_at_google(name: &str) -> Result<Self, BucketNameError> {
+        let most = if name.contains('.') { 222 } else { 63 };
+        if !(3..=most).contains(&name.len()) || name.split('.').any(|part| part.len() > 63) {
+            return Err(BucketNameError::Length(name.len()));
+        }
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b);
+        let outer = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let bytes = name.as_bytes();
+        if !bytes.iter().all(|b| inner(*b)) || !outer(bytes.first()) || !outer(bytes.last()) {
+            return Err(BucketNameError::Characters);
+        }
+        if name.contains("..") || Ipv4Addr::from_str(name).is_ok() {
+            return Err(BucketNameError::Shape);
+        }
+        Ok(Self(name.into()))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -99,6 +122,22 @@ mod tests {
             "a/b",
         ] {
             assert!(BucketName::parse(bad).is_err(), "{bad}");
+        }
+        let dotted = ["a".repeat(63), "b".repeat(63)].join(".");
+        for good in ["acme_models_eu", "data.acme.com", &dotted] {
+            assert!(BucketName::parse_at_google(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "_a_",
+            "a",
+            "A_b",
+            "a/b",
+            "a..b",
+            "10.0.0.1",
+            &long,
+            &format!("a.{long}"),
+        ] {
+            assert!(BucketName::parse_at_google(bad).is_err(), "{bad}");
         }
     }
 }

@@ -343,8 +343,8 @@ fn is_plausible(entry: &Theirs<'_>, record: &Ours) -> bool {
         from: record.at,
         to: record.until,
     };
-    let is = |place: &Option<(String, Option<String>)>, many: bool| {
-        place.as_ref().is_some_and(|(bucket, key)| {
+    let is = |place: Option<&(String, Option<String>)>, many: bool| {
+        place.is_some_and(|(bucket, key)| {
             let same = match (entry.key, key) {
                 (None, _) => true,
                 (Some(key), Some(ours)) if many => key.starts_with(ours.as_str()),
@@ -363,6 +363,9 @@ fn is_plausible(entry: &Theirs<'_>, record: &Ours) -> bool {
         (Some(ours), Some(Class::Manage)) => (ours == Deed::Reads) == (theirs == Deed::Reads),
         (Some(ours), Some(Class::Read | Class::Write)) => ours == theirs,
     };
-    let copied = theirs == Deed::Reads && is(&record.source, false);
-    span.padded(SKEW).contains(entry.at) && ((fits && is(&record.place, record.many)) || copied)
+    // A move takes its source away.
+    let moves = record.operation.as_deref() == Some("storage.objects.move");
+    let of_source = theirs == Deed::Reads || (moves && theirs == Deed::Deletes);
+    let copied = of_source && record.sources.iter().any(|source| is(Some(source), false));
+    span.padded(SKEW).contains(entry.at) && ((fits && is(record.place.as_ref(), record.many)) || copied)
 }

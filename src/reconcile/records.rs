@@ -77,11 +77,12 @@ pub(super) fn read(line: &[u8], config: &Config, mapping: &Mapping) -> Result<Re
         (Some(bucket), false) => at_target(bucket, key),
         (None, _) => None,
     };
-    let source = resource.copy_source.as_deref().and_then(|source| {
-        let source = source.split("?versionId=").next().unwrap_or(source);
+    let copied = resource.copy_source.iter().chain(&resource.copy_sources);
+    let sources = copied.flat_map(|source| readings(source)).filter_map(|source| {
         let (bucket, key) = source.split_once('/')?;
         at_target(bucket, Some(key))
     });
+    let sources = sources.collect();
     let api = line.api.unwrap_or_default();
     let operation = api.operation.as_deref();
     let class = operation
@@ -98,7 +99,7 @@ pub(super) fn read(line: &[u8], config: &Config, mapping: &Mapping) -> Result<Re
         bucket: owned(bucket),
         key: owned(key),
         place,
-        source,
+        sources,
         many,
         class,
         requests: u32::try_from(count).unwrap_or(u32::MAX),
@@ -108,6 +109,14 @@ pub(super) fn read(line: &[u8], config: &Config, mapping: &Mapping) -> Result<Re
         ids: requests.iter().map(|request| request.hash).collect(),
     };
     Ok(Read::Here(Box::new(Record { ours, requests })))
+}
+
+/// A source without its version, in the words of either dialect. What stands behind a `#` may be of the name.
+fn readings(source: &str) -> impl Iterator<Item = &str> {
+    let source = source.split("?versionId=").next().unwrap_or(source);
+    let numbered = source.rsplit_once('#');
+    let bare = numbered.filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()));
+    [Some(source), bare.map(|(name, _)| name)].into_iter().flatten()
 }
 
 fn class(operation: &str, read_only: Option<bool>, mapping: &Mapping) -> Class {
@@ -157,6 +166,8 @@ struct Resource<'a> {
     key: Option<Cow<'a, str>>,
     #[serde(borrow)]
     copy_source: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    copy_sources: Vec<Cow<'a, str>>,
     keys_count: Option<u64>,
 }
 

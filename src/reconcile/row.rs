@@ -203,8 +203,8 @@ pub(super) struct Ours {
     pub(super) key: Option<String>,
     /// In the names of the provider: the bucket, and the key or what keys begin with.
     pub(super) place: Option<(String, Option<String>)>,
-    /// What a copy reads from.
-    pub(super) source: Option<(String, Option<String>)>,
+    /// What a copy reads from; of some copies there are several.
+    pub(super) sources: Vec<(String, Option<String>)>,
     /// It is about many keys, which begin with that of `place`.
     pub(super) many: bool,
     /// If a log ought to have it.
@@ -226,7 +226,7 @@ impl Ours {
             Some((bucket, key)) => (Some(bucket.clone()), key.clone()),
             None => (None, None),
         };
-        let ((bucket, key), (source_bucket, source_key)) = (place(&self.place), place(&self.source));
+        let (bucket, key) = place(&self.place);
         packer
             .time(self.at)
             .time(self.until)
@@ -242,8 +242,6 @@ impl Ours {
             &self.key,
             &bucket,
             &key,
-            &source_bucket,
-            &source_key,
             &self.request_id,
         ] {
             packer.text(text.as_deref());
@@ -251,6 +249,10 @@ impl Ours {
         packer.number(self.ids.len() as i64);
         for id in &self.ids {
             packer.bytes(id);
+        }
+        packer.number(self.sources.len() as i64);
+        for (bucket, key) in &self.sources {
+            packer.text(Some(bucket)).text(key.as_deref());
         }
     }
 
@@ -265,10 +267,13 @@ impl Ours {
         let mut text = || Some(unpacker.text()?.map(str::to_owned));
         let (operation, principal, bucket, key) = (text()?, text()?, text()?, text()?);
         let place = (text()?, text()?);
-        let source = (text()?, text()?);
         let request_id = text()?;
         let count = unpacker.number()?;
         let ids = (0..count).map(|_| unpacker.bytes()).collect::<Option<_>>()?;
+        let count = unpacker.number()?;
+        let mut text = || Some(unpacker.text()?.map(str::to_owned));
+        let sources = (0..count).map(|_| Some((text()??, text()?)));
+        let sources = sources.collect::<Option<_>>()?;
         Some(Self {
             at,
             until,
@@ -278,7 +283,7 @@ impl Ours {
             bucket,
             key,
             place: place.0.map(|bucket| (bucket, place.1)),
-            source: source.0.map(|bucket| (bucket, source.1)),
+            sources,
             many: flags & 1 != 0,
             done: flags & 2 != 0,
             class: Class::ALL.into_iter().find(|known| *known as i64 + 1 == class),
@@ -331,7 +336,7 @@ mod tests {
             bucket: Some("lake".into()),
             key: Some("k".into()),
             place: Some(("b".into(), Some("p/k".into()))),
-            source: Some(("b".into(), None)),
+            sources: vec![("b".into(), None), ("c".into(), Some("k".into()))],
             many: true,
             class: Some(Class::Manage),
             requests: 3,

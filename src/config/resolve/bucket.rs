@@ -132,7 +132,11 @@ fn bucket(section: Section<'_>, name: &str, parsed: Option<BucketName>, targets:
     let target = section.required("target", &accepted, |text| {
         targets.get(text).ok_or("there is no such target")
     });
-    let target_bucket = section.parsed("bucket", NAME, BucketName::parse);
+    let at_google = matches!(&target, Some(Some(target)) if target.profile == Profile::Gcs);
+    let target_bucket = match at_google {
+        true => section.parsed("bucket", NAME, BucketName::parse_at_google),
+        false => section.parsed("bucket", NAME, BucketName::parse),
+    };
     let target_bucket: Option<BucketName> = if section.has("bucket") {
         target_bucket
     } else {

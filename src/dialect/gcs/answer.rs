@@ -247,7 +247,8 @@ pub(crate) async fn refusal(head: &Parts, body: Body, to: Destination<'_>) -> Er
     let reason = fault.reason.as_deref().unwrap_or_default();
     let message = fault.message.as_deref().unwrap_or_default();
     let blames_credential = status == 401;
-    if status == 403 {
+    // What the caller can see for itself is not worth a line for each time.
+    if head.status.is_client_error() && !matches!(status, 404 | 412 | 416) {
         // For the operator alone: a caller hears no word of a target's.
         tracing::info!(
             request_id = to.request_id,
@@ -275,7 +276,7 @@ pub(crate) async fn refusal(head: &Parts, body: Body, to: Destination<'_>) -> Er
             ..GcsError::new(
                 status,
                 word.unwrap_or(reason_of(status)),
-                sentence(status, to.permit.operation()),
+                sentence(status, reason, to.permit.operation()),
             )
         }
     };
@@ -296,18 +297,31 @@ pub(crate) async fn refusal(head: &Parts, body: Body, to: Destination<'_>) -> Er
 }
 
 /// What a status means for the caller.
-fn sentence(status: u16, call: &Call) -> String {
+fn sentence(status: u16, reason: &str, call: &Call) -> String {
     let name = match (call.object(), call.bucket()) {
         (Some(object), _) => format!("{}/{}", object.bucket, object.key),
         (None, Some(bucket)) => bucket.to_string(),
         (None, None) => String::new(),
     };
+    match reason {
+        "objectUnderActiveHold" => return format!("A hold keeps this from being changed or deleted: {name}"),
+        "retentionPolicyNotMet" => {
+            return format!("A retention keeps this from being changed or deleted yet: {name}");
+        }
+        "quotaExceeded" => return "A quota of the storage behind this bucket is used up.".to_owned(),
+        _ => {}
+    }
     match (status, call.object()) {
         (403, _) => format!(
             "The storage behind the bucket does not let Tidegate do this, though policy allows it: {name}. Ask the operator for \
              the right of the bucket's credential"
         ),
-        (404, Some(_)) => format!("No such object: {name}"),
+        // What a copy or a compose does not find is something that it reads.
+        (404, Some(_)) => match call.sources() {
+            [] => format!("No such object: {name}"),
+            [source] => format!("No such object: {}/{}", source.object.bucket, source.object.key),
+            [_, ..] => format!("No such object: one of those that {name} is to be composed of"),
+        },
         (404, None) => format!("The specified bucket does not exist: {name}"),
         (409, _) => format!("The storage refuses because of what is there: {name}"),
         (410, _) => "This is gone; begin again".to_owned(),
@@ -319,7 +333,7 @@ fn sentence(status: u16, call: &Call) -> String {
             "The storage behind this bucket does not answer as it should. Try again.".to_owned()
         }
         _ => format!(
-            "The storage behind this bucket takes the request for invalid: {}",
+            "The storage behind this bucket takes the request for invalid: {}. The operator's log says what it says",
             call.name()
         ),
     }

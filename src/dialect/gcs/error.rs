@@ -93,6 +93,9 @@ pub(crate) fn describe(error: &Error) -> GcsError {
         Error::Unauthenticated(_) => (401, "authError"),
         // Also of a setting that nobody may change: S3 has a code for what is not offered, Google has none.
         Error::NotPermitted(NotPermitted::Denied(_)) => (403, "forbidden"),
+        Error::Absent(_) => {
+            return GcsError::not_found("No such object, as a listing of yours would show");
+        }
         // Nothing of it is at the target any more, and nothing of it ever was: begin again.
         Error::NoSuchUpload(_) => (404, "notFound"),
         _ => (in_s3.status, reason_of(in_s3.status)),

@@ -167,12 +167,30 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let query = Query::parse(head.query)?;
     // Read here and not by a target.
     let own: &[&str] = match address.method {
-        Method::BucketsTestIamPermissions | Method::ObjectsTestIamPermissions => &["permissions"],
+        Method::BucketsTestIamPermissions => &["permissions"],
+        // Who may do something to an object may do it to each generation that it may name.
+        Method::ObjectsTestIamPermissions => &["generation", "permissions"],
         Method::BucketsGetIamPolicy => &["optionsRequestedPolicyVersion"],
         // That of the target counts.
-        Method::BucketsInsert => &["project"],
+        Method::BucketsInsert => &[
+            "enableObjectRetention",
+            "predefinedAcl",
+            "predefinedDefaultObjectAcl",
+            "project",
+        ],
+        // There is one generation of a bucket, and none that was deleted softly.
+        Method::BucketsGet => &["generation", "softDeleted"],
+        Method::BucketsList => &["softDeleted"],
         // Said along by a client that deletes what it listed.
-        Method::ObjectsDelete => &["autoPaginate", "delimiter", "maxResults", "prefix", "versions"],
+        Method::ObjectsDelete => &[
+            "autoPaginate",
+            "delimiter",
+            "force",
+            "matchGlob",
+            "maxResults",
+            "prefix",
+            "versions",
+        ],
         _ => &[],
     };
     let parameters = query.crossing(row, own)?;

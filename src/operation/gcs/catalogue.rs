@@ -381,9 +381,15 @@ impl Method {
                 "it would send names to an address outside: use notifications, which a policy can grant",
             )),
             Self::ObjectsGetIamPolicy => {
-                constant!(setting("GET", "b/{bucket}/o/{object}/iam", READ_ACL))
+                constant!(Row {
+                    parameters: &["generation"],
+                    ..setting("GET", "b/{bucket}/o/{object}/iam", READ_ACL)
+                })
             }
-            Self::ObjectsSetIamPolicy => constant!(changed("PUT", "b/{bucket}/o/{object}/iam", SET_ACL)),
+            Self::ObjectsSetIamPolicy => constant!(Row {
+                parameters: &["generation"],
+                ..changed("PUT", "b/{bucket}/o/{object}/iam", SET_ACL)
+            }),
             Self::ObjectsTestIamPermissions => {
                 constant!(answered(
                     "GET",

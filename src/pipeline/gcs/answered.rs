@@ -94,7 +94,7 @@ fn of_bucket(method: Method, bucket: &Bucket, origin: &str) -> Result<Value, Gcs
             "kind": "storage#storageLayout",
             "bucket": name.as_str(),
             "location": location(bucket),
-            "locationType": "region",
+            "locationType": location_type(bucket),
             "hierarchicalNamespace": { "enabled": false },
         }),
         Method::FoldersList => json!({ "kind": "storage#folders" }),
@@ -129,7 +129,7 @@ fn shown(bucket: &Bucket, origin: &str) -> Value {
         "projectNumber": "0",
         "metageneration": "1",
         "location": location(bucket),
-        "locationType": "region",
+        "locationType": location_type(bucket),
         "storageClass": "STANDARD",
         "etag": ETAG,
         "timeCreated": CREATED,
@@ -146,6 +146,14 @@ fn location(bucket: &Bucket) -> String {
     match &*bucket.target.region {
         "auto" | "" => "US".to_owned(),
         region => region.to_ascii_uppercase(),
+    }
+}
+
+/// Google's three continents are no regions.
+fn location_type(bucket: &Bucket) -> &'static str {
+    match &*location(bucket) {
+        "ASIA" | "EU" | "US" => "multi-region",
+        _ => "region",
     }
 }
 

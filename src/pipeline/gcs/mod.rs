@@ -19,8 +19,8 @@ use crate::dialect::s3::payload::next_frame;
 use crate::error::Error;
 use crate::generation::{Generation, TargetSide};
 use crate::listener::Connection;
-use crate::operation::Protocol;
-use crate::operation::gcs::{Call, Sending};
+use crate::operation::gcs::{Call, Method, Sending};
+use crate::operation::{ObjectName, Protocol};
 use crate::signing::{OutgoingPayload, Stamp};
 use answer::{Addressee, Destination};
 use bytes::{Bytes, BytesMut};
@@ -114,7 +114,14 @@ impl Pipeline {
         // Open: what a caller came back with says whose it is.
         let handles = caller.handles(generation, self.clock.now());
         let (call, opened) = handles::open(call, &handles, &generation.config);
-        let permit = self.permitted(generation, caller, call, opened.is_ok(), trail)?;
+        let probed = probed(&call);
+        let permit = match self.permitted(generation, caller, call, opened.is_ok(), trail) {
+            Ok(permit) => permit,
+            // AUZ-15: what the caller's own listing would show is told as in S3.
+            Err(denial) => {
+                return Err(Box::pin(self.explained(generation, caller, probed, denial, trail)).await);
+            }
+        };
         opened?;
         answers::check_names(permit.bucket(), objects(permit.operation()))?;
         if let Some(answer) = self.without_target(generation, caller, &permit)? {
@@ -259,8 +266,15 @@ fn glimpsed(trail: &mut Trail, head: gcs::Head<'_>) {
     }
 }
 
+/// The object that may be probed for: its live version is read, or asked for.
+fn probed(call: &Call) -> Option<ObjectName> {
+    let live = call.parameter("generation").is_none() && !call.says("softDeleted");
+    let reads = call.method() == Method::ObjectsGet && live;
+    call.object().filter(|_| reads).cloned()
+}
+
 /// Every object that a call names.
-fn objects(call: &Call) -> impl Iterator<Item = &crate::operation::ObjectName> {
+fn objects(call: &Call) -> impl Iterator<Item = &ObjectName> {
     call.object()
         .into_iter()
         .chain(call.sources().iter().map(|source| &source.object))

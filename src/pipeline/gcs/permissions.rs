@@ -6,6 +6,7 @@
 
 use super::super::Caller;
 use crate::authz::Circumstances;
+use crate::config::Profile;
 use crate::generation::Generation;
 use crate::operation::gcs::Call;
 use crate::operation::{Access, AccessResource, Action, Resource, Scope};
@@ -73,6 +74,13 @@ pub(super) fn has(
         return false;
     };
     let policies = &generation.policies;
+    // What cannot be asked for in these words is not promised in them.
+    let bucket = call
+        .bucket()
+        .and_then(|bucket| generation.config.buckets.get(bucket));
+    if bucket.is_none_or(|bucket| bucket.target.profile != Profile::Gcs) {
+        return false;
+    }
     let resource = match (call.resource(), action.scope()) {
         (Resource::Object(object), Scope::Object) => AccessResource::Object(object),
         (Resource::Bucket(bucket), _) => return policies.may_reach(caller.principal, bucket, action),

@@ -13,13 +13,18 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
             "storage.multipartUploads.create",
             "storage.objects.create",
             "storage.objects.delete",
-            // The metadata of what is there, by the JSON API.
+            // By the JSON API: what was deleted softly, and the metadata of what is there.
+            "storage.objects.restore",
             "storage.objects.update",
         ],
         Action::PutObjectLegalHold | Action::PutObjectTagging => &["storage.objects.update"],
-        Action::PutObjectAcl | Action::PutObjectVersionAcl => &["storage.objects.setIamPolicy"],
+        Action::PutObjectAcl | Action::PutObjectVersionAcl => {
+            &["storage.objects.getIamPolicy", "storage.objects.setIamPolicy"]
+        }
         Action::GetBucketNotification => &["storage.buckets.get"],
-        Action::PutBucketPolicy | Action::PutBucketAcl => &["storage.buckets.setIamPolicy"],
+        Action::PutBucketPolicy | Action::PutBucketAcl => {
+            &["storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy"]
+        }
         Action::PutBucketCORS
         | Action::PutBucketLogging
         | Action::PutBucketNotification
@@ -38,7 +43,10 @@ pub(super) fn permissions(action: Action) -> &'static [&'static str] {
         Action::BypassGovernanceRetention => &["storage.objects.overrideUnlockedRetention"],
         Action::AbortMultipartUpload => &["storage.multipartUploads.abort"],
         Action::ListMultipartUploadParts => &["storage.multipartUploads.listParts"],
-        Action::DeleteObject | Action::DeleteObjectVersion => &["storage.objects.delete"],
+        // To move is to delete the source.
+        Action::DeleteObject | Action::DeleteObjectVersion => {
+            &["storage.objects.delete", "storage.objects.move"]
+        }
         // HeadBucket is a listing to S3, and a look at the bucket to Google.
         Action::ListBucket => &["storage.buckets.get", "storage.objects.list"],
         Action::ListBucketVersions => &["storage.objects.list"],
