@@ -6,10 +6,13 @@ import google.api_core.exceptions
 import pytest
 from google.auth import identity_pool
 from google.cloud import storage
+from google.cloud.storage import transfer_manager
 
-from harness.google import Google
+from harness.google import Google, GooglePlaces
 from harness.payloads import MIB, Payload, sha256_of
-from harness.tidegate import GOOGLE_BUCKETS
+from harness.store import StoredBucket
+from harness.targets import Target
+from harness.tidegate import GOOGLE_BUCKETS, Tidegate
 
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
@@ -139,3 +142,24 @@ def test_is_told_why_it_is_refused(here: Here) -> None:
 def test_asks_what_it_may(here: Here) -> None:
     wanted = ["storage.objects.get", "storage.objects.create", "storage.buckets.setIamPolicy"]
     assert here.bucket.test_iam_permissions(wanted) == wanted[:2]
+
+
+def test_is_told_the_address_of_a_bucket_in_an_s3_store(
+    tidegate: Tidegate, google_places: GooglePlaces, lake: StoredBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(google_places.ca))
+    places = GooglePlaces(tidegate.port, google_places.ca, tmp_path, google_places.token_file)
+    bucket = Here(places.place("lake", lake)).bucket
+    with pytest.raises(google.api_core.exceptions.MethodNotImplemented) as refused:
+        bucket.blob("tmp/python/gs.txt").upload_from_string(b"x")
+    assert f"https://localhost:{tidegate.port}" in str(refused.value)
+    assert not lake.has("tmp/python/gs.txt")
+
+
+def test_the_transfer_manager_uploads_in_parts_of_the_xml_api(
+    google_places: GooglePlaces, xml_gcs: Target, large: Payload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(google_places.ca))
+    blob = Here(google_places.place("gcs", xml_gcs.view)).bucket.blob("python/parts.bin")
+    transfer_manager.upload_chunks_concurrently(str(large.path), blob, chunk_size=5 * MIB, worker_type="thread")
+    assert xml_gcs.view.sha256("python/parts.bin") == large.sha256

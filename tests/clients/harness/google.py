@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.broken_line import BrokenLine
+from harness.store import StoredBucket
 from harness.targets import GcsBucket
 
 SECONDS = 60
@@ -31,7 +32,7 @@ class Google:
     token_file: Path
     bucket: str
     # The bucket, past Tidegate.
-    stored: "GoogleView | GcsBucket"
+    stored: "GoogleView | GcsBucket | StoredBucket"
     # Between the client and Tidegate, where there is one.
     line: BrokenLine | None = None
 
@@ -55,7 +56,7 @@ class GooglePlaces:
     directory: Path
     token_file: Path
 
-    def place(self, bucket: str, stored: "GoogleView | GcsBucket", line: BrokenLine | None = None) -> Google:
+    def place(self, bucket: str, stored: "GoogleView | GcsBucket | StoredBucket", line: BrokenLine | None = None) -> Google:
         endpoint = f"https://localhost:{line.port if line else self.port}"
         credentials = self.directory / f"external-account-{urllib.parse.urlsplit(endpoint).port}.json"
         settings = {
