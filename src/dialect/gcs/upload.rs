@@ -247,7 +247,7 @@ fn step(head: Head<'_>, mut insertion: Insertion, handle: &str) -> Result<Step, 
             "`{name}` is said when an upload begins"
         )));
     }
-    insertion.parameters.retain(|(name, _)| *name == "fields");
+    insertion.parameters.clear();
     let length = insertion.length;
     let sending = match head.method {
         "DELETE" => Sending::Cancel,

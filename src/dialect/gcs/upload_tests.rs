@@ -152,7 +152,7 @@ fn an_object_is_named_once_or_the_same() {
 fn what_an_upload_asks_besides_is_told() {
     let upload = begun(
         "uploadType=resumable&name=a&predefinedAcl=publicRead&kmsKeyName=k1",
-        r#"{"storageClass":"NEARLINE","kmsKeyName":"k2","temporaryHold":true,"retention":{"mode":"Locked"},"contentType":null}"#,
+        r#"{"storageClass":"NEARLINE","kmsKeyName":"k1","temporaryHold":true,"retention":{"mode":"Locked"},"contentType":null}"#,
     )
     .unwrap();
     let wishes = upload.call.wishes();
@@ -161,6 +161,16 @@ fn what_an_upload_asks_besides_is_told() {
         (upload.call.kms_key(), upload.call.storage_class()),
         ("k1", "NEARLINE")
     );
+    // What is decided about is what is used, wherever it is said.
+    let two = begun(
+        "uploadType=resumable&name=a&kmsKeyName=k1",
+        r#"{"kmsKeyName":"k2"}"#,
+    );
+    assert_eq!(two.unwrap_err().status, 400);
+    let in_metadata = begun("uploadType=resumable&name=a", r#"{"kmsKeyName":"k2"}"#);
+    assert_eq!(in_metadata.unwrap().call.kms_key(), "k2");
+    let hidden = parse("POST", "uploadType=resumable&name=a&kmsKeyName=", &[]);
+    assert_eq!(hidden.unwrap_err().status, 400);
     let listed = begun(
         "uploadType=resumable&name=a",
         r#"{"acl":[{"entity":"allUsers","role":"READER"}]}"#,
@@ -286,7 +296,8 @@ fn a_step_asks_for_nothing_that_was_not_asked_at_the_beginning() {
         panic!("{kept:?}")
     };
     assert_eq!(step.upload.call.sending(), Some(&Sending::Cancel));
-    assert_eq!(step.upload.call.parameters(), [("fields", "name".into())]);
+    // Also what is to be shown: what was stored is held against what was sent.
+    assert_eq!(step.upload.call.parameters(), []);
     assert_eq!(&*step.handle, "x");
 }
 

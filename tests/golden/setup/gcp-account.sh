@@ -52,12 +52,12 @@ gcloud iam roles describe tidegate_lake \
   gcloud iam roles create tidegate_lake \
     --project acme-data \
     --title 'Tidegate: lake' \
-    --permissions storage.buckets.get,storage.multipartUploads.abort,storage.multipartUploads.create,storage.multipartUploads.list,storage.multipartUploads.listParts,storage.objects.create,storage.objects.delete,storage.objects.get,storage.objects.list,storage.objects.setRetention,storage.objects.update \
+    --permissions storage.buckets.get,storage.multipartUploads.abort,storage.multipartUploads.create,storage.multipartUploads.list,storage.multipartUploads.listParts,storage.objects.create,storage.objects.delete,storage.objects.get,storage.objects.list,storage.objects.move,storage.objects.restore,storage.objects.setRetention,storage.objects.update \
     --stage GA
 gcloud iam roles update tidegate_lake \
     --project acme-data \
     --title 'Tidegate: lake' \
-    --permissions storage.buckets.get,storage.multipartUploads.abort,storage.multipartUploads.create,storage.multipartUploads.list,storage.multipartUploads.listParts,storage.objects.create,storage.objects.delete,storage.objects.get,storage.objects.list,storage.objects.setRetention,storage.objects.update \
+    --permissions storage.buckets.get,storage.multipartUploads.abort,storage.multipartUploads.create,storage.multipartUploads.list,storage.multipartUploads.listParts,storage.objects.create,storage.objects.delete,storage.objects.get,storage.objects.list,storage.objects.move,storage.objects.restore,storage.objects.setRetention,storage.objects.update \
     --stage GA \
     --quiet
 

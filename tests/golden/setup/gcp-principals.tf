@@ -40,7 +40,7 @@ resource "google_project_iam_custom_role" "tidegate_lake" {
   project     = "acme-data"
   role_id     = "tidegate_lake"
   title       = "Tidegate: lake"
-  permissions = ["storage.buckets.get", "storage.multipartUploads.abort", "storage.multipartUploads.create", "storage.multipartUploads.list", "storage.multipartUploads.listParts", "storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list", "storage.objects.setRetention", "storage.objects.update"]
+  permissions = ["storage.buckets.get", "storage.multipartUploads.abort", "storage.multipartUploads.create", "storage.multipartUploads.list", "storage.multipartUploads.listParts", "storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list", "storage.objects.move", "storage.objects.restore", "storage.objects.setRetention", "storage.objects.update"]
 }
 
 resource "google_storage_bucket_iam_member" "tidegate_lake" {
