@@ -3,6 +3,7 @@
 //! Spec: <https://docs.cloud.google.com/storage/docs/request-preconditions>
 
 use super::{Refusal, object::Object, request::Query};
+use http::HeaderMap;
 
 /// The parameters of the object that a request is about.
 pub(super) const OBJECT: [&str; 4] = [
@@ -36,6 +37,24 @@ impl Conditions {
         let mut numbers = [None; 4];
         for (number, name) in numbers.iter_mut().zip(names) {
             *number = query.number(name)?;
+        }
+        Ok(Self { numbers, names })
+    }
+
+    /// Reads them from headers, as the XML API has them.
+    ///
+    /// # Errors
+    /// What is not a number.
+    pub(super) fn of_headers(headers: &HeaderMap, names: [&'static str; 4]) -> Result<Self, Refusal> {
+        let mut numbers = [None; 4];
+        for (number, name) in numbers.iter_mut().zip(names) {
+            let Some(value) = headers.get(name) else {
+                continue;
+            };
+            let text = value.to_str().unwrap_or_default();
+            let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            let read = text.parse().ok().filter(|_| plain);
+            *number = Some(read.ok_or_else(|| Refusal::parameter(name, text))?);
         }
         Ok(Self { numbers, names })
     }

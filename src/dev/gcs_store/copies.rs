@@ -333,7 +333,7 @@ impl Source {
 }
 
 /// The bytes of an object for another one.
-fn link(shelf: &mut Shelf, bucket: &str, object: &Object) -> Result<Received, Refusal> {
+pub(super) fn link(shelf: &mut Shelf, bucket: &str, object: &Object) -> Result<Received, Refusal> {
     let path = shelf.inbox();
     fs::hard_link(shelf.data(bucket, object)?, &path)?;
     Ok(Received {

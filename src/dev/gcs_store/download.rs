@@ -5,7 +5,7 @@
 use super::encryption;
 use super::object::Object;
 use super::request;
-use super::{Call, Refusal, Shared};
+use super::{Refusal, Shared};
 use crate::body::{Body, BodyError, empty};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
@@ -26,20 +26,21 @@ const PIECES: usize = 2;
 type Span = (u64, u64);
 
 impl Shared {
-    /// The bytes of an object.
+    /// The bytes of an object, which is called `etag` in the API that is spoken.
     pub(super) fn download(
         &self,
-        call: &Call,
+        asked: &HeaderMap,
         bucket: &str,
         object: &Object,
+        etag: &str,
     ) -> Result<Response<Body>, Refusal> {
-        encryption::check(&call.headers, "x-goog-encryption-", object)?;
-        let etag = object.etag();
-        let tagged = |name: header::HeaderName| request::text(&call.headers, name.as_str());
-        if tagged(header::IF_MATCH).is_some_and(|wanted| wanted != "*" && wanted != etag) {
+        encryption::check(asked, "x-goog-encryption-", object)?;
+        let tagged = |name: header::HeaderName| request::text(asked, name.as_str());
+        let matches = |tags: &str| tags == "*" || tags.split(',').any(|tag| tag.trim() == etag);
+        if tagged(header::IF_MATCH).is_some_and(|wanted| !matches(wanted)) {
             return Err(Refusal::condition("If-Match"));
         }
-        if tagged(header::IF_NONE_MATCH).is_some_and(|unwanted| unwanted == "*" || unwanted == etag) {
+        if tagged(header::IF_NONE_MATCH).is_some_and(matches) {
             return Err(Refusal::not_modified());
         }
         let file = {
@@ -47,7 +48,7 @@ impl Shared {
             File::open(shelf.data(bucket, object)?)?
         };
         let size = object.content.size;
-        let unpacked = is_unpacked(object, &call.headers);
+        let unpacked = is_unpacked(object, asked);
         let range = tagged(header::RANGE).filter(|_| !unpacked);
         let span = match range {
             Some(range) => parse_range(range, size)?,
@@ -85,20 +86,8 @@ impl Shared {
         if unpacked {
             put(headers, "warning", "214 UploadServer gunzipped");
         }
-        let stored = object.settings.content_encoding.as_deref().unwrap_or("identity");
         put(headers, "vary", "X-Origin, Accept-Encoding");
-        put(headers, "etag", &etag);
-        put(headers, "x-goog-hash", &object.content.hashes());
-        put(headers, "x-goog-generation", &object.generation.to_string());
-        put(
-            headers,
-            "x-goog-metageneration",
-            &object.metageneration.to_string(),
-        );
-        put(headers, "x-goog-stored-content-length", &size.to_string());
-        put(headers, "x-goog-stored-content-encoding", stored);
-        put(headers, "x-goog-storage-class", object.class());
-        put(headers, "x-guploader-uploadid", "store-download");
+        describe(headers, object, etag);
         if span.is_some() {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
@@ -106,8 +95,25 @@ impl Shared {
     }
 }
 
+/// What an answer says of an object in headers.
+pub(super) fn describe(headers: &mut HeaderMap, object: &Object, etag: &str) {
+    let (stored, size) = (object.settings.content_encoding.as_deref(), object.content.size);
+    for (name, value) in [
+        ("etag", etag),
+        ("x-goog-hash", &object.content.hashes()),
+        ("x-goog-generation", &object.generation.to_string()),
+        ("x-goog-metageneration", &object.metageneration.to_string()),
+        ("x-goog-stored-content-length", &size.to_string()),
+        ("x-goog-stored-content-encoding", stored.unwrap_or("identity")),
+        ("x-goog-storage-class", object.class()),
+        ("x-guploader-uploadid", "store-download"),
+    ] {
+        put(headers, name, value);
+    }
+}
+
 /// Sets a header, unless its value can be none.
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+pub(super) fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

@@ -170,18 +170,20 @@ impl Expected {
         Ok(())
     }
 
-    fn check(&self, content: &Content) -> Result<(), Refusal> {
+    /// # Errors
+    /// 400 for another hash.
+    pub(super) fn check(&self, content: &Content) -> Result<(), Refusal> {
         let crc32c = content.crc32c();
         if let Some(expected) = self.crc32c.as_ref().filter(|expected| **expected != crc32c) {
             let message =
                 format!("Provided CRC32C \"{expected}\" doesn't match calculated CRC32C \"{crc32c}\".");
-            return Err(Refusal::invalid(message));
+            return Err(Refusal::invalid(message).coded("BadDigest"));
         }
         let md5 = content.md5.as_deref().unwrap_or_default();
         if let Some(expected) = self.md5.as_ref().filter(|expected| *expected != md5) {
             let message =
                 format!("Provided MD5 hash \"{expected}\" doesn't match calculated MD5 hash \"{md5}\".");
-            return Err(Refusal::invalid(message));
+            return Err(Refusal::invalid(message).coded("BadDigest"));
         }
         Ok(())
     }

@@ -29,20 +29,20 @@ const PAGE: u64 = 1000;
 
 /// Where a page begins: behind a generation of a name, or behind everything with a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Position {
+pub(super) enum Position {
     Item(String, u64),
     Prefix(String),
 }
 
 /// What there is on a page.
 #[derive(Default)]
-struct Page<'a> {
-    items: Vec<&'a Object>,
-    prefixes: Vec<String>,
-    next: Option<Position>,
+pub(super) struct Page<'a> {
+    pub(super) items: Vec<&'a Object>,
+    pub(super) prefixes: Vec<String>,
+    pub(super) next: Option<Position>,
 }
 
-struct Listing<'a> {
+pub(super) struct Listing<'a> {
     prefix: &'a str,
     delimiter: Option<&'a str>,
     start: Option<&'a str>,
@@ -86,6 +86,27 @@ impl Shared {
 }
 
 impl<'a> Listing<'a> {
+    /// One of the XML API: of what is live, from `start` on, behind `after`.
+    pub(super) fn plain(
+        (prefix, delimiter): (&'a str, Option<&'a str>),
+        start: Option<&'a str>,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Self {
+        Self {
+            prefix,
+            delimiter,
+            start,
+            end: None,
+            pattern: None,
+            after,
+            limit: limit.min(1000),
+            trailing: false,
+            versions: false,
+            soft_deleted: false,
+        }
+    }
+
     fn read(query: &'a Query, bucket: &str) -> Result<Self, Refusal> {
         let after = match query.get("pageToken").filter(|token| !token.is_empty()) {
             Some(token) => {
@@ -122,7 +143,7 @@ impl<'a> Listing<'a> {
         })
     }
 
-    fn page<'b>(&self, bucket: &'b Bucket) -> Page<'b> {
+    pub(super) fn page<'b>(&self, bucket: &'b Bucket) -> Page<'b> {
         let mut page = Page::default();
         let mut last = None;
         let first = Bound::Included(self.prefix.to_owned());
@@ -200,14 +221,14 @@ impl<'a> Listing<'a> {
 }
 
 impl Page<'_> {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.items.len() + self.prefixes.len()
     }
 }
 
 impl Position {
     /// Good for one bucket.
-    fn token(&self, bucket: &str) -> String {
+    pub(super) fn token(&self, bucket: &str) -> String {
         let parts = match self {
             Self::Item(name, generation) => json!([bucket, name, generation]),
             Self::Prefix(prefix) => json!([bucket, prefix]),
@@ -215,7 +236,7 @@ impl Position {
         BASE64URL_NOPAD.encode(parts.to_string().as_bytes())
     }
 
-    fn read(token: &str, bucket: &str) -> Option<Self> {
+    pub(super) fn read(token: &str, bucket: &str) -> Option<Self> {
         let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok()?;
         let parts: Vec<Value> = serde_json::from_slice(&bytes).ok()?;
         match parts.as_slice() {

@@ -1,6 +1,6 @@
-//! A store that speaks Google's JSON API, as strict as the original and stricter: what it does not know is refused, not
-//! ignored. One store for two: `tidegate dev` has it behind its sample bucket, and tests have it behind Tidegate, with
-//! requests recorded and faults scripted.
+//! A store that speaks Google's JSON API, and of the XML API what is spoken to a target of kind `gcs-xml`; as strict as the
+//! original and stricter: what it does not know is refused, not ignored. One store for two: `tidegate dev` has it behind its
+//! sample bucket, and tests have it behind Tidegate, with requests recorded and faults scripted.
 //!
 //! It lets in whoever has one of its tokens, and nobody else. The hazard is a stand-in that is kinder than Google: then tests
 //! prove that a request was sent, not that it was understood. So hashes are compared, preconditions hold under the lock that
@@ -33,6 +33,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod uploads;
+mod xml;
 
 use super::serving;
 use crate::clock::Clock;
@@ -173,6 +174,7 @@ impl GcsStore {
             tokens: Mutex::new(options.tokens.into_iter().map(|token| (token, None)).collect()),
             sessions: Mutex::default(),
             rewrites: Mutex::default(),
+            in_parts: Mutex::default(),
             log: Mutex::default(),
             planned: Mutex::default(),
             rewrite_bytes: options.rewrite_bytes,

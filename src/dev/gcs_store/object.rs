@@ -67,6 +67,15 @@ impl Object {
         BASE64.encode(&bytes)
     }
 
+    /// The same in the XML API: the MD5 of the bytes, where there is one.
+    pub(super) fn xml_etag(&self) -> String {
+        let md5 = self.content.md5.as_ref();
+        match md5.and_then(|md5| BASE64.decode(md5.as_bytes()).ok()) {
+            Some(md5) => format!("\"{}\"", HEXLOWER.encode(&md5)),
+            None => format!("\"-{}\"", self.etag()),
+        }
+    }
+
     /// The storage class, of which there is always one.
     pub(super) fn class(&self) -> &str {
         self.settings.storage_class.as_deref().unwrap_or("STANDARD")

@@ -6,6 +6,7 @@
 //! Spec: <https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes>
 
 use crate::body::{Body, empty, full};
+use crate::dialect::s3::documents::escape;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -29,6 +30,17 @@ pub(super) struct Said {
     /// Where in the request: `header`, `Authorization`.
     location: Option<(&'static str, String)>,
     content_range: Option<String>,
+    /// What the XML API calls it, where the status does not say so.
+    code: Option<&'static str>,
+}
+
+/// How a refusal is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    /// Plain text, to whoever asked for media.
+    Text,
+    Xml,
 }
 
 impl Refusal {
@@ -39,7 +51,24 @@ impl Refusal {
             message: message.into(),
             location: None,
             content_range: None,
+            code: None,
         }))
+    }
+
+    /// The same with another code in the XML API.
+    pub(super) fn coded(mut self, code: &'static str) -> Self {
+        if let Self::Said(said) = &mut self {
+            said.code = Some(code);
+        }
+        self
+    }
+
+    /// Code and message in the XML API.
+    pub(super) fn in_xml(&self) -> (&'static str, &str) {
+        match self {
+            Self::Said(said) => (said.code(), &said.message),
+            Self::Cut => ("ServiceUnavailable", "the connection ended"),
+        }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -88,7 +117,7 @@ impl Refusal {
     }
 
     pub(super) fn no_object(bucket: &str, name: &str) -> Self {
-        Self::not_found(format!("No such object: {bucket}/{name}"))
+        Self::not_found(format!("No such object: {bucket}/{name}")).coded("NoSuchKey")
     }
 
     pub(super) fn condition(parameter: &str) -> Self {
@@ -142,17 +171,22 @@ impl Refusal {
         }
     }
 
-    /// The answer; `None` where the connection ends. `media` tells it in plain text.
-    pub(super) fn response(self, media: bool) -> Option<Response<Body>> {
+    /// The answer; `None` where the connection ends.
+    pub(super) fn response(self, form: Form) -> Option<Response<Body>> {
         let Self::Said(said) = self else {
             return None;
         };
-        let (kind, body) = if said.status == StatusCode::NOT_MODIFIED {
-            (None, empty())
-        } else if media {
-            (Some("text/html; charset=UTF-8"), full(said.message))
-        } else {
-            (Some(JSON), full(said.document().to_string()))
+        let (kind, body) = match form {
+            _ if said.status == StatusCode::NOT_MODIFIED => (None, empty()),
+            Form::Text => (Some("text/html; charset=UTF-8"), full(said.message)),
+            Form::Json => (Some(JSON), full(said.document().to_string())),
+            Form::Xml => {
+                let (code, message) = (said.code(), escape(&said.message));
+                let text = format!(
+                    "<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+                );
+                (Some(XML), full(text))
+            }
         };
         let mut response = Response::new(body);
         *response.status_mut() = said.status;
@@ -172,6 +206,11 @@ impl Refusal {
 }
 
 impl Said {
+    fn code(&self) -> &'static str {
+        self.code
+            .unwrap_or_else(|| super::xml::code(self.status.as_u16(), self.reason))
+    }
+
     fn document(&self) -> Value {
         let mut error = json!({"message": self.message, "domain": "global", "reason": self.reason});
         if let (Some((kind, location)), Some(members)) = (&self.location, error.as_object_mut()) {
@@ -192,6 +231,8 @@ impl fmt::Display for Refusal {
 }
 
 const JSON: &str = "application/json; charset=UTF-8";
+/// The type of the XML API's documents.
+pub(super) const XML: &str = "application/xml; charset=UTF-8";
 
 /// The disk.
 impl From<io::Error> for Refusal {

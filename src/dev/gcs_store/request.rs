@@ -41,7 +41,7 @@ const UPLOAD: [&str; 4] = [
     "content-md5",
 ];
 /// Custom audit information: how much there may be.
-const AUDIT_PREFIX: &str = "x-goog-custom-audit-";
+pub(super) const AUDIT_PREFIX: &str = "x-goog-custom-audit-";
 
 impl Query {
     /// Reads the query of a request.
@@ -87,6 +87,11 @@ impl Query {
             }
         }
         Ok(())
+    }
+
+    /// The names of all parameters.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {

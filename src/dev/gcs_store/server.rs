@@ -2,10 +2,11 @@
 
 use super::answer::Answer;
 use super::faults::{GcsFault, Inbound, Planned};
+use super::refusal::Form;
 use super::request::{self, Query};
 use super::shelf::Shelf;
 use super::target::Target;
-use super::{GcsRequest, Refusal, batch, copies, members, resumable};
+use super::{GcsRequest, Refusal, batch, copies, members, resumable, xml};
 use crate::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, header};
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub(super) tokens: Mutex<BTreeMap<String, Option<Timestamp>>>,
     pub(super) sessions: Mutex<BTreeMap<String, Arc<resumable::Session>>>,
     pub(super) rewrites: Mutex<BTreeMap<String, copies::Rewrite>>,
+    pub(super) in_parts: Mutex<BTreeMap<String, xml::Upload>>,
     pub(super) log: Mutex<Log>,
     pub(super) planned: Mutex<Vec<Planned>>,
     pub(super) rewrite_bytes: Option<u64>,
@@ -73,14 +75,19 @@ impl Shared {
             .is_some_and(|query| query.split('&').any(|pair| pair == "alt=media"));
         let (head, body) = request.into_parts();
         let mut body = Inbound::new(body, fault);
-        let answer = self.answer(head, &mut body).await;
-        let answer = answer.or_else(|refusal| refusal.response(is_media).ok_or(Refusal::Cut));
+        let (form, answer) = if xml::serves(head.uri.path()) {
+            (Form::Xml, self.xml(head, &mut body).await)
+        } else {
+            let form = if is_media { Form::Text } else { Form::Json };
+            (form, self.answer(head, &mut body).await)
+        };
+        let answer = answer.or_else(|refusal| refusal.response(form).ok_or(Refusal::Cut));
         let answer = answer.and_then(|response| Inbound::answer(fault, response));
         let mut log = lock(&self.log);
         let back = usize::try_from(log.count.saturating_sub(number)).unwrap_or(usize::MAX);
         if let Some(noted) = log.requests.iter_mut().rev().nth(back) {
             noted.status = answer.as_ref().ok().map(|response| response.status().as_u16());
-            noted.document = body.document;
+            noted.document = std::mem::take(&mut body.document);
         }
         answer.map_err(|_| io::Error::from(io::ErrorKind::ConnectionReset))
     }
@@ -122,7 +129,7 @@ impl Shared {
                 if call.query.get("alt") == Some("media") =>
             {
                 let object = self.read(&call, bucket, name)?;
-                return self.download(&call, bucket, &object);
+                return self.download(&call.headers, bucket, &object, &object.etag());
             }
             (Target::Batch, "POST") => {
                 let document = body.document(batch::MAX_BATCH).await?;

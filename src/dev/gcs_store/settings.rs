@@ -75,7 +75,7 @@ const READ_ONLY: [&str; 22] = [
     "timeStorageClassUpdated",
     "updated",
 ];
-const CLASSES: [&str; 4] = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"];
+pub(super) const CLASSES: [&str; 4] = ["STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"];
 
 impl Draft {
     /// Reads a body for an object in `bucket`, on top of `settings`.

@@ -148,7 +148,7 @@ fn nowhere() -> Refusal {
     Refusal::not_found("Not Found")
 }
 
-fn decoded(segment: &str) -> Result<String, Refusal> {
+pub(super) fn decoded(segment: &str) -> Result<String, Refusal> {
     let broken = || Refusal::invalid("The path is not percent-encoded UTF-8");
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();

@@ -107,7 +107,7 @@ async fn what_is_not_known_is_refused() {
     assert_eq!(site.send("GET", &object, &[], b"{}").await.status, 400);
     assert_eq!(site.send("HEAD", &object, &[], b"").await.status, 405);
     assert_eq!(site.get("/storage/v1/b/lake/o/a/b").await.status, 404);
-    assert_eq!(site.get("/lake/a").await.status, 404);
+    assert_eq!(site.get("/").await.status, 404);
     assert_eq!(site.get("/storage/v1/b/gone/o/a").await.status, 404);
 }
 

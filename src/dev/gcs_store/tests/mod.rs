@@ -8,6 +8,7 @@ mod listings;
 mod objects;
 mod resumable;
 mod uploads;
+mod xml;
 
 use super::*;
 use data_encoding::BASE64;
@@ -106,6 +107,10 @@ impl Site {
         }
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             request = request.header(*name, *value);
+        }
+        let says_length = headers.iter().any(|(name, _)| *name == "content-length");
+        if body.is_empty() && matches!(method, "POST" | "PUT") && !says_length {
+            request = request.header("content-length", 0);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body))).unwrap();
         let (head, mut incoming) = sender.send_request(request).await.ok()?.into_parts();
