@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// What goes wrong with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub enum GcsFault {
     /// The request is carried out, and its answer lost.
     LoseResponse,
 }
+
+/// For the rest of a body that nobody wants.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A fault, and for what.
 #[derive(Debug)]
@@ -90,6 +94,20 @@ impl Inbound {
     /// Whether there is none.
     pub(super) fn is_empty(&self) -> bool {
         self.body.is_end_stream()
+    }
+
+    /// Takes the rest and forgets it, beside the answer, as Google's front end does: an answer on a connection that is closed
+    /// with unread bytes is lost to the sender. Whoever waits to be told to go on is not told.
+    pub(super) fn discard(self, expects: bool) {
+        if self.is_empty() || (expects && self.taken == 0) {
+            return;
+        }
+        let mut body = self.body;
+        tokio::spawn(async move {
+            let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+            // What is longer than this ends with the connection.
+            let _ = tokio::time::timeout(PATIENCE, rest).await;
+        });
     }
 
     /// The next bytes; `None` at the end.

@@ -73,6 +73,7 @@ impl Shared {
             .uri()
             .query()
             .is_some_and(|query| query.split('&').any(|pair| pair == "alt=media"));
+        let expects = request.headers().contains_key(header::EXPECT);
         let (head, body) = request.into_parts();
         let mut body = Inbound::new(body, fault);
         let (form, answer) = if xml::serves(head.uri.path()) {
@@ -88,6 +89,10 @@ impl Shared {
         if let Some(noted) = log.requests.iter_mut().rev().nth(back) {
             noted.status = answer.as_ref().ok().map(|response| response.status().as_u16());
             noted.document = std::mem::take(&mut body.document);
+        }
+        drop(log);
+        if answer.is_ok() {
+            body.discard(expects);
         }
         answer.map_err(|_| io::Error::from(io::ErrorKind::ConnectionReset))
     }

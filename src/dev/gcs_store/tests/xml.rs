@@ -309,3 +309,31 @@ async fn an_upload_in_parts_is_an_object_when_it_is_complete() {
     );
     site.is_clean();
 }
+
+#[tokio::test]
+async fn who_is_refused_early_may_send_the_rest_and_goes_on() {
+    let site = Site::new().await;
+    site.put("a", b"a").await;
+    let length = 8 << 20;
+    let json = format!("POST {UPLOAD}?uploadType=media&name=a&ifGenerationMatch=0 HTTP/1.1");
+    let xml = "PUT /lake/a HTTP/1.1\r\nx-goog-if-generation-match: 0";
+    let gone = "PUT /gone/a HTTP/1.1";
+    for (line, status) in [(json.as_str(), 412), (xml, 412), (gone, 404)] {
+        let mut stream = TcpStream::connect(site.store.address()).await.unwrap();
+        let head =
+            format!("{line}\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![1; length]).await.unwrap();
+        // The same connection takes the next request.
+        let next = format!(
+            "GET /lake/a HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(next.as_bytes()).await.unwrap();
+        let mut answers = Vec::new();
+        stream.read_to_end(&mut answers).await.unwrap();
+        let answers = String::from_utf8_lossy(&answers);
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status} ")), "{answers}");
+        assert!(answers.contains("HTTP/1.1 200 OK"), "{answers}");
+    }
+    assert_eq!(site.content("a").unwrap(), b"a");
+}
