@@ -393,10 +393,6 @@ async fn the_quickstart_serves_gs() {
     assert_eq!(elsewhere.status, 501);
     assert!(elsewhere.text().contains("s3://lake"), "{}", elsewhere.text());
 
-    let session = quickstart.session(dir, etl.trim()).await;
-    let by_s3 = session.get("/models/released/iris.json").await;
-    by_s3.refused("the same object by S3", 403, "AccessDenied");
-    assert!(by_s3.text().contains("use gs://models"), "{}", by_s3.text());
     // The store lets in nobody else, and keeps what it has.
     let secret = std::fs::read_to_string(dir.join("secrets/google-token")).unwrap();
     assert_eq!(get(&secret, &released).await.status, 401);
@@ -422,4 +418,72 @@ async fn the_quickstart_serves_gs() {
         .await;
     assert_eq!((kept.status, kept.body.len()), (200, 197));
     assert_eq!(again.end().0, Some(0));
+}
+
+#[tokio::test]
+async fn what_is_written_by_gs_is_read_by_s3_and_the_doctor_finds_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path();
+    let quickstart = Quickstart::start(dir, &ANY_PORT).await;
+    let caller = quickstart.caller(dir);
+    let token = std::fs::read_to_string(dir.join("tokens/etl.jwt")).unwrap();
+    let token = token.trim();
+    let upload = "/upload/storage/v1/b/models/o?uploadType=media&name=runs%2F1%2Fby-gs";
+    let written = caller.bearer("POST", upload, token, b"by gs").await;
+    assert_eq!(written.status, 200, "{}", written.text());
+
+    let session = quickstart.session(dir, token).await;
+    let read = session.get("/models/runs/1/by-gs").await;
+    assert_eq!((read.status, read.text().as_str()), (200, "by gs"));
+    assert_eq!(session.put("/models/runs/1/by-s3", b"by s3").await.status, 200);
+    let media = "/storage/v1/b/models/o/runs%2F1%2Fby-s3?alt=media";
+    assert_eq!(caller.bearer("GET", media, token, b"").await.text(), "by s3");
+    for query in [
+        "?list-type=2&prefix=runs%2F1%2F&delimiter=%2F",
+        "?prefix=runs%2F1%2F",
+    ] {
+        let listed = session.get(&format!("/models{query}")).await.text();
+        for key in ["runs/1/by-gs", "runs/1/by-s3"] {
+            assert!(listed.contains(&format!("<Key>{key}</Key>")), "{listed}");
+        }
+        assert!(
+            listed.contains("<Name>models</Name>") && !listed.contains("acme"),
+            "{listed}"
+        );
+    }
+    // The policy is the same one.
+    let denied = session.put("/models/released/iris.json", b"mine").await;
+    denied.refused("a release by S3", 403, "AccessDenied");
+    assert!(denied.text().contains("ask for its release"), "{}", denied.text());
+    assert_eq!(session.delete("/models/runs/1/by-gs").await.status, 204);
+    assert_eq!(session.head("/models/runs/1/by-gs").await.status, 404);
+    // gcloud leaves the slash out when it lists a folder.
+    let analyst = std::fs::read_to_string(dir.join("tokens/analyst.jwt")).unwrap();
+    for (prefix, status) in [
+        ("released", 200),
+        ("released%2F", 200),
+        ("runs%2F", 403),
+        ("", 403),
+    ] {
+        let list = format!("/storage/v1/b/models/o?prefix={prefix}");
+        let listed = caller.bearer("GET", &list, analyst.trim(), b"").await;
+        assert_eq!(listed.status, status, "{prefix}");
+    }
+
+    let mut doctor = Command::new(binary());
+    let config = dir.join("tidegate.toml");
+    doctor.args(["doctor", "--json", "--config"]).arg(config);
+    let output = tokio::task::spawn_blocking(move || doctor.output().unwrap()).await;
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let failed = checks.iter().find(|check| check["outcome"] == "fail");
+    assert_eq!(failed, None, "{said}");
+    let models = checks
+        .iter()
+        .find(|check| check["check"] == "bucket" && check["about"] == "models");
+    assert_eq!(models.unwrap()["outcome"], "ok", "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(quickstart.end().0, Some(0));
 }
