@@ -174,17 +174,12 @@ const SHOWN: [&str; 12] = [
 pub(super) fn answered(document: &[u8], names: &Names<'_>) -> Result<Bytes, AnswerError> {
     let object = Object::parse(document).map_err(|_| AnswerError::Malformed)?;
     let mut shown = Map::new();
-    for (name, value) in object.members() {
-        match (&**name, value) {
-            ("items", Json::Array(items)) => {
-                let items = items.iter().map(|item| match item {
-                    Json::Object(item) => of_one(item, names).map(Value::Object),
-                    _ => Err(AnswerError::Malformed),
-                });
-                shown.insert("items".into(), items.collect::<Result<Vec<_>, _>>()?.into());
-            }
-            _ => {}
-        }
+    if let Some(Json::Array(items)) = object.get("items") {
+        let items = items.iter().map(|item| match item {
+            Json::Object(item) => of_one(item, names).map(Value::Object),
+            _ => Err(AnswerError::Malformed),
+        });
+        shown.insert("items".into(), items.collect::<Result<Vec<_>, _>>()?.into());
     }
     let mut whole = of_one(&object, names)?;
     whole.append(&mut shown);

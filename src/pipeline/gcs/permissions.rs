@@ -104,7 +104,7 @@ pub(super) fn roles(
 ) -> Vec<&'static str> {
     let holds = |permission: &&str| has(generation, caller, call, permission, circumstances);
     let all = ROLES.into_iter();
-    all.filter(|(_, permissions)| permissions.iter().all(|permission| holds(&permission)))
+    all.filter(|(_, permissions)| permissions.iter().all(&holds))
         .map(|(role, _)| role)
         .collect()
 }
