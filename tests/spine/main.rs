@@ -32,6 +32,7 @@ mod drain;
 mod forms;
 mod framing;
 mod gcs;
+mod gcs_around;
 mod gcs_batch;
 mod gcs_callers;
 mod gcs_callers_refused;

@@ -1,0 +1,166 @@
+//! Ways around a decision in Google's words: what is said twice, what collapses on the way, and what a reader is shown.
+//! Whatever is refused never reaches the store; whatever is told was there to be listed.
+
+use crate::support::gcs::EVERYTHING;
+use crate::support::gcs_json::{BUCKET, Caller, JsonStore, json, refused};
+use crate::support::{Settings, World};
+use serde_json::json as document;
+
+const OBJECTS: &str = "/storage/v1/b/lake/o";
+
+async fn with(policy: &str) -> (JsonStore, World, Caller) {
+    let store = JsonStore::start().await;
+    let world = store
+        .world(Settings {
+            policy: Some(policy.into()),
+            ..Settings::default()
+        })
+        .await;
+    let etl = Caller::new(&world, "etl");
+    (store, world, etl)
+}
+
+// AUZ-16, GCS-05: what is decided about is what the store would use.
+#[tokio::test]
+async fn a_key_is_named_in_one_place() {
+    let policy = format!(
+        "{EVERYTHING}\n@id(\"one-key\") forbid (principal, action == Tidegate::Action::\"PutObject\", resource)\n\
+         when {{ context.kms_key != \"projects/p/good\" }};"
+    );
+    let (store, _world, etl) = with(&policy).await;
+    store.has("a", b"123").await;
+    let before = store.requests().len();
+    let good = document!({ "kmsKeyName": "projects/p/good" });
+    let composed = document!({ "sourceObjects": [{ "name": "a" }], "destination": good });
+    for (target, body, status, reason) in [
+        ("a/rewriteTo/b/lake/o/b", document!({}), 403, "forbidden"),
+        (
+            "a/rewriteTo/b/lake/o/b?destinationKmsKeyName=projects/p/evil",
+            document!({}),
+            403,
+            "forbidden",
+        ),
+        (
+            "a/rewriteTo/b/lake/o/b?destinationKmsKeyName=projects/p/evil",
+            good.clone(),
+            400,
+            "invalid",
+        ),
+        (
+            "a/copyTo/b/lake/o/b?destinationKmsKeyName=projects/p/evil",
+            good.clone(),
+            400,
+            "invalid",
+        ),
+        (
+            "b/compose?kmsKeyName=projects/p/evil",
+            composed.clone(),
+            400,
+            "invalid",
+        ),
+        ("b/compose?kmsKeyName=", composed, 400, "invalidParameter"),
+    ] {
+        let answer = etl.call("POST", &format!("{OBJECTS}/{target}"), &body).await;
+        refused(&answer, target, status, reason);
+    }
+    let begin = "/upload/storage/v1/b/lake/o?uploadType=resumable&name=b&kmsKeyName=";
+    for key in ["", "projects/p/evil"] {
+        let answer = etl.call("POST", &format!("{begin}{key}"), &good).await;
+        assert_eq!(answer.status, 400, "{key}: {}", answer.text());
+    }
+    store.untouched_since(before, "two keys");
+    assert_eq!(store.names(BUCKET), ["a"]);
+}
+
+// CLS-06: whoever collapses dot segments would do something else than was decided.
+#[tokio::test]
+async fn no_name_in_a_path_is_a_dot_segment() {
+    let (store, _world, etl) = with(EVERYTHING).await;
+    store.has("a", b"123").await;
+    let before = store.requests().len();
+    for name in ["..", "%2e%2e", ".", "a%2F..%2Fb"] {
+        for path in [
+            format!("/storage/v1/b/lake/acl/{name}"),
+            format!("{OBJECTS}/a/acl/{name}"),
+            format!("/storage/v1/b/lake/notificationConfigs/{name}"),
+        ] {
+            refused(&etl.delete(&path).await, &path, 400, "invalid");
+        }
+    }
+    store.untouched_since(before, "dot segments");
+}
+
+// LEK-04: at Google they name projects and service accounts.
+#[tokio::test]
+async fn who_reads_objects_sees_no_access_lists() {
+    let policy = "@id(\"reader\") permit (principal, action, resource);";
+    let (store, _world, etl) = with(policy).await;
+    store.has("a", b"123").await;
+    let before = store.requests().len();
+    for path in [
+        "o/a/acl",
+        "o/a/iam",
+        "o/a/acl/allUsers",
+        "acl",
+        "defaultObjectAcl",
+    ] {
+        let answer = etl.get(&format!("/storage/v1/b/lake/{path}")).await;
+        refused(&answer, path, 403, "forbidden");
+    }
+    store.untouched_since(before, "access lists");
+}
+
+// AUZ-15
+#[tokio::test]
+async fn a_parent_of_what_may_be_used_is_told_absent() {
+    let policy = r#"
+@id("folder") permit (principal, action in Tidegate::Action::"read", resource)
+when { resource.key like "released/*" };
+@id("list") permit (principal, action == Tidegate::Action::"ListBucket", resource)
+when { if context has prefix then context.prefix like "released/*" else true };
+"#;
+    let (store, world, etl) = with(policy).await;
+    store.has("released/a", b"123").await;
+    store.has("secret/a", b"123").await;
+    let parent = etl.get(&format!("{OBJECTS}/released")).await;
+    refused(&parent, "a parent", 404, "notFound");
+    let record = world.record_of(&parent).await;
+    assert_eq!(record["decision"]["effect"], "deny", "{record}");
+    for name in ["secret", "secret%2Fa", "secret%2Fb"] {
+        refused(
+            &etl.get(&format!("{OBJECTS}/{name}")).await,
+            name,
+            403,
+            "forbidden",
+        );
+    }
+    assert_eq!(etl.get(&format!("{OBJECTS}/released%2Fa")).await.status, 200);
+}
+
+// Every object that is read has its evidence.
+#[tokio::test]
+async fn a_compose_is_recorded_with_all_its_sources() {
+    let (store, world, etl) = with(EVERYTHING).await;
+    for name in ["a", "b", "c"] {
+        store.has(name, b"123").await;
+    }
+    let sources = document!({ "sourceObjects": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] });
+    let made = etl
+        .call("POST", &format!("{OBJECTS}/all/compose"), &sources)
+        .await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    assert_eq!(json(&made)["size"], "9");
+    let resource = &world.record_of(&made).await["resource"];
+    assert_eq!(resource["copy_source"], "lake/a", "{resource}");
+    assert_eq!(
+        resource["copy_sources"],
+        document!(["lake/b", "lake/c"]),
+        "{resource}"
+    );
+    let missing = document!({ "sourceObjects": [{ "name": "gone" }] });
+    let answer = etl
+        .call("POST", &format!("{OBJECTS}/all/compose"), &missing)
+        .await;
+    refused(&answer, "a missing source", 404, "notFound");
+    assert!(answer.text().contains("lake/gone"), "{}", answer.text());
+}
