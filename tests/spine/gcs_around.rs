@@ -164,3 +164,64 @@ async fn a_compose_is_recorded_with_all_its_sources() {
     refused(&answer, "a missing source", 404, "notFound");
     assert!(answer.text().contains("lake/gone"), "{}", answer.text());
 }
+
+// What a caller says of a project and of the bucket's name at the store counts for nothing.
+#[tokio::test]
+async fn a_bucket_is_made_and_deleted_where_the_configuration_says_so() {
+    let store = JsonStore::start().await;
+    let made = |project: &str, lines: &str| Settings {
+        target_table: Some(
+            store
+                .table()
+                .replace("kind = \"gcs-xml\"\n", &format!("kind = \"gcs-xml\"\n{project}")),
+        ),
+        bucket_lines: lines.into(),
+        policy: Some(EVERYTHING.into()),
+        ..Settings::default()
+    };
+    let (bucket, buckets) = ("/storage/v1/b/lake", "/storage/v1/b?project=theirs");
+    let body = document!({ "name": "lake", "location": "nowhere" });
+
+    let world = World::with(made("", "create = true")).await;
+    let etl = Caller::new(&world, "etl");
+    refused(
+        &etl.call("POST", buckets, &body).await,
+        "no project",
+        501,
+        "notImplemented",
+    );
+    store.untouched_since(0, "a bucket of no project");
+
+    let world = World::with(made("project = \"acme-data-1\"\n", "")).await;
+    let etl = Caller::new(&world, "etl");
+    refused(
+        &etl.call("POST", buckets, &body).await,
+        "a bucket that is there",
+        409,
+        "conflict",
+    );
+    refused(
+        &etl.delete(bucket).await,
+        "a bucket that is provided",
+        501,
+        "notImplemented",
+    );
+    store.untouched_since(0, "a bucket of the configuration's");
+
+    let world = World::with(made("project = \"acme-data-1\"\n", "create = true")).await;
+    let etl = Caller::new(&world, "etl");
+    let gone = etl.delete(bucket).await;
+    assert_eq!((gone.status, gone.text()), (204, String::new().into()));
+    for target in [buckets, "/storage/v1/b"] {
+        let before = store.requests().len();
+        let answer = etl.call("POST", target, &body).await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.text());
+        assert_eq!(json(&answer)["name"], "lake");
+        assert!(!answer.text().contains(BUCKET), "{}", answer.text());
+        assert_eq!(
+            store.lines_since(before),
+            ["POST /storage/v1/b?project=acme-data-1"]
+        );
+        assert_eq!(etl.delete(bucket).await.status, 204);
+    }
+}
