@@ -211,7 +211,7 @@ async fn a_bucket_is_made_and_deleted_where_the_configuration_says_so() {
     let world = World::with(made("project = \"acme-data-1\"\n", "create = true")).await;
     let etl = Caller::new(&world, "etl");
     let gone = etl.delete(bucket).await;
-    assert_eq!((gone.status, gone.text()), (204, String::new().into()));
+    assert_eq!((gone.status, gone.text()), (204, String::new()));
     for target in [buckets, "/storage/v1/b"] {
         let before = store.requests().len();
         let answer = etl.call("POST", target, &body).await;
