@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1 alone, because S3 speaks nothing else, and one TCP connection per transfer has no head-of-line blocking.
 
-use super::{UpstreamError, pace::Paced, pool::Connection};
+use super::{UpstreamError, hearing::Hearing, pace::Paced, pool::Connection};
 use crate::{
     config::Target,
     fetch,
@@ -80,6 +80,8 @@ impl Connector {
                 ))))
             }
         };
+        let io = Hearing::new(io);
+        let failure = io.failure();
         let (sender, wire) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .max_header_size(MAX_HEAD)
@@ -89,7 +91,7 @@ impl Connector {
                 source,
                 consumed: false,
             })?;
-        Ok(Connection::spawn(sender, wire))
+        Ok(Connection::spawn(sender, wire, failure))
     }
 
     /// The first address that answers. Several share the deadline, so that a dead one does not use it up.

@@ -14,6 +14,7 @@
 mod connector;
 mod error;
 mod framing;
+mod hearing;
 mod outgoing;
 mod pace;
 mod pool;
@@ -196,7 +197,8 @@ impl Upstream {
         is_head: bool,
         started: Instant,
     ) -> Result<UpstreamResponse, UpstreamError> {
-        let complete = progress.answered();
+        // What hyper took from the body may not have left it.
+        let complete = progress.answered() && !connection.failed_to_write();
         let (mut head, incoming) = response.into_parts();
         head.extensions.clear();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

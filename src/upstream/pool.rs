@@ -3,7 +3,12 @@
 //! Whoever holds a [`Connection`] owns the socket: dropping it resets the socket at once, also in the middle of a
 //! request. That is the only way an unfinished exchange is ever given up, so nothing can forget it.
 
-use super::{connector::Io, outgoing::Outgoing, pace::Paced};
+use super::{
+    connector::Io,
+    hearing::{Hearing, WriteFailure},
+    outgoing::Outgoing,
+    pace::Paced,
+};
 use http::{Request, Response};
 use hyper::{
     body::Incoming,
@@ -31,13 +36,14 @@ pub(super) struct Connection {
     sender: SendRequest<Outgoing>,
     /// Sent: close in peace. Dropped: reset.
     close: Option<oneshot::Sender<()>>,
+    failure: Arc<WriteFailure>,
 }
 
-type Wire = http1::Connection<TokioIo<Paced<Io>>, Outgoing>;
+type Wire = http1::Connection<TokioIo<Paced<Hearing<Io>>>, Outgoing>;
 
 impl Connection {
     /// Takes over a connection after its handshake.
-    pub(super) fn spawn(sender: SendRequest<Outgoing>, mut wire: Wire) -> Self {
+    pub(super) fn spawn(sender: SendRequest<Outgoing>, mut wire: Wire, failure: Arc<WriteFailure>) -> Self {
         let (close, mut closed) = oneshot::channel();
         tokio::spawn(async move {
             tokio::select! {
@@ -48,11 +54,13 @@ impl Connection {
                 // It ended by itself: the target closed it, or broke it.
                 _ = &mut wire => return,
             }
-            wire.into_parts().io.into_inner().into_inner().reset();
+            let paced = wire.into_parts().io.into_inner();
+            paced.into_inner().into_inner().reset();
         });
         Self {
             sender,
             close: Some(close),
+            failure,
         }
     }
 
@@ -67,6 +75,11 @@ impl Connection {
         request: Request<Outgoing>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Outgoing>>>> + use<> {
         self.sender.try_send_request(request)
+    }
+
+    /// Whether something that was written has not left.
+    pub(super) fn failed_to_write(&self) -> bool {
+        self.failure.is_known()
     }
 
     fn retire(mut self) {
@@ -103,7 +116,7 @@ impl Pool {
 
     /// Keeps a connection whose last exchange is complete in both directions.
     pub(super) fn put(self: Arc<Self>, connection: Connection) {
-        if connection.sender.is_closed() {
+        if connection.sender.is_closed() || connection.failed_to_write() {
             return connection.retire();
         }
         let mut idle = self.idle();

@@ -244,6 +244,51 @@ async fn an_early_refusal_with_a_close_is_delivered_too() {
     drop(feed);
 }
 
+// FLW-04: closed with bytes unread, a socket is reset, and writing on fails.
+#[tokio::test]
+async fn an_early_refusal_is_delivered_although_the_rest_cannot_be_written() {
+    let fake = Fake::new(|mut peer| async move {
+        peer.head().await;
+        peer.body(64).await;
+        peer.answer("HTTP/1.1 412 Precondition Failed\r\ncontent-length: 4\r\n\r\nbody")
+            .await;
+        None
+    })
+    .await;
+    let upstream = upstream(&fake.target);
+    for _ in 0..20 {
+        let response = upstream.send(large(&fake.target)).await.unwrap();
+        assert_eq!(response.head.status, 412);
+        assert_eq!(read(response.body).await.unwrap(), b"body");
+        assert_eq!(upstream.pool.len(), 0);
+    }
+}
+
+/// An upload of 16 MiB in many pieces, more than sockets hold.
+fn large(target: &Arc<Target>) -> SignedRequest {
+    let (feed, body) = fed();
+    for _ in 0..256 {
+        feed.send(Ok(vec![b'a'; 64 << 10].into())).unwrap();
+    }
+    signed(target, "PUT", Some(16 << 20), body)
+}
+
+// FLW-02: what hyper took from the body has not left it.
+#[tokio::test]
+async fn success_is_not_believed_where_the_rest_could_not_be_written() {
+    let fake = Fake::new(|mut peer| async move {
+        peer.head().await;
+        peer.answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        None
+    })
+    .await;
+    let upstream = upstream(&fake.target);
+    for _ in 0..20 {
+        let outcome = upstream.send(large(&fake.target)).await;
+        assert!(outcome.is_err(), "{outcome:?}");
+    }
+}
+
 // FLW-02
 #[tokio::test]
 async fn success_before_the_end_of_the_upload_is_not_believed() {
