@@ -32,7 +32,7 @@ use crate::telemetry::Metrics;
 use again::SecondTime;
 use arc_swap::ArcSwap;
 use doubt::Verdict;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use std::borrow::Cow;
@@ -117,7 +117,12 @@ impl Pipeline {
         let metrics = self.metrics.clone();
         trail.observe(move |ended| answers::count(&metrics, ended));
         let outcome = match inbound {
-            Inbound::Malformed(violation) => Err(Error::Malformed(violation)),
+            Inbound::Malformed(violation, _) => {
+                if view.is_json_api {
+                    trail.protocol(Protocol::Gcs);
+                }
+                Err(Error::Malformed(violation))
+            }
             Inbound::Request(request) => self.proxy(&generation, connection, request, &mut trail).await,
         };
         let isolated = |response| match generation.login {
@@ -462,7 +467,7 @@ impl Tone {
 
 /// What rendering and the audit record need of a request that is about to be consumed.
 struct View {
-    method: http::Method,
+    method: Method,
     resource: String,
     user_agent: Option<String>,
     /// Whether it is answered in the words of Google's JSON API.
@@ -472,23 +477,25 @@ struct View {
 impl View {
     fn of(inbound: &Inbound, domains: &[Box<str>]) -> Self {
         match inbound {
-            Inbound::Malformed(_) => Self {
-                method: http::Method::GET,
-                resource: "/".into(),
-                user_agent: None,
-                is_json_api: false,
-            },
-            Inbound::Request(request) => Self {
-                method: request.method().clone(),
-                // Never the query: it may carry tokens and signatures.
-                resource: request.uri().path().to_owned(),
-                user_agent: request
-                    .headers()
-                    .get(http::header::USER_AGENT)
-                    .and_then(|value| value.to_str().ok())
-                    .map(str::to_owned),
-                is_json_api: json_api::is_json_api(request.uri(), request.headers(), domains),
-            },
+            Inbound::Malformed(_, outline) => {
+                let uri = Uri::try_from(&*outline.path).unwrap_or_default();
+                let method = outline.method.clone().unwrap_or_default();
+                Self::of_head(method, &uri, &outline.headers, domains)
+            }
+            Inbound::Request(request) => {
+                let method = request.method().clone();
+                Self::of_head(method, request.uri(), request.headers(), domains)
+            }
+        }
+    }
+
+    fn of_head(method: Method, uri: &Uri, headers: &HeaderMap, domains: &[Box<str>]) -> Self {
+        Self {
+            method,
+            // Never the query: it may carry tokens and signatures.
+            resource: uri.path().to_owned(),
+            user_agent: header_text(headers, "user-agent").map(str::to_owned),
+            is_json_api: json_api::is_json_api(uri, headers, domains),
         }
     }
 
@@ -529,7 +536,7 @@ impl View {
     }
 
     fn render(&self, error: &Error, request_id: &str) -> Response<Body> {
-        let head = self.method == http::Method::HEAD;
+        let head = self.method == Method::HEAD;
         let mut response = if self.is_json_api {
             json_api::error::render(&json_api::describe(error), request_id, head)
         } else {
@@ -576,7 +583,7 @@ fn target_info(target: &Target, credential: &Credential) -> TargetInfo {
     }
 }
 
-fn header_text<'a>(headers: &'a http::HeaderMap, name: &str) -> Option<&'a str> {
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 

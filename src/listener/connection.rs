@@ -7,6 +7,7 @@ use super::{
     drain::Drain,
     guard::Guard,
     head::{self, MAX_HEAD, MAX_HEADERS},
+    outline::Outline,
     pace::Paced,
     socket::{Shared, Socket},
     violation::HeadViolation,
@@ -84,7 +85,7 @@ pub enum Inbound {
     /// It can be read in one way only. Its target is a path with an optional query, and it has one `Host`.
     Request(Request<Incoming>),
     /// It was refused before that; on HTTP/1.1, the connection closes after the answer.
-    Malformed(HeadViolation),
+    Malformed(HeadViolation, Box<Outline>),
 }
 
 /// Who answers requests.
@@ -322,16 +323,16 @@ impl<H: Handler> Requests<H> {
     ) -> impl Future<Output = Result<Response<Paced>, Overdue>> + use<H> {
         let deadline = Instant::now() + self.longest;
         let number = self.activity.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let refused = self
-            .shared
-            .as_ref()
-            .and_then(|shared| shared.violation_of(number));
+        let refused = self.shared.as_ref().and_then(|shared| shared.refusal_of(number));
         let checked = refused.map_or_else(|| head::check(request, &self.connection), Err);
         let (handler, connection) = (self.handler.clone(), self.connection.clone());
         let (shared, activity) = (self.shared.clone(), self.activity.clone());
         async move {
             let close = checked.is_err() && !connection.http2;
-            let inbound = checked.map_or_else(Inbound::Malformed, Inbound::Request);
+            let inbound = checked.map_or_else(
+                |(violation, outline)| Inbound::Malformed(violation, outline),
+                Inbound::Request,
+            );
             // On the heap: hyper moves this future about and keeps its room for as long as the connection is open.
             let handled = Box::pin(handler.handle(connection, inbound, deadline));
             // INVARIANT: what is cut looks cut. The future that is dropped takes the target's connection with it, and no

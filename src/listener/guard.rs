@@ -7,6 +7,7 @@
 //! number the service recognises and answers with an error in the caller's dialect and an audit record.
 
 use super::{
+    outline::Outline,
     scanner::{Refusal, Scanner},
     socket::Shared,
 };
@@ -78,16 +79,19 @@ impl<T> Guard<T> {
         }
     }
 
+    /// Refuses what is held back: all that is not cleared.
     fn refuse(&mut self, refusal: Refusal) {
-        // INVARIANT: nothing after a refusal is looked at, and nothing held back goes out.
-        self.held.truncate(self.cleared);
         self.outcome = match refusal {
             Refusal::Head(number, violation) => {
-                self.shared.refuse(number, violation);
+                let head = self.held.get(self.cleared..).unwrap_or_default();
+                let outline = Box::new(Outline::of_bytes(head));
+                self.shared.refuse(number, violation, outline);
                 Outcome::Refused(0)
             }
             Refusal::Chunk(what) => Outcome::Broken(what),
         };
+        // INVARIANT: nothing after a refusal decides anything, and nothing held back goes out.
+        self.held.truncate(self.cleared);
     }
 
     /// Takes what was just read into `out` behind `start`, and leaves there what may pass.

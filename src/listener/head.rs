@@ -4,7 +4,7 @@
 //! The same for HTTP/1.1 and HTTP/2. Afterwards every request looks alike: its target is a path with an optional
 //! query, and it has exactly one `Host`.
 
-use super::{connection::Connection, violation::HeadViolation};
+use super::{connection::Connection, outline::Outline, violation::HeadViolation};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
     header::{
@@ -46,17 +46,24 @@ const ONCE: [(HeaderName, &str); 11] = [
 /// Checks the head of `request` and gives it its one form.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that it breaks, and what it asked.
 pub(super) fn check<B: Body>(
-    request: Request<B>,
+    mut request: Request<B>,
     connection: &Connection,
-) -> Result<Request<B>, HeadViolation> {
+) -> Result<Request<B>, (HeadViolation, Box<Outline>)> {
+    match settle(&mut request, connection) {
+        Ok(()) => Ok(request),
+        Err(violation) => Err((violation, Box::new(Outline::of_request(&request)))),
+    }
+}
+
+fn settle<B: Body>(request: &mut Request<B>, connection: &Connection) -> Result<(), HeadViolation> {
     match request.version() {
         Version::HTTP_11 | Version::HTTP_2 => {}
         _ => return Err(HeadViolation::Version),
     }
     check_headers(request.headers())?;
-    let mut request = one_host(request)?;
+    one_host(request)?;
     let host = request.headers().get(HOST).ok_or(HeadViolation::MissingHost)?;
     let name = host_name(host)?;
     if let Some(server_name) = &connection.server_name
@@ -77,7 +84,7 @@ pub(super) fn check<B: Body>(
     if request.uri().authority().is_some() {
         *request.uri_mut() = Uri::from(target.clone());
     }
-    Ok(request)
+    Ok(())
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), HeadViolation> {
@@ -134,9 +141,9 @@ fn decides(name: &[u8]) -> bool {
 }
 
 /// Makes `Host` and the authority of the target, where there is one, the same single thing.
-fn one_host<B>(mut request: Request<B>) -> Result<Request<B>, HeadViolation> {
+fn one_host<B>(request: &mut Request<B>) -> Result<(), HeadViolation> {
     let Some(authority) = request.uri().authority() else {
-        return Ok(request);
+        return Ok(());
     };
     match request.headers().get(HOST) {
         Some(host)
@@ -151,7 +158,7 @@ fn one_host<B>(mut request: Request<B>) -> Result<Request<B>, HeadViolation> {
         }
         None => return Err(HeadViolation::MissingHost),
     }
-    Ok(request)
+    Ok(())
 }
 
 /// The name in a `Host` header, without the port.

@@ -13,6 +13,7 @@ mod drain;
 pub(crate) mod fuzzing;
 mod guard;
 mod head;
+mod outline;
 mod pace;
 mod scanner;
 mod socket;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use connection::{Connection, Handler, Inbound};
 pub use drain::Drained;
+pub use outline::Outline;
 pub use tls::{CertificateStore, TlsError, validate};
 pub use violation::HeadViolation;
 

@@ -5,7 +5,7 @@
 //! sending makes the kernel answer with a reset, which destroys the response on its way, so what still arrives is
 //! read and thrown away for a moment.
 
-use super::violation::HeadViolation;
+use super::{outline::Outline, violation::HeadViolation};
 use std::{
     future::Future,
     io::{self, IoSlice},
@@ -43,7 +43,7 @@ pub(super) struct Shared {
     /// Who wants to know when it does again.
     waiting: Mutex<Option<Waker>>,
     /// The request that must be refused, by its number on the connection, counted from 1.
-    refused: OnceLock<(u64, HeadViolation)>,
+    refused: OnceLock<(u64, HeadViolation, Box<Outline>)>,
 }
 
 impl Shared {
@@ -88,15 +88,14 @@ impl Shared {
     }
 
     /// Remembers the one request that is refused: none is read after it.
-    pub(super) fn refuse(&self, number: u64, violation: HeadViolation) {
-        self.refused.get_or_init(|| (number, violation));
+    pub(super) fn refuse(&self, number: u64, violation: HeadViolation, outline: Box<Outline>) {
+        self.refused.get_or_init(|| (number, violation, outline));
     }
 
-    /// What is wrong with request `number`.
-    pub(super) fn violation_of(&self, number: u64) -> Option<HeadViolation> {
-        self.refused
-            .get()
-            .and_then(|(refused, violation)| (*refused == number).then_some(*violation))
+    /// What is wrong with request `number`, and what it seems to have been.
+    pub(super) fn refusal_of(&self, number: u64) -> Option<(HeadViolation, Box<Outline>)> {
+        let (refused, violation, outline) = self.refused.get()?;
+        (*refused == number).then(|| (*violation, outline.clone()))
     }
 }
 

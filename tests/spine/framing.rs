@@ -129,6 +129,63 @@ async fn a_malformed_head_is_answered_recorded_and_the_last() {
     world.untouched("malformed heads");
 }
 
+// FRM-01, LIM-03
+#[tokio::test]
+async fn a_malformed_head_is_answered_in_the_words_of_the_caller() {
+    let world = World::start().await;
+    let etl = world.client("etl").await;
+    let host = etl.host.clone();
+    let head = |start: &str, more: &str| {
+        format!("{start} HTTP/1.1\r\nhost: {host}\r\nuser-agent: gcsfs\r\n{more}\r\n")
+    };
+    let long = format!("GET /storage/v1/b/lake/o?prefix={}", "a".repeat(20_000));
+    for (what, head, status) in [
+        (
+            "two lengths",
+            head(
+                "POST /upload/storage/v1/b/lake/o",
+                "content-length: 1\r\ncontent-length: 1\r\n",
+            ),
+            400,
+        ),
+        ("long target", head(&long, ""), 414),
+        ("fragment", head("DELETE /storage/v1/b/lake/o/a#b", ""), 400),
+        (
+            "body of a GET",
+            head("GET /storage/v1/b/lake/o/a", "content-length: 1\r\n"),
+            400,
+        ),
+        ("unknown method", head("MOVE /batch/storage/v1", ""), 405),
+    ] {
+        let answer = etl.exchange(head.as_bytes()).await;
+        let error: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(
+            (answer.status, &error["error"]["code"]),
+            (status, &status.into()),
+            "{what}"
+        );
+        let record = world.recorded(&answer, "deny", "malformed").await;
+        let method = head.split(' ').next().unwrap();
+        assert_eq!(record["request"]["method"], method, "{what}: {record}");
+        assert_eq!(record["api"]["protocol"], "gcs", "{what}: {record}");
+        assert!(record.to_string().contains("gcsfs"), "{what}: {record}");
+    }
+    // The same bytes to a bucket of that name are S3's.
+    let answer = etl
+        .exchange(
+            head("GET /storage/v1", "content-length: 1\r\n")
+                .replace(" /storage/v1", " /storage/v2")
+                .as_bytes(),
+        )
+        .await;
+    answer.refused("a bucket", 400, "InvalidRequest");
+    let answer = etl
+        .exchange(head("HEAD /storage/v1/b/lake/o/a", "content-length: 1\r\n").as_bytes())
+        .await;
+    assert_eq!((answer.status, answer.body.len()), (400, 0));
+    world.untouched("malformed heads");
+}
+
 #[tokio::test]
 async fn a_body_is_asked_for_after_the_decision() {
     let world = World::start().await;

@@ -351,8 +351,10 @@ async fn a_refused_head_is_replaced_and_nothing_after_it_is_read() {
             rest,
             "GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n"
         );
-        assert_eq!(shared.violation_of(2), Some(Bad::Duplicate("Content-Length")));
-        assert_eq!(shared.violation_of(1), None);
+        let (violation, outline) = shared.refusal_of(2).unwrap();
+        assert_eq!(violation, Bad::Duplicate("Content-Length"));
+        assert_eq!((outline.method, &*outline.path), (Some(http::Method::GET), "/"));
+        assert_eq!(shared.refusal_of(1), None);
     }
 }
 

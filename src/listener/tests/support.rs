@@ -40,7 +40,7 @@ where
 /// Reads the whole body and says what was asked.
 pub(super) async fn echo(connection: Arc<Connection>, inbound: Inbound) -> Response<Body> {
     match inbound {
-        Inbound::Malformed(violation) => answer(violation.status(), format!("refused: {violation:?}")),
+        Inbound::Malformed(violation, _) => answer(violation.status(), format!("refused: {violation:?}")),
         Inbound::Request(request) => {
             let (head, body) = request.into_parts();
             let read = read_all(body).await;
