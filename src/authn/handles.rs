@@ -111,7 +111,7 @@ impl Handles {
         let payload = UploadPayload {
             principal: self.principal.clone(),
             bucket: place.fingerprint(),
-            key: fingerprint(&["key", key]),
+            key: of_key(key),
             target_id: upload.target_id.clone(),
             listed: upload.origin == UploadOrigin::Listed,
             terms: upload.terms.0.clone(),
@@ -125,15 +125,11 @@ impl Handles {
     /// [`HandleError`] if it is not this principal's for this key.
     pub fn open_upload(&self, place: &Place<'_>, key: &str, text: &str) -> Result<Upload, HandleError> {
         let payload: UploadPayload = self.open(Purpose::UploadId, text, MAX_HANDLE)?;
-        if payload.principal != self.principal {
-            return Err(HandleError::OtherPrincipal);
-        }
-        if payload.bucket != place.fingerprint() {
-            return Err(HandleError::OtherBucket);
-        }
-        if payload.key != fingerprint(&["key", key]) {
-            return Err(HandleError::OtherKey);
-        }
+        self.is_good(
+            (&payload.principal, &payload.bucket, &payload.key),
+            place,
+            of_key(key),
+        )?;
         let origin = match payload.listed {
             true => UploadOrigin::Listed,
             false => UploadOrigin::Begun,
@@ -154,7 +150,7 @@ impl Handles {
         let payload = PagePayload {
             principal: self.principal.clone(),
             bucket: place.fingerprint(),
-            prefix: fingerprint(&["prefix", prefix]),
+            prefix: of_prefix(prefix),
             token: token.into(),
         };
         self.seal(Purpose::ContinuationToken, &payload, MAX_PAGE)
@@ -166,15 +162,8 @@ impl Handles {
     /// [`HandleError`] if it is not this principal's for listings of this prefix.
     pub fn open_page(&self, place: &Place<'_>, prefix: &str, text: &str) -> Result<Box<str>, HandleError> {
         let payload: PagePayload = self.open(Purpose::ContinuationToken, text, MAX_PAGE)?;
-        if payload.principal != self.principal {
-            return Err(HandleError::OtherPrincipal);
-        }
-        if payload.bucket != place.fingerprint() {
-            return Err(HandleError::OtherBucket);
-        }
-        if payload.prefix != fingerprint(&["prefix", prefix]) {
-            return Err(HandleError::OtherKey);
-        }
+        let bound = (&payload.principal, &payload.bucket, &payload.prefix);
+        self.is_good(bound, place, of_prefix(prefix))?;
         Ok(payload.token)
     }
 
@@ -217,7 +206,7 @@ impl Handles {
         let payload = SessionPayload {
             principal: self.principal.clone(),
             bucket: place.fingerprint(),
-            key: fingerprint(&["key", key]),
+            key: of_key(key),
             target_id: session.target_id.clone(),
             wishes: [
                 wishes.acl,
@@ -238,15 +227,11 @@ impl Handles {
     /// [`HandleError`] if it is not this principal's for this key.
     pub fn open_session(&self, place: &Place<'_>, key: &str, text: &str) -> Result<Session, HandleError> {
         let payload: SessionPayload = self.open(Purpose::UploadSession, text, MAX_HANDLE)?;
-        if payload.principal != self.principal {
-            return Err(HandleError::OtherPrincipal);
-        }
-        if payload.bucket != place.fingerprint() {
-            return Err(HandleError::OtherBucket);
-        }
-        if payload.key != fingerprint(&["key", key]) {
-            return Err(HandleError::OtherKey);
-        }
+        self.is_good(
+            (&payload.principal, &payload.bucket, &payload.key),
+            place,
+            of_key(key),
+        )?;
         let [acl, retention, hold, lifts_retention, contexts] = payload.wishes;
         Ok(Session {
             target_id: payload.target_id,
@@ -260,6 +245,25 @@ impl Handles {
                 storage_class: payload.storage_class,
             },
         })
+    }
+
+    /// Whether a handle that is bound to a principal, a bucket and a key or prefix is good for this use.
+    fn is_good(
+        &self,
+        (principal, bucket, name): (&Fingerprint, &Fingerprint, &Fingerprint),
+        place: &Place<'_>,
+        named: Fingerprint,
+    ) -> Result<(), HandleError> {
+        if *principal != self.principal {
+            return Err(HandleError::OtherPrincipal);
+        }
+        if *bucket != place.fingerprint() {
+            return Err(HandleError::OtherBucket);
+        }
+        match *name == named {
+            true => Ok(()),
+            false => Err(HandleError::OtherKey),
+        }
     }
 
     fn seal(
@@ -333,6 +337,14 @@ fn fingerprint(parts: &[&str]) -> Fingerprint {
     BASE64URL_NOPAD
         .encode(all.as_ref().get(..16).unwrap_or_default())
         .into()
+}
+
+fn of_key(key: &str) -> Fingerprint {
+    fingerprint(&["key", key])
+}
+
+fn of_prefix(prefix: &str) -> Fingerprint {
+    fingerprint(&["prefix", prefix])
 }
 
 fn printable(text: &str) -> Result<(), SealError> {

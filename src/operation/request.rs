@@ -26,6 +26,25 @@ pub enum Resource {
     Object(ObjectName),
 }
 
+impl Resource {
+    /// The bucket, unless it is the service.
+    pub fn bucket(&self) -> Option<&BucketName> {
+        match self {
+            Self::Service => None,
+            Self::Bucket(bucket) => Some(bucket),
+            Self::Object(object) => Some(&object.bucket),
+        }
+    }
+
+    /// The object, if it is one.
+    pub fn object(&self) -> Option<&ObjectName> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Service | Self::Bucket(_) => None,
+        }
+    }
+}
+
 /// The source of a copy: `x-amz-copy-source`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopySource {
@@ -247,19 +266,12 @@ impl Operation {
 
     /// The bucket, unless it acts on the service.
     pub fn bucket(&self) -> Option<&BucketName> {
-        match &self.resource {
-            Resource::Service => None,
-            Resource::Bucket(bucket) => Some(bucket),
-            Resource::Object(object) => Some(&object.bucket),
-        }
+        self.resource.bucket()
     }
 
     /// The object, if it acts on one.
     pub fn object(&self) -> Option<&ObjectName> {
-        match &self.resource {
-            Resource::Object(object) => Some(object),
-            Resource::Service | Resource::Bucket(_) => None,
-        }
+        self.resource.object()
     }
 
     /// The decoded query parameters that cross.

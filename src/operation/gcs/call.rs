@@ -170,19 +170,12 @@ impl Call {
 
     /// The bucket, unless it acts on the service.
     pub fn bucket(&self) -> Option<&BucketName> {
-        match &self.resource {
-            Resource::Service => None,
-            Resource::Bucket(bucket) => Some(bucket),
-            Resource::Object(object) => Some(&object.bucket),
-        }
+        self.resource.bucket()
     }
 
     /// The object, if it acts on one.
     pub fn object(&self) -> Option<&ObjectName> {
-        match &self.resource {
-            Resource::Object(object) => Some(object),
-            Resource::Service | Resource::Bucket(_) => None,
-        }
+        self.resource.object()
     }
 
     /// The objects that it reads.

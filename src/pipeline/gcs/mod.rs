@@ -45,22 +45,13 @@ impl Pipeline {
         // Parse: what is being asked, and who says so?
         let claim = gcs::claim(&head.headers)?;
         trail.claim(&claim, None);
-        if gcs::batch::is_batch(asked.path) {
+        let parsed = if gcs::batch::is_batch(asked.path) {
             trail.call("gcs", BATCH, false);
-            let principal = self.bearer(generation, &claim).await?;
-            trail.principal(&principal);
-            let origin = gcs::origin(&head).unwrap_or_default();
-            let caller = Caller {
-                connection,
-                principal: &principal,
-                url: &origin,
-                protocol: Protocol::Gcs,
-            };
-            return Box::pin(self.batch(generation, caller, &claim, (&head, body), trail)).await;
-        }
-        let parsed = match gcs::upload::is_upload(asked.path) {
-            true => Parsed::Upload(gcs::upload::Asked::parse(asked)?),
-            false => Parsed::Call(gcs::parse(asked)?, gcs::upload::is_packed(asked.headers)?),
+            Parsed::Batch
+        } else if gcs::upload::is_upload(asked.path) {
+            Parsed::Upload(gcs::upload::Asked::parse(asked)?)
+        } else {
+            Parsed::Call(gcs::parse(asked)?, gcs::upload::is_packed(asked.headers)?)
         };
         // Authenticate: is the claim true?
         let principal = self.bearer(generation, &claim).await?;
@@ -73,6 +64,9 @@ impl Pipeline {
             protocol: Protocol::Gcs,
         };
         let (draft, packed) = match parsed {
+            Parsed::Batch => {
+                return Box::pin(self.batch(generation, caller, &claim, (&head, body), trail)).await;
+            }
             Parsed::Upload(upload) => {
                 let answer = self.upload(generation, caller, upload, body, trail).await?;
                 return Ok(gcs::sessions::without_308(&head.headers, answer));
@@ -165,39 +159,45 @@ impl Pipeline {
         to: Addressee<'_>,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        let scope = Scope::of(principal, permit);
         let bucket = permit.bucket().ok_or(NO_TARGET)?;
-        let credential = side.credentials.get(scope).await?;
-        let payload = forward::payload(permit.operation(), bucket)?;
-        let answer = self
-            .exchange_call(side, permit, payload, &credential, to, trail)
-            .await;
-        let refused = match &answer {
-            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => true,
-            Ok(_) | Err(_) => {
-                if answer.is_ok() {
-                    side.credentials.worked(&credential);
-                }
-                false
-            }
-        };
-        if !refused || !side.credentials.invalidate(scope, &credential, "authError").await {
+        let way = (side, Scope::of(principal, permit));
+        let payload = || forward::payload(permit.operation(), bucket);
+        let (answer, again) = self.attempt_call(way, permit, payload()?, to, trail).await?;
+        if !again {
             return answer;
         }
         tracing::info!(store = %side.target.name, "the access token was refused; once more with another one");
+        let (answer, _) = self.attempt_call(way, permit, payload()?, to, trail).await?;
+        answer
+    }
+
+    /// One request with the credential that there is, and whether it was refused for that one and there is another.
+    ///
+    /// # Errors
+    /// There is no credential.
+    async fn attempt_call(
+        &self,
+        (side, scope): (&TargetSide, Scope<'_>),
+        permit: &Permit<Call>,
+        payload: OutgoingPayload,
+        to: Addressee<'_>,
+        trail: &mut Trail,
+    ) -> Result<(Result<Response<Body>, Error>, bool), Error> {
         let credential = side.credentials.get(scope).await?;
-        let payload = forward::payload(permit.operation(), bucket)?;
         let answer = self
             .exchange_call(side, permit, payload, &credential, to, trail)
             .await;
-        match &answer {
-            Ok(_) => side.credentials.worked(&credential),
-            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => {
-                side.credentials.invalidate(scope, &credential, "authError").await;
+        let again = match &answer {
+            Ok(_) => {
+                side.credentials.worked(&credential);
+                false
             }
-            Err(_) => {}
-        }
-        answer
+            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => {
+                side.credentials.invalidate(scope, &credential, "authError").await
+            }
+            Err(_) => false,
+        };
+        Ok((answer, again))
     }
 
     /// One request to the target and its answer.
@@ -249,6 +249,8 @@ const BATCH: &str = "batch";
 
 /// What a request asks, as far as its head says.
 enum Parsed {
+    /// Calls, each of which is parsed on its own.
+    Batch,
     Upload(gcs::upload::Asked),
     /// And whether its document comes compressed.
     Call(Draft, bool),

@@ -9,7 +9,7 @@ use super::{document, gcs_side, handles};
 use crate::audit::Trail;
 use crate::authz::Permit;
 use crate::body::Body;
-use crate::credentials::{Credential, Scope};
+use crate::credentials::Scope;
 use crate::dialect::gcs::answer::Addressee;
 use crate::dialect::gcs::documents::{self, ObjectFields};
 use crate::dialect::gcs::error::GcsError;
@@ -122,7 +122,6 @@ impl Pipeline {
         let call = permit.operation();
         let scope = Scope::of(caller.principal, permit);
         permit.bucket().ok_or(NO_TARGET)?;
-        let credential: Arc<Credential> = side.credentials.get(scope).await?;
         // Of a part of an object there is nothing to hold the hashes of the object against: that is for the target.
         let whole = call.sending().is_some_and(Sending::is_whole);
         let held = if whole {
@@ -143,17 +142,10 @@ impl Pipeline {
             sum: whole.then_some(sum),
             ..forward::media(call, checked.boxed(), described.length, described.hashes)?
         };
-        let answer = self
-            .exchange_call(side, permit, payload, &credential, to, trail)
-            .await;
-        match &answer {
-            Ok(_) => side.credentials.worked(&credential),
-            Err(Error::GcsTarget(refusal)) if refusal.blames_credential => {
-                // The next request has another token.
-                side.credentials.invalidate(scope, &credential, "authError").await;
-            }
-            Err(_) => {}
-        }
+        // The next request has another token.
+        let (answer, _) = self
+            .attempt_call((side, scope), permit, payload, to, trail)
+            .await?;
         answer
     }
 }
