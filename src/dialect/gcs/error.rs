@@ -87,6 +87,11 @@ pub(crate) fn describe(error: &Error) -> GcsError {
             ),
         );
     }
+    if let Error::NoSuchUpload(_) = error {
+        return GcsError::not_found(
+            "No such upload of yours for this object: it has ended, was given up, or was never begun here. Begin it again",
+        );
+    }
     let in_s3 = s3::describe(error);
     let (status, reason) = match error {
         Error::Unauthenticated(AuthnError::IssuerUnavailable(_)) => (503, "backendError"),
@@ -96,8 +101,6 @@ pub(crate) fn describe(error: &Error) -> GcsError {
         Error::Absent(_) => {
             return GcsError::not_found("No such object, as a listing of yours would show");
         }
-        // Nothing of it is at the target any more, and nothing of it ever was: begin again.
-        Error::NoSuchUpload(_) => (404, "notFound"),
         _ => (in_s3.status, reason_of(in_s3.status)),
     };
     GcsError {

@@ -126,28 +126,36 @@ fn unknown(name: &str) -> GcsError {
 
 /// Numbers are numbers and flags are flags: nobody behind is asked to guess. Python writes `True`.
 fn checked<'v>(name: &str, value: &'v str) -> Result<&'v str, GcsError> {
-    let number = || !value.is_empty() && value.len() <= 20 && value.bytes().all(|b| b.is_ascii_digit());
-    let flags = ["true", "false"];
-    let flag = flags.into_iter().find(|flag| value.eq_ignore_ascii_case(flag));
-    let fits = match name {
-        "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => {
-            number()
-        }
-        _ if name.starts_with("if") => number(),
-        // An empty one would hide that of the metadata from whoever decides.
-        "kmsKeyName" | "destinationKmsKeyName" => is_key_name(value),
+    let (fits, expected) = match name {
         "versions"
         | "softDeleted"
         | "includeTrailingDelimiter"
         | "includeFoldersAsPrefixes"
         | "copySourceAcl"
-        | "overrideUnlockedRetention" => return flag.ok_or_else(|| invalid(name)),
-        _ => !value.chars().any(|c| matches!(c, '\0' | '\r' | '\n')),
+        | "overrideUnlockedRetention" => {
+            let mut flags = ["true", "false"].into_iter();
+            let flag = flags.find(|flag| value.eq_ignore_ascii_case(flag));
+            return flag.ok_or_else(|| invalid(name, "`true` or `false`"));
+        }
+        // An empty one would hide that of the metadata from whoever decides.
+        "kmsKeyName" | "destinationKmsKeyName" => (
+            is_key_name(value),
+            "the resource name of a key, of at most 512 characters",
+        ),
+        "generation" | "sourceGeneration" | "maxResults" | "pageSize" | "maxBytesRewrittenPerCall" => {
+            (is_number(value), "a number")
+        }
+        _ if name.starts_with("if") => (is_number(value), "a number"),
+        _ => (!value.contains(['\0', '\r', '\n']), "text without line ends"),
     };
     match fits {
         true => Ok(value),
-        false => Err(invalid(name)),
+        false => Err(invalid(name, expected)),
     }
+}
+
+fn is_number(value: &str) -> bool {
+    (1..=20).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The resource name of a key in Cloud KMS, as far as it is one: it is kept in upload ids.
@@ -155,13 +163,9 @@ fn is_key_name(value: &str) -> bool {
     (1..=512).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic())
 }
 
-fn invalid(name: &str) -> GcsError {
-    let what = "it is a number, `true` or `false`, or text without line ends";
-    GcsError::new(
-        400,
-        "invalidParameter",
-        format!("Invalid value for `{name}`: {what}"),
-    )
+fn invalid(name: &str, expected: &str) -> GcsError {
+    let message = format!("Invalid value for `{name}`: it is {expected}");
+    GcsError::new(400, "invalidParameter", message)
 }
 
 /// A mask of members: `items(name,size),nextPageToken`.
@@ -169,10 +173,9 @@ fn check_fields(mask: &str) -> Result<(), GcsError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-,/()*. ".contains(&b);
     match mask.len() <= 2048 && mask.bytes().all(plain) {
         true => Ok(()),
-        false => Err(GcsError::new(
-            400,
-            "invalidParameter",
-            "Invalid value for `fields`",
+        false => Err(invalid(
+            "fields",
+            "a mask such as `items(name,size),nextPageToken`, of at most 2048 characters",
         )),
     }
 }
