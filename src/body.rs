@@ -84,3 +84,37 @@ pub fn full(bytes: impl Into<Bytes>) -> Body {
 pub fn empty() -> Body {
     full(Bytes::new())
 }
+
+/// A body in the frames that it is made of.
+#[cfg(any(test, feature = "fuzzing"))]
+#[derive(Debug)]
+pub(crate) struct Frames(std::collections::VecDeque<Result<Bytes, BodyError>>);
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Frames {
+    pub(crate) fn new(frames: impl IntoIterator<Item = Result<Bytes, BodyError>>) -> Self {
+        Self(frames.into_iter().collect())
+    }
+
+    /// `bytes` in frames of `size`.
+    pub(crate) fn cut(bytes: &[u8], size: usize) -> Self {
+        Self::new(
+            bytes
+                .chunks(size.max(1))
+                .map(|piece| Ok(Bytes::copy_from_slice(piece))),
+        )
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+        std::task::Poll::Ready(self.0.pop_front().map(|frame| frame.map(http_body::Frame::data)))
+    }
+}

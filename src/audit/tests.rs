@@ -3,18 +3,15 @@
 use super::file::{Open, Sink};
 use super::*;
 use crate::authn::{Claim, CredentialScope, Principal, PrincipalKind, SignatureClaim, SignatureForm, Signs};
-use crate::body::{Body, BodyError, PayloadError, full};
+use crate::body::{Body, BodyError, Frames, PayloadError, full};
 use crate::operation::{Api, BucketName, Detail, ObjectKey, ObjectName, Operation, PayloadMode, Resource};
 use bytes::Bytes;
 use http::Response;
-use http_body::Frame;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::sync::Mutex as StdMutex;
-use std::task::{Context, Poll};
 
 const CANARY: &str = "C4naryC4naryC4naryC4naryC4naryC4naryC4nary";
 
@@ -141,23 +138,8 @@ fn response(status: u16, body: Body) -> Response<Body> {
 }
 
 fn frames(frames: Vec<Result<&'static str, BodyError>>) -> Body {
-    let frames = frames
-        .into_iter()
-        .map(|f| f.map(|text| Frame::data(Bytes::from(text))));
-    Frames(frames.collect::<Vec<_>>().into_iter()).boxed_unsync()
-}
-
-struct Frames(std::vec::IntoIter<Result<Frame<Bytes>, BodyError>>);
-
-impl http_body::Body for Frames {
-    type Data = Bytes;
-    type Error = BodyError;
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(self.0.next())
-    }
+    let frames = frames.into_iter().map(|frame| frame.map(Bytes::from));
+    Frames::new(frames).boxed_unsync()
 }
 
 /// Reads a body as a server does, until it ends or breaks off.

@@ -141,24 +141,10 @@ const BROKEN: PayloadError = PayloadError::Packed;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Frames;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use http_body_util::BodyExt as _;
-    use std::collections::VecDeque;
-
-    struct Frames(VecDeque<Bytes>);
-
-    impl Body for Frames {
-        type Data = Bytes;
-        type Error = BodyError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
-        }
-    }
 
     fn packed(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -167,8 +153,7 @@ mod tests {
     }
 
     async fn read(bytes: &[u8], size: usize, is_packed: bool) -> Result<Vec<u8>, BodyError> {
-        let frames = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
-        let (mut body, mut seen) = (Unpacked::new(Frames(frames), is_packed), Vec::new());
+        let (mut body, mut seen) = (Unpacked::new(Frames::cut(bytes, size), is_packed), Vec::new());
         while let Some(frame) = body.frame().await {
             let data = frame?.into_data().unwrap();
             assert!(data.len() <= 2 << 20, "{}", data.len());

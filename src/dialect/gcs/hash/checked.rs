@@ -178,22 +178,8 @@ impl<B: Incoming> http_body::Body for Checked<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Frames;
     use http_body::Body as _;
-    use std::collections::VecDeque;
-
-    struct Frames(VecDeque<Result<Bytes, BodyError>>);
-
-    impl http_body::Body for Frames {
-        type Data = Bytes;
-        type Error = BodyError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            Poll::Ready(self.0.pop_front().map(|frame| frame.map(Frame::data)))
-        }
-    }
 
     /// What leaves of `123456789` in three frames, and how it ends.
     async fn check(
@@ -201,13 +187,13 @@ mod tests {
         length: Option<u64>,
         breaks: bool,
     ) -> (String, Option<BodyError>, Option<[u8; 4]>) {
-        let mut frames: VecDeque<_> = ["123", "456", "789"].map(|text| Ok(Bytes::from(text))).into();
+        let mut frames = Vec::from(["123", "456", "789"].map(|text| Ok(Bytes::from(text))));
         if breaks {
-            frames.push_back(Err(BodyError::Caller("gone".into())));
+            frames.push(Err(BodyError::Caller("gone".into())));
         }
         let (sum, received) = (Arc::new(OnceLock::new()), Arc::new(AtomicU64::new(0)));
         let stall = Duration::from_secs(60);
-        let mut body = Checked::new(Frames(frames), hashes, length, sum.clone(), stall, received);
+        let mut body = Checked::new(Frames::new(frames), hashes, length, sum.clone(), stall, received);
         let mut seen = String::new();
         assert_eq!(body.size_hint().exact(), length);
         let error = loop {

@@ -1,14 +1,12 @@
 //! For `fuzz/`: a multipart body is taken apart in one way, however it arrives.
 
 use super::{Boundary, parse_batch, read_related, write_related};
-use crate::body::{BodyError, full};
+use crate::body::{BodyError, Frames, full};
 use bytes::Bytes;
 use http::HeaderValue;
-use http_body::{Body, Frame};
-use std::collections::VecDeque;
+use http_body::Body;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime;
 
@@ -123,8 +121,7 @@ fn split(data: &[u8]) -> Option<(usize, &str, &[u8])> {
 }
 
 async fn read(boundary: &Boundary, body: &[u8], piece: usize) -> Result<Read, BodyError> {
-    let pieces = Pieces(body.chunks(piece).map(Bytes::copy_from_slice).collect());
-    let related = read_related(pieces, boundary, Duration::from_secs(60)).await?;
+    let related = read_related(Frames::cut(body, piece), boundary, Duration::from_secs(60)).await?;
     let length = related.media.length();
     let media = collect(related.media).await?;
     assert!(length.is_none_or(|length| length == media.len() as u64));
@@ -141,19 +138,4 @@ async fn collect(mut body: impl Body<Data = Bytes, Error = BodyError> + Unpin) -
         bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
     }
     Ok(bytes)
-}
-
-/// A caller's body.
-struct Pieces(VecDeque<Bytes>);
-
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
 }

@@ -1,38 +1,10 @@
 use super::*;
+use crate::body::Frames;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body::{Body as _, Frame};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 const STALL: Duration = Duration::from_secs(60);
-
-/// A caller's body in frames, which ends in an error if it is to break off.
-struct Frames(VecDeque<Bytes>, bool);
-
-impl http_body::Body for Frames {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(match self.0.pop_front() {
-            Some(data) => Some(Ok(Frame::data(data))),
-            None if self.1 => Some(Err(BodyError::Caller("gone".into()))),
-            None => None,
-        })
-    }
-}
-
-fn frames(body: &[u8], size: usize) -> Frames {
-    Frames(
-        body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect(),
-        false,
-    )
-}
 
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
@@ -42,7 +14,7 @@ struct Read {
 }
 
 async fn read(boundary: &str, body: &[u8], size: usize) -> Result<Read, BodyError> {
-    let related = read_related(frames(body, size), &Boundary::for_test(boundary), STALL).await?;
+    let related = read_related(Frames::cut(body, size), &Boundary::for_test(boundary), STALL).await?;
     let length = related.media.length();
     let media = collect(related.media).await?;
     assert!(length.is_none_or(|length| length == media.len() as u64));
@@ -225,7 +197,7 @@ async fn large_media_streams_and_small_media_has_a_length() {
             .map(|byte| if *byte == b'b' { b'c' } else { *byte })
             .collect();
         let body = upload(&media, says);
-        let related = read_related(frames(&body, 1000), &Boundary::for_test("b"), STALL)
+        let related = read_related(Frames::cut(&body, 1000), &Boundary::for_test("b"), STALL)
             .await
             .unwrap();
         assert_eq!(related.media.length(), known);
@@ -241,9 +213,12 @@ async fn media_that_breaks_off_has_no_end() {
         "--b\r\nContent-Type: application/json\r\n\r\n{{}}\r\n--b\r\n\r\n{}",
         "x".repeat(100_000)
     );
-    let mut pieces = frames(body.as_bytes(), 1000);
-    pieces.1 = true;
-    let mut related = read_related(pieces, &Boundary::for_test("b"), STALL)
+    let pieces = body
+        .as_bytes()
+        .chunks(1000)
+        .map(|piece| Ok(Bytes::copy_from_slice(piece)));
+    let broken = pieces.chain([Err(BodyError::Caller("gone".into()))]);
+    let mut related = read_related(Frames::new(broken), &Boundary::for_test("b"), STALL)
         .await
         .unwrap();
     let outcome = collect(&mut related.media).await;
@@ -277,7 +252,7 @@ async fn what_is_written_reads_as_the_same() {
 // FLW-02
 #[tokio::test]
 async fn what_is_written_around_failed_media_is_never_closed() {
-    let pieces = Frames(VecDeque::from([Bytes::from("some")]), true);
+    let pieces = Frames::new([Ok("some".into()), Err(BodyError::Caller("gone".into()))]);
     let written = write_related(b"{}", None, pieces.boxed_unsync()).unwrap();
     assert_eq!(written.length, None);
     let (mut body, mut seen) = (written.body, Vec::new());

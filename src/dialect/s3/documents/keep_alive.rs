@@ -144,31 +144,16 @@ impl http_body::Body for KeepAlive {
 mod tests {
     use super::super::names::tests::names;
     use super::*;
-    use std::collections::VecDeque;
+    use crate::body::Frames;
     use std::future::poll_fn;
-
-    /// A body of these frames, then an end.
-    struct Frames(VecDeque<Bytes>);
-
-    impl http_body::Body for Frames {
-        type Data = Bytes;
-        type Error = BodyError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
-        }
-    }
 
     /// What comes out, frame by frame; an error is `!`.
     async fn out(frames: &[&str]) -> Vec<String> {
         let frames = frames
             .iter()
-            .map(|frame| Bytes::copy_from_slice(frame.as_bytes()));
+            .map(|frame| Ok(Bytes::copy_from_slice(frame.as_bytes())));
         let mut body = keep_alive_rewrite(
-            Frames(frames.collect()).boxed_unsync(),
+            Frames::new(frames).boxed_unsync(),
             Api::CompleteMultipartUpload,
             names(Api::CompleteMultipartUpload, "", &[]),
             "REQ1".into(),

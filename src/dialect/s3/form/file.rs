@@ -185,22 +185,8 @@ const FOLLOWED: PayloadError = PayloadError::Form("the file is not the last part
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::body::Frames;
     use http_body_util::BodyExt;
-
-    /// A caller's body in frames of a size.
-    struct Frames(VecDeque<Bytes>);
-
-    impl Body for Frames {
-        type Data = Bytes;
-        type Error = BodyError;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-            Poll::Ready(self.0.pop_front().map(|data| Ok(Frame::data(data))))
-        }
-    }
 
     async fn read(body: &[u8], size: usize, settle: bool) -> Result<Vec<u8>, BodyError> {
         let delimiter = Delimiter::of("multipart/form-data; boundary=b").unwrap();
@@ -209,7 +195,12 @@ mod tests {
             frames.pop_front().unwrap_or_default(),
             frames.pop_front().unwrap_or_default(),
         ];
-        let mut file = File::new(Frames(frames), first, body.len() as u64, delimiter)?;
+        let mut file = File::new(
+            Frames::new(frames.into_iter().map(Ok)),
+            first,
+            body.len() as u64,
+            delimiter,
+        )?;
         if settle {
             file.settle(Duration::from_secs(60)).await?;
         }

@@ -3,12 +3,11 @@
 use super::boundary::Delimiter;
 use super::file::File;
 use super::head::Head;
+use crate::body::Frames;
 use bytes::Bytes;
-use http_body::{Body, Frame};
-use std::collections::VecDeque;
+use http_body::Body;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime;
 
@@ -87,7 +86,7 @@ async fn read(delimiter: &Delimiter, body: &[u8], piece: usize, settled: bool) -
         }
     };
     let left = (body.len() as u64).checked_sub(complete.used).ok_or(())?;
-    let inner = Pieces(pieces.collect());
+    let inner = Frames::new(pieces.map(Ok));
     let first = [complete.rest.freeze(), Bytes::new()];
     let mut file = File::new(inner, first, left, delimiter.clone()).map_err(drop)?;
     if settled {
@@ -131,19 +130,4 @@ fn written(form: &Read, delimiter: &Delimiter) -> Vec<u8> {
     part(&mut body, &parameters, &form.file);
     body.extend_from_slice(&delimiter.closing());
     body
-}
-
-/// The rest of a caller's body.
-struct Pieces(VecDeque<Bytes>);
-
-impl Body for Pieces {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
 }
