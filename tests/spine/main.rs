@@ -38,6 +38,7 @@ mod gcs_callers;
 mod gcs_callers_refused;
 mod gcs_json;
 mod gcs_refusals;
+mod gcs_resumable;
 mod gcs_uploads;
 mod google;
 mod grpc;

@@ -10,6 +10,7 @@ mod evidence;
 pub mod fake_target;
 pub mod gcs;
 pub mod gcs_json;
+pub mod gcs_uploads;
 pub mod google;
 pub mod keyed_target;
 pub mod login_provider;
