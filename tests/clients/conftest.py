@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from harness import payloads
-from harness.broken_line import BrokenLine
 from harness.certificates import CertificateAuthority
 from harness.dev_gcs import DevGcs
 from harness.fake_gcs import FakeGcs
@@ -15,6 +14,7 @@ from harness.gateway import PAGE_BUCKETS, TARGET_BUCKETS, Gateway, Secrets
 from harness.google import Google, GooglePlaces
 from harness.identities import Identities
 from harness.identity_provider import WORKLOADS, IdentityProvider
+from harness.lines import BrokenLine
 from harness.payloads import Payload
 from harness.programs import find, missing
 from harness.store import Store, StoredBucket

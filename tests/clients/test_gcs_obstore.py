@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from harness import payloads
-from harness.broken_line import BrokenLine
 from harness.google import Google, GooglePlaces
+from harness.lines import BrokenLine
 from harness.payloads import Payload
 from harness.programs import Client
 from harness.targets import GcsBucket, Target

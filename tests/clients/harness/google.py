@@ -12,7 +12,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.broken_line import BrokenLine
+from harness.lines import BrokenLine
 from harness.store import StoredBucket
 from harness.targets import GcsBucket
 

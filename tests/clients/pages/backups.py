@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 from harness.payloads import random_file, sha256_of, small_file
 from harness.postgres import Postgres
@@ -32,14 +33,17 @@ def duplicity(desk: Desk) -> None:
     source.mkdir()
     file = random_file(source / "large.bin", SIZE)
     there = "boto3+s3://backups/duplicity"
-    desk.run(
-        # GnuPG leaves an agent behind, which nobody else ends.
-        "trap 'gpgconf --kill gpg-agent' EXIT",
-        desk.snippet_with_token("duplicity"),
-        f"duplicity full --volsize 4 $S3 source {there}",
-        f"duplicity restore $S3 {there} restored",
-        PASSPHRASE="of the archive",
-    )
+    # Its agent's sockets do not fit into the path of a home.
+    with TemporaryDirectory(prefix="gnupg-") as gnupg:
+        desk.run(
+            # GnuPG leaves an agent behind, which nobody else ends.
+            "trap 'gpgconf --kill gpg-agent' EXIT",
+            desk.snippet_with_token("duplicity"),
+            f"duplicity full --volsize 4 $S3 source {there}",
+            f"duplicity restore $S3 {there} restored",
+            PASSPHRASE="of the archive",
+            GNUPGHOME=gnupg,
+        )
     assert sha256_of(desk.home / "restored" / "large.bin") == file.sha256
 
 

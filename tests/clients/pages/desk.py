@@ -5,9 +5,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.lines import SlowLine
 from harness.programs import Client, Finished
 from harness.service_keys import ServiceKey
-from harness.slow_line import SlowLine
 
 # What a session of `nightly` lasts at most, see `harness/identity_provider.py`.
 SESSION_SECONDS = 75
