@@ -9,8 +9,10 @@ use super::index::Standing;
 use super::needs::Needs;
 use super::schema::Vocabulary;
 use crate::authn::{Principal, Tags, oidc::Identity};
-use crate::config::Bucket;
-use crate::operation::{Access, AccessResource, Action, Asked, BucketName, ContextKind, ObjectName};
+use crate::config::{Bucket, Profile};
+use crate::operation::{
+    Access, AccessResource, Action, Asked, BucketName, ContextKind, ObjectName, class_at_google,
+};
 use cedar_policy::{
     Context, ContextCreationError, Entities, Entity, EntityAttrEvaluationError, EntityUid,
     ExpressionConstructionError, Request, RequestValidationError, RestrictedExpression, Schema,
@@ -223,7 +225,8 @@ impl Facts<'_> {
                     put("kms_key", text(self.call.kms_key()));
                 }
                 if needs.has(Needs::STORAGE_CLASS) {
-                    put("storage_class", text(self.call.storage_class()));
+                    let said = self.call.storage_class();
+                    put("storage_class", text(class_at(bucket, said)));
                 }
                 if let (true, Some(source)) = (needs.has(Needs::COPY_SOURCE), self.copied_from) {
                     let name = format!("{}/{}", source.bucket, source.key);
@@ -298,6 +301,14 @@ impl Who<'_> {
 fn bucket_entity(uid: EntityUid, name: &BucketName) -> Result<Entity, Box<EntityAttrEvaluationError>> {
     let attributes = [("name".to_owned(), text(name.as_str()))];
     Ok(Entity::new_with_tags(uid, attributes, [] as [EntityUid; 0], [])?)
+}
+
+/// The storage class as the store is told. What has no counterpart there is refused before anything is sent.
+fn class_at<'c>(bucket: &Bucket, said: &'c str) -> &'c str {
+    match bucket.target.profile {
+        Profile::Gcs => class_at_google(said).unwrap_or(said),
+        Profile::Aws | Profile::Plain => said,
+    }
 }
 
 fn text(value: &str) -> RestrictedExpression {

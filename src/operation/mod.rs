@@ -16,6 +16,7 @@ mod payload;
 mod prefix;
 mod protocol;
 mod request;
+mod storage_class;
 mod tags;
 mod upload;
 
@@ -35,5 +36,6 @@ pub use protocol::Protocol;
 pub use request::{
     CompletedPart, CopySource, Detail, ObjectDeletion, ObjectName, Operation, OperationError, Resource,
 };
+pub(crate) use storage_class::{GOOGLES_CLASSES, class_at_google};
 pub use tags::{ObjectTags, TagFlaw};
 pub use upload::{Upload, UploadOrigin, UploadTerms};

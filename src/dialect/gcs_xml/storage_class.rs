@@ -1,30 +1,26 @@
-//! Storage classes: four of Google's for a dozen of Amazon's.
+//! Storage classes in headers, to Google and back.
 //!
-//! On the way in they are matched by how long an object must be kept at least: 30 days is Nearline, 90 is Coldline,
-//! and what has to be kept longer is Archive. On the way out no class is called `GLACIER` or `DEEP_ARCHIVE`, because
+//! On the way in they become what policies have decided about. On the way out no class is called `GLACIER` or `DEEP_ARCHIVE`, because
 //! clients do not read such objects without restoring them first, while Google gives all of them at once.
 //!
 //! Spec: <https://cloud.google.com/storage/docs/storage-classes>
 
 use super::Untranslatable;
+use crate::operation::class_at_google;
 
 /// Google's class for what a caller asked for: a name of Amazon's, or one of Google's own.
 pub(super) fn of_amazon(class: &str) -> Result<&'static str, Untranslatable> {
-    match class {
-        "STANDARD" | "REDUCED_REDUNDANCY" => Ok("STANDARD"),
-        "STANDARD_IA" | "ONEZONE_IA" | "NEARLINE" => Ok("NEARLINE"),
-        "GLACIER_IR" | "GLACIER" | "COLDLINE" => Ok("COLDLINE"),
-        "DEEP_ARCHIVE" | "ARCHIVE" => Ok("ARCHIVE"),
-        "INTELLIGENT_TIERING" => Err(Untranslatable::Header {
+    class_at_google(class).ok_or_else(|| match class {
+        "INTELLIGENT_TIERING" => Untranslatable::Header {
             name: NAME.to_owned(),
             lack: "has no `INTELLIGENT_TIERING` for an object: leave the class out and have Autoclass switched on for \
                    the bucket",
-        }),
-        _ => Err(Untranslatable::Value {
+        },
+        _ => Untranslatable::Value {
             name: NAME,
             wrong: "use `STANDARD`, `STANDARD_IA` (Nearline), `GLACIER_IR` (Coldline) or `DEEP_ARCHIVE` (Archive)",
-        }),
-    }
+        },
+    })
 }
 
 const NAME: &str = "x-amz-storage-class";
