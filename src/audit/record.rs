@@ -382,12 +382,21 @@ pub(super) struct Request {
     pub(super) sse: Option<Box<str>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) object_tags: BTreeMap<Box<str>, Box<str>>,
+    /// Whether a listing is asked for versions as well.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) versions: bool,
+    /// Whether it is about what was deleted, and can still be restored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) soft_deleted: bool,
 }
 
 #[derive(Debug, Serialize)]
 pub(super) struct Decided {
     pub(super) effect: Effect,
     pub(super) reason: Reason,
+    /// What the call needs: of calls that do several things, these are what it does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) actions: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) policies: Vec<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]

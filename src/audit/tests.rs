@@ -213,7 +213,7 @@ async fn a_served_request_leaves_one_complete_record() {
         "resource": { "bucket": "lake", "key": "raw/ä.csv", "version_id": "v1" },
         "request": { "method": "GET", "range": "bytes=0-9" },
         "decision": {
-            "effect": "allow", "reason": "permit", "policies": ["readers"], "policy_version": "sha256:9f2c", "us": 19,
+            "effect": "allow", "reason": "permit", "actions": ["GetObjectVersion"], "policies": ["readers"], "policy_version": "sha256:9f2c", "us": 19,
         },
         "generation": "7f3a",
         "response": {
@@ -317,6 +317,10 @@ async fn an_upload_records_its_bytes_tags_encryption_and_part() {
         serde_json::json!({"retention": "7y", "team": "a b"})
     );
     assert_eq!(record["request"]["sse"], "aws:kms");
+    assert_eq!(
+        record["decision"]["actions"],
+        serde_json::json!(["PutObject", "PutObjectTagging"])
+    );
     assert_eq!(record["resource"]["part"], 7);
     assert_eq!(record["response"]["bytes_in"], 1_u64 << 33);
     assert_eq!(record["api"]["read_only"], false);

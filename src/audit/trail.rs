@@ -8,7 +8,7 @@ use super::redact::{clip, is_access_key_id, scrub};
 use crate::authn::oidc::Identity;
 use crate::authn::{Claim, Principal, PrincipalKind, SessionInfo, SignatureForm, attribution_name};
 use crate::operation::gcs::{Call, Source};
-use crate::operation::{Detail, Operation, PayloadMode, Protocol};
+use crate::operation::{Access, Asked as _, Detail, Operation, PayloadMode, Protocol};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use std::error::Error;
@@ -103,8 +103,8 @@ const ID: usize = 256;
 const OWN: &str = "tidegate";
 /// Sources that are listed beside the first; Google takes 32.
 const SOURCES: usize = 31;
-/// Tags that are listed; S3 takes ten.
-const TAGS: usize = 16;
+/// Tags that are listed; S3 takes ten, and Google fifty contexts.
+const TAGS: usize = 50;
 
 /// A source by its name and generation.
 fn named(source: &Source) -> Box<str> {
@@ -113,6 +113,17 @@ fn named(source: &Source) -> Box<str> {
         Some(generation) => text(&format!("{name}#{generation}")),
         None => text(&name),
     }
+}
+
+/// The actions of what a call needs, each once.
+fn actions<'a>(accesses: impl IntoIterator<Item = Access<'a>>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for name in accesses.into_iter().map(|access| access.action.name()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 impl Trail {
@@ -150,6 +161,7 @@ impl Trail {
             decision: Decided {
                 effect: Reason::Aborted.effect(),
                 reason: Reason::Aborted,
+                actions: Vec::new(),
                 policies: Vec::new(),
                 policy_version: None,
                 us: None,
@@ -325,6 +337,9 @@ impl Trail {
         let api = operation.called();
         self.call("s3", api.name(), api.is_read_only());
         self.edit(|open| {
+            let deletions = operation.deletions().iter();
+            let deletions = deletions.flat_map(|deletion| operation.deletion_accesses(deletion));
+            open.record.decision.actions = actions(operation.accesses().into_iter().chain(deletions));
             open.record.resource = Resource {
                 bucket: operation.bucket().map(|bucket| text(bucket.as_str())),
                 key: operation.object().map(|object| text(object.key.as_str())),
@@ -377,6 +392,7 @@ impl Trail {
     pub fn json_call(&mut self, call: &Call) {
         self.call("gcs", call.method().id(), call.is_read_only());
         self.edit(|open| {
+            open.record.decision.actions = actions(call.accesses());
             open.record.resource = Resource {
                 bucket: call.bucket().map(|bucket| text(bucket.as_str())),
                 key: call.object().map(|object| text(object.key.as_str())),
@@ -393,11 +409,14 @@ impl Trail {
             let own_key = headers.clone().any(|(name, _)| *name == "x-goog-encryption-key");
             let request = &mut open.record.request;
             request.range = range.next().map(|(_, range)| clip(range, 256).into());
-            request.sse = match (own_key, &call.wishes().kms_key) {
-                (true, _) => Some("customer".into()),
-                (false, Some(_)) => Some("gcp:kms".into()),
-                (false, None) => None,
+            request.sse = match own_key {
+                true => Some("customer".into()),
+                false => Some(call.encryption()).filter(|sse| !sse.is_empty()).map(text),
             };
+            let tags = call.wishes().tags().iter().take(TAGS);
+            request.object_tags = tags.map(|(key, value)| (text(key), text(value))).collect();
+            request.versions = call.says("versions");
+            request.soft_deleted = call.says("softDeleted");
         });
     }
 
@@ -408,6 +427,7 @@ impl Trail {
             open.record.decision = Decided {
                 effect: decision.effect,
                 reason: decision.reason,
+                actions: std::mem::take(&mut open.record.decision.actions),
                 policies: decision
                     .policies
                     .iter()
