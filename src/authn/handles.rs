@@ -102,6 +102,12 @@ impl Handles {
         serde_json::to_vec(&terms.0).is_ok_and(|json| json.len() <= MAX_TERMS)
     }
 
+    /// Whether a resumable upload that asks for this can have a handle: its later requests are decided by what is in that.
+    pub fn fits_session(wishes: &Wishes) -> bool {
+        let terms = (&wishes.kms_key, &wishes.storage_class, &wishes.contexts);
+        serde_json::to_vec(&terms).is_ok_and(|json| json.len() <= MAX_TERMS)
+    }
+
     /// The upload id for the caller, of at most [`MAX_HANDLE`] characters; good for `key` (the caller's) at `place`.
     ///
     /// # Errors
@@ -213,10 +219,11 @@ impl Handles {
                 wishes.retention,
                 wishes.hold,
                 wishes.lifts_retention,
-                wishes.contexts,
+                wishes.contexts.is_some(),
             ],
             kms_key: wishes.kms_key.clone(),
             storage_class: wishes.storage_class.clone(),
+            contexts: wishes.contexts.clone(),
         };
         self.seal(Purpose::UploadSession, &payload, MAX_HANDLE)
     }
@@ -233,6 +240,10 @@ impl Handles {
             of_key(key),
         )?;
         let [acl, retention, hold, lifts_retention, contexts] = payload.wishes;
+        // INVARIANT: policies see the contexts that the upload began with, or it does not go on.
+        if contexts != payload.contexts.is_some() {
+            return Err(HandleError::NotOurs("is of another release"));
+        }
         Ok(Session {
             target_id: payload.target_id,
             wishes: Wishes {
@@ -240,7 +251,7 @@ impl Handles {
                 retention,
                 hold,
                 lifts_retention,
-                contexts,
+                contexts: payload.contexts,
                 kms_key: payload.kms_key,
                 storage_class: payload.storage_class,
             },
@@ -403,6 +414,8 @@ struct SessionPayload {
     kms_key: Option<Box<str>>,
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     storage_class: Option<Box<str>>,
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    contexts: Option<Vec<(String, String)>>,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -578,6 +591,7 @@ mod tests {
             target_id: "real id".into(),
             wishes: Wishes {
                 hold: true,
+                contexts: Some(vec![("class".into(), "public".into())]),
                 kms_key: Some("projects/p/key".into()),
                 storage_class: Some("NEARLINE".into()),
                 ..Wishes::default()
@@ -607,6 +621,54 @@ mod tests {
         );
         assert!(etl().open_upload(&LAKE, "tmp/a", &text).is_err(), "another kind");
         assert!(etl().open_session(&LAKE, "tmp/a", "real id").is_err());
+    }
+
+    // AUZ-17
+    #[test]
+    fn a_resumable_upload_carries_what_it_is_decided_by_or_does_not_begin() {
+        let contexts = |length: usize| Wishes {
+            kms_key: Some("k".repeat(200).into()),
+            storage_class: Some("NEARLINE".into()),
+            contexts: Some(vec![("class".into(), "v".repeat(length))]),
+            ..Wishes::default()
+        };
+        assert!(Handles::fits_session(&Wishes::default()));
+        assert!(!Handles::fits_session(&contexts(800)));
+        let session = Session {
+            target_id: "u".repeat(500).into(),
+            wishes: contexts(540),
+        };
+        assert!(Handles::fits_session(&session.wishes));
+        let key = "k".repeat(1024);
+        let text = etl().seal_session(&LAKE, &key, &session).unwrap();
+        assert!(text.len() <= MAX_HANDLE);
+        assert_eq!(etl().open_session(&LAKE, &key, &text), Ok(session));
+        // To say nothing of contexts, and to take all of them away, are two things.
+        let none = Session {
+            target_id: "u".into(),
+            wishes: Wishes {
+                contexts: Some(Vec::new()),
+                ..Wishes::default()
+            },
+        };
+        let text = etl().seal_session(&LAKE, "a", &none).unwrap();
+        assert_eq!(etl().open_session(&LAKE, "a", &text), Ok(none));
+        // One that was sealed without the values of its contexts does not go on.
+        let payload = SessionPayload {
+            principal: etl().principal,
+            bucket: LAKE.fingerprint(),
+            key: of_key("a"),
+            target_id: "u".into(),
+            wishes: [false, false, false, false, true],
+            kms_key: None,
+            storage_class: None,
+            contexts: None,
+        };
+        let older = etl().seal(Purpose::UploadSession, &payload, MAX_HANDLE).unwrap();
+        assert_eq!(
+            etl().open_session(&LAKE, "a", &older),
+            Err(HandleError::NotOurs("is of another release"))
+        );
     }
 
     // SES-03

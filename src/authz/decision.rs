@@ -77,8 +77,7 @@ impl Policies {
         call: Call,
         circumstances: &Circumstances,
     ) -> Result<Permit<Call>, NotPermitted> {
-        let tags = ObjectTags::default();
-        let facts = Facts::of(principal, &call, &tags, circumstances);
+        let facts = Facts::of(principal, &call, call.wishes().tags(), circumstances);
         let rights = call.row().rights;
         let mut visible_buckets = Vec::new();
         let policies = if rights.contains(&gcs::Right::Visible) {
@@ -283,7 +282,10 @@ impl Policies {
         let deny = |reason, policies: Ids, why: &dyn Display| Denied {
             reason,
             policies,
-            message: format!("{} {why}", subject(facts, access)),
+            message: match facts.call.remark(access.action) {
+                None => format!("{} {why}", subject(facts, access)),
+                Some(remark) => format!("{} {why}; {remark}", subject(facts, access)),
+            },
         };
         let no_policy = match access.action.is_managed() {
             false => "because no policy allows it",

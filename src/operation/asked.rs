@@ -1,6 +1,6 @@
 //! What policies are asked about a call, in whatever dialect it was made.
 
-use super::{Access, ObjectName, Operation};
+use super::{Access, Action, ObjectName, Operation};
 
 /// In whose words a call is spoken of to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,11 @@ pub trait Asked {
 
     /// Every access that it needs.
     fn accesses(&self) -> Vec<Access<'_>>;
+
+    /// Why it needs an action of which its caller may not have thought, for whoever is denied it.
+    fn remark(&self, _action: Action) -> Option<&'static str> {
+        None
+    }
 
     /// The prefix that a listing of names asks for; `""` is the whole bucket.
     fn listed_prefix(&self) -> Option<&str>;

@@ -6,7 +6,7 @@ use super::documents::{self, ComposeRequest, ObjectFields};
 use super::error::GcsError;
 use super::{address, settings};
 use crate::operation::gcs::{Call, ComposeCondition, Detail, Method, Sent, Source, Wishes};
-use crate::operation::{ObjectName, Resource};
+use crate::operation::{GOOGLES_CLASSES, ObjectName, Resource};
 
 /// A call that waits for its document.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
         .cloned()
         .ok_or(GcsError::invalid("metadata of no object"))?;
     agree(&object, fields)?;
-    one_key(call.wishes(), fields)?;
+    decidable(call.wishes(), fields)?;
     if call.method() == Method::ObjectsUpdate && fields.is_empty() {
         // It would wipe what there is.
         return Err(GcsError::required(
@@ -85,7 +85,7 @@ fn composed(call: Call, request: &ComposeRequest) -> Result<Call, GcsError> {
         .cloned()
         .ok_or(GcsError::invalid("a compose without an object"))?;
     agree(&object, &request.destination)?;
-    one_key(call.wishes(), &request.destination)?;
+    decidable(call.wishes(), &request.destination)?;
     for source in &request.sources {
         address::check_name(source.name.as_str())?;
     }
@@ -121,24 +121,31 @@ pub(crate) fn wishes(fields: &ObjectFields) -> Wishes {
         retention: fields.sets_retention(),
         hold: fields.sets_hold(),
         lifts_retention: false,
-        contexts: fields.sets("contexts"),
+        contexts: fields.contexts(),
         kms_key: fields.text("kmsKeyName").map(Into::into),
         storage_class: fields.text("storageClass").map(Into::into),
     }
 }
 
-/// That the query and the metadata do not name two keys of Cloud KMS: what is decided about is what is used. And that what
-/// an upload is decided by fits into its upload id.
+/// That what policies look at has one spelling, which is the one that Google is told: a rule on `ARCHIVE` is not to be passed by
+/// `archive`. And that the query and the metadata do not name two keys of Cloud KMS.
 ///
 /// # Errors
 /// `invalid`.
-pub(crate) fn one_key(in_query: &Wishes, fields: &ObjectFields) -> Result<(), GcsError> {
-    for (name, most) in [("kmsKeyName", 512), ("storageClass", 64)] {
-        if fields.text(name).is_some_and(|value| value.len() > most) {
-            return Err(GcsError::invalid(format!(
-                "`{name}` has at most {most} characters"
-            )));
-        }
+pub(crate) fn decidable(in_query: &Wishes, fields: &ObjectFields) -> Result<(), GcsError> {
+    let is_key = |key: &str| key.len() <= 512 && key.bytes().all(|b| b.is_ascii_graphic());
+    if !fields.text("kmsKeyName").is_none_or(is_key) {
+        return Err(GcsError::invalid(
+            "`kmsKeyName` is the resource name of a key, of at most 512 characters",
+        ));
+    }
+    if !fields
+        .text("storageClass")
+        .is_none_or(|class| GOOGLES_CLASSES.contains(&class))
+    {
+        return Err(GcsError::invalid(
+            "`storageClass` is `STANDARD`, `NEARLINE`, `COLDLINE` or `ARCHIVE`, in these letters",
+        ));
     }
     match (&in_query.kms_key, fields.text("kmsKeyName")) {
         (Some(one), Some(other)) if **one != *other => Err(GcsError::invalid(

@@ -22,7 +22,7 @@ pub(crate) mod upload;
 mod tests;
 
 pub(crate) use self::address::Family;
-pub(crate) use self::draft::{agree, one_key, wishes};
+pub(crate) use self::draft::{agree, decidable, wishes};
 pub(crate) use self::error::describe;
 
 use self::address::Address;

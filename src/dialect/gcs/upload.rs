@@ -15,6 +15,7 @@ use super::hash::{self, Hashes};
 use super::multipart::Boundary;
 use super::query::Query;
 use super::{Head, headers};
+use crate::authn::Handles;
 use crate::operation::gcs::{Call, ChunkRange, Detail, Method, Sending};
 use crate::operation::{BucketName, ObjectName, Resource};
 use http::HeaderMap;
@@ -171,14 +172,21 @@ impl Insertion {
     /// The beginning of an upload with these fields.
     ///
     /// # Errors
-    /// As [`Insertion::related`].
+    /// As [`Insertion::related`], and `invalid` for more than an upload id can carry.
     pub(crate) fn begun(self, fields: ObjectFields) -> Result<Upload, GcsError> {
         let fields = fields.without_nulls();
         let metadata = match fields.is_empty() {
             true => None,
             false => fields.to_json(None, None).map(Into::into),
         };
-        self.of(&fields, Sending::Begin { metadata })
+        let upload = self.of(&fields, Sending::Begin { metadata })?;
+        match Handles::fits_session(upload.call.wishes()) {
+            true => Ok(upload),
+            false => Err(GcsError::invalid(
+                "`contexts` and `kmsKeyName` of an upload in several requests have about 700 bytes together: upload in one \
+                 request, or set the contexts with a patch afterwards",
+            )),
+        }
     }
 
     fn of(mut self, fields: &ObjectFields, sending: Sending) -> Result<Upload, GcsError> {
@@ -198,7 +206,7 @@ impl Insertion {
         };
         // GCS-05: what was decided about and what is written are one name.
         super::agree(&object, fields)?;
-        super::one_key(&super::asked_in_parameters(&self.parameters), fields)?;
+        super::decidable(&super::asked_in_parameters(&self.parameters), fields)?;
         let hashes = self.hashes.and(fields.hashes);
         let hashes = hashes.map_err(|error| GcsError::invalid(error.to_string()))?;
         let asked = super::asked_in_parameters(&self.parameters);

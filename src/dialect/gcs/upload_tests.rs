@@ -156,7 +156,7 @@ fn what_an_upload_asks_besides_is_told() {
     )
     .unwrap();
     let wishes = upload.call.wishes();
-    assert!(wishes.acl && wishes.hold && wishes.retention && !wishes.contexts);
+    assert!(wishes.acl && wishes.hold && wishes.retention && wishes.contexts.is_none());
     assert_eq!(
         (upload.call.kms_key(), upload.call.storage_class()),
         ("k1", "NEARLINE")
@@ -176,6 +176,24 @@ fn what_an_upload_asks_besides_is_told() {
         r#"{"acl":[{"entity":"allUsers","role":"READER"}]}"#,
     );
     assert!(listed.unwrap().call.wishes().acl);
+    // AUZ-17: policies see the contexts, in each request of the upload, or it does not begin.
+    let contexts = |value: &str| {
+        begun(
+            "uploadType=resumable&name=a",
+            &format!(r#"{{"contexts":{{"custom":{{"class":{{"value":"{value}"}},"team":null}}}}}}"#),
+        )
+    };
+    let tags = contexts("public").unwrap().call.wishes().tags().to_vec();
+    assert_eq!(tags, [("class".to_owned(), "public".to_owned())]);
+    let many: Vec<String> = (0..5)
+        .map(|n| format!(r#""k{n}":{{"value":"{}"}}"#, "v".repeat(200)))
+        .collect();
+    let many = format!(r#"{{"contexts":{{"custom":{{{}}}}}}}"#, many.join(","));
+    let long = begun("uploadType=resumable&name=a", &many).unwrap_err();
+    assert!(
+        long.status == 400 && long.message.contains("700 bytes"),
+        "{long:?}"
+    );
     // Nulls say nothing in a new object.
     let none = begun(
         "uploadType=resumable&name=a",

@@ -1,6 +1,6 @@
 //! What a call of the JSON API needs: the same actions on the same resources as its twin in S3.
 
-use super::{Call, Right, Source};
+use super::{Call, Method, Right, Source};
 use crate::operation::{Access, AccessResource, Action, Asked, ObjectName, Scope, Speech};
 
 impl Asked for Call {
@@ -33,18 +33,38 @@ impl Asked for Call {
             }
         }
         let wishes = self.wishes();
+        let (set_acl, set_contexts) = match self.changes_a_version() {
+            false => (Action::PutObjectAcl, Action::PutObjectTagging),
+            true => (Action::PutObjectVersionAcl, Action::PutObjectVersionTagging),
+        };
         for (wished, action) in [
-            (wishes.acl, Action::PutObjectAcl),
+            (wishes.acl, set_acl),
             (wishes.retention, Action::PutObjectRetention),
             (wishes.hold, Action::PutObjectLegalHold),
-            (wishes.contexts, Action::PutObjectTagging),
+            (wishes.contexts.is_some(), set_contexts),
             (wishes.lifts_retention, Action::BypassGovernanceRetention),
         ] {
-            if wished {
-                put(self.on(action));
-            }
+            let needed = self.on(action).filter(|_| wished);
+            // An update needs most of them whatever it says.
+            accesses.extend(needed.filter(|access| !accesses.contains(access)));
         }
         accesses
+    }
+
+    fn remark(&self, action: Action) -> Option<&'static str> {
+        let resets = matches!(
+            action,
+            Action::PutObjectAcl
+                | Action::PutObjectVersionAcl
+                | Action::PutObjectRetention
+                | Action::PutObjectLegalHold
+                | Action::PutObjectTagging
+                | Action::PutObjectVersionTagging
+        );
+        (resets && self.method() == Method::ObjectsUpdate).then_some(
+            "an update (PUT) resets whatever it does not name, and so needs this right as well: a patch (PATCH) changes what it \
+             names and nothing else",
+        )
     }
 
     fn listed_prefix(&self) -> Option<&str> {
@@ -56,7 +76,8 @@ impl Asked for Call {
         // Google encrypts everything; only with a key of one's own is there anything to say.
         match self.kms_key() {
             "" => "",
-            _ => "gcp:kms",
+            // One word for one thing, whichever of Google's APIs it is said in.
+            _ => "aws:kms",
         }
     }
 
@@ -81,6 +102,12 @@ impl Call {
 
     fn names_a_version(&self) -> bool {
         self.parameter("generation").is_some() || self.says("softDeleted")
+    }
+
+    /// Whether what it sets is set on a version that it names. What a restore or a copy names is only where it comes from.
+    fn changes_a_version(&self) -> bool {
+        let changes = matches!(self.method(), Method::ObjectsPatch | Method::ObjectsUpdate);
+        changes && self.names_a_version()
     }
 
     fn on(&self, action: Action) -> Option<Access<'_>> {

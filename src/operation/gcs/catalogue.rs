@@ -306,7 +306,7 @@ impl Method {
             Self::ObjectsUpdate => constant!(Row {
                 parameters: CHANGE,
                 sent: Sent::Object,
-                ..row("PUT", OBJECT, CHANGES, Answer::Object)
+                ..row("PUT", OBJECT, REPLACES, Answer::Object)
             }),
             Self::ObjectsCopy => constant!(Row {
                 parameters: COPY,
@@ -646,4 +646,15 @@ impl Method {
 const CHANGES: &[Right] = &[
     Right::Version(Action::GetObject, Action::GetObjectVersion),
     Right::Object(Action::PutObject),
+];
+
+/// What an update does not name is reset: a hold is lifted, contexts are gone. So it needs the right to all that it may reset,
+/// whatever its document says.
+const REPLACES: &[Right] = &[
+    Right::Version(Action::GetObject, Action::GetObjectVersion),
+    Right::Object(Action::PutObject),
+    Right::Version(Action::PutObjectAcl, Action::PutObjectVersionAcl),
+    Right::Object(Action::PutObjectRetention),
+    Right::Object(Action::PutObjectLegalHold),
+    Right::Version(Action::PutObjectTagging, Action::PutObjectVersionTagging),
 ];

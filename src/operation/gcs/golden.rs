@@ -100,12 +100,15 @@ Some parameters and members of documents need a right more:
 
 | in the request | needs | in group |
 |---|---|---|
-| `predefinedAcl`, `destinationPredefinedAcl`, `acl`, `copySourceAcl=true` | `PutObjectAcl` | `manage` |
+| `predefinedAcl`, `destinationPredefinedAcl`, `acl`, `copySourceAcl=true` | `PutObjectAcl`; of a `generation` that is patched `PutObjectVersionAcl` | `manage` |
 | `retention` | `PutObjectRetention` | `write` |
 | `temporaryHold`, `eventBasedHold` | `PutObjectLegalHold` | `write` |
-| `contexts` | `PutObjectTagging` | `write` |
+| `contexts` | `PutObjectTagging`; of a `generation` that is patched `PutObjectVersionTagging` | `write` |
 | `overrideUnlockedRetention=true` | `BypassGovernanceRetention` | `manage` |
 | `versions=true`, `softDeleted=true` in a listing | `ListBucketVersions` instead of `ListBucket` | `list` |
+
+An update resets what it does not name, and so needs the right to all of it; a patch changes what it names. Contexts are tags of
+the resource for policies (`resource.hasTag(\"class\")`), as the tags of S3 are.
 
 Access lists and owners are never shown in the metadata of objects, whatever `projection` says. `buckets.patch` needs the right
 of each setting that it changes, under its name in S3 (`labels`: `PutBucketTagging`, `lifecycle`: `PutLifecycleConfiguration`,

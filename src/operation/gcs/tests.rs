@@ -162,7 +162,7 @@ fn a_call_needs_what_its_twin_in_s3_needs() {
         retention: true,
         hold: true,
         lifts_retention: true,
-        contexts: true,
+        contexts: Some(Vec::new()),
         ..Wishes::default()
     };
     check(
@@ -174,6 +174,50 @@ fn a_call_needs_what_its_twin_in_s3_needs() {
             "PutObjectLegalHold lake/a",
             "PutObjectTagging lake/a",
             "BypassGovernanceRetention lake/a",
+        ],
+    );
+    // GCS-06: what an update does not name is reset.
+    check(
+        call(Method::ObjectsUpdate, of("a"), &[]),
+        &[
+            "GetObject lake/a",
+            "PutObject lake/a",
+            "PutObjectAcl lake/a",
+            "PutObjectRetention lake/a",
+            "PutObjectLegalHold lake/a",
+            "PutObjectTagging lake/a",
+        ],
+    );
+    let both = Wishes {
+        acl: true,
+        contexts: Some(Vec::new()),
+        ..Wishes::default()
+    };
+    for (method, more) in [
+        (Method::ObjectsPatch, &[][..]),
+        (
+            Method::ObjectsUpdate,
+            &["PutObjectRetention lake/a", "PutObjectLegalHold lake/a"],
+        ),
+    ] {
+        let changed = call(method, of("a"), &[("generation", "7")]).with_wishes(both.clone());
+        let mut expected = vec![
+            "GetObjectVersion lake/a",
+            "PutObject lake/a",
+            "PutObjectVersionAcl lake/a",
+        ];
+        expected.extend(more);
+        expected.push("PutObjectVersionTagging lake/a");
+        check(changed, &expected);
+    }
+    // What is restored is live again, whatever it comes from.
+    check(
+        call(Method::ObjectsRestore, of("a"), &[("generation", "7")]).with_wishes(both),
+        &[
+            "GetObjectVersion lake/a",
+            "PutObject lake/a",
+            "PutObjectAcl lake/a",
+            "PutObjectTagging lake/a",
         ],
     );
     // A patch of nothing is nobody's to decide, and so nobody's to do.

@@ -11,8 +11,9 @@ pub struct Wishes {
     pub hold: bool,
     /// To shorten or to lift a retention that is not locked.
     pub lifts_retention: bool,
-    /// The object's contexts, which are Google's tags.
-    pub contexts: bool,
+    /// The object's contexts, which are Google's tags: those that it sets, if it says anything of contexts at all. What is
+    /// taken away is a wish without a tag, as in S3.
+    pub contexts: Option<Vec<(String, String)>>,
     /// The key of Cloud KMS that encrypts it, as sent.
     pub kms_key: Option<Box<str>>,
     /// The storage class, as sent.
@@ -20,6 +21,11 @@ pub struct Wishes {
 }
 
 impl Wishes {
+    /// The contexts that it sets: tags of the object for policies.
+    pub fn tags(&self) -> &[(String, String)] {
+        self.contexts.as_deref().unwrap_or_default()
+    }
+
     /// Both together; `other`'s words where both have some.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -28,7 +34,7 @@ impl Wishes {
             retention: self.retention || other.retention,
             hold: self.hold || other.hold,
             lifts_retention: self.lifts_retention || other.lifts_retention,
-            contexts: self.contexts || other.contexts,
+            contexts: other.contexts.or(self.contexts),
             kms_key: other.kms_key.or(self.kms_key),
             storage_class: other.storage_class.or(self.storage_class),
         }

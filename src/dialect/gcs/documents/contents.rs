@@ -49,23 +49,35 @@ pub(super) fn understood(name: &'static str, kind: Kind, value: Json) -> Result<
     })
 }
 
-/// `{"custom": {"key": {"value": "…"}}}`; the times in it are the target's to write.
+/// Most contexts of an object, and most characters of a key or a value, as at Google.
+///
+/// Spec: <https://cloud.google.com/storage/docs/object-contexts>
+const MOST_CONTEXTS: usize = 50;
+const CONTEXT: usize = 256;
+
+/// `{"custom": {"key": {"value": "…"}}}`; the times in it are the target's to write. Policies decide on these values, so each
+/// entry has one, or is null.
 fn contexts(name: &'static str, contexts: Object) -> Result<Object, DocumentError> {
     let mut understood = Object::default();
     for (member, value) in contexts.into_members() {
         let custom = match (&*member, value) {
             ("custom", Json::Null) => Json::Null,
             ("custom", Json::Object(custom)) => {
+                if custom.members().len() > MOST_CONTEXTS {
+                    return Err(DocumentError::Value(name, "an object with at most 50 keys"));
+                }
                 let entries = custom.into_members().into_iter().map(|(key, value)| match value {
+                    _ if !(1..=CONTEXT).contains(&key.chars().count()) => Err(wrong_context(name)),
                     Json::Null => Ok((key, Json::Null)),
                     Json::Object(entry) => {
                         let entry = texts(name, entry, &["value"], &["createTime", "updateTime"])?;
-                        Ok((key, Json::Object(entry)))
+                        let value = entry.text("value");
+                        match value.is_some_and(|value| value.chars().count() <= CONTEXT) {
+                            true => Ok((key, Json::Object(entry))),
+                            false => Err(wrong_context(name)),
+                        }
                     }
-                    _ => Err(DocumentError::Value(
-                        name,
-                        "an object with a `value` for each key",
-                    )),
+                    _ => Err(wrong_context(name)),
                 });
                 Json::Object(entries.collect::<Result<_, _>>()?)
             }
@@ -75,6 +87,11 @@ fn contexts(name: &'static str, contexts: Object) -> Result<Object, DocumentErro
         understood.push(member, custom);
     }
     Ok(understood)
+}
+
+fn wrong_context(name: &'static str) -> DocumentError {
+    let accepted = "an object with a `value` for each key, both of at most 256 characters";
+    DocumentError::Value(name, accepted)
 }
 
 /// An entry of an access list. What the API says of it besides, it does not read.

@@ -128,6 +128,22 @@ impl ObjectFields {
         self.sets("temporaryHold") || self.sets("eventBasedHold")
     }
 
+    /// The contexts that are set, if anything is said of contexts. One that is null is taken away, and not among them.
+    pub(crate) fn contexts(&self) -> Option<Vec<(String, String)>> {
+        let custom = match self.get("contexts")? {
+            Json::Object(contexts) => contexts.get("custom"),
+            _ => None,
+        };
+        let Some(Json::Object(custom)) = custom else {
+            return Some(Vec::new());
+        };
+        let set = custom.members().iter().filter_map(|(key, entry)| match entry {
+            Json::Object(entry) => Some((String::from(&**key), entry.text("value")?.to_owned())),
+            _ => None,
+        });
+        Some(set.collect())
+    }
+
     /// What comes without a value in a new object is the same as what does not come.
     pub(crate) fn without_nulls(mut self) -> Self {
         self.members.retain(|(_, value)| *value != Json::Null);

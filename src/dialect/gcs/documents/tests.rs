@@ -60,6 +60,46 @@ fn null_means_delete_and_survives() {
     assert!(fields(r#"{"metadata":null,"name":null}"#).unwrap().name.is_none());
 }
 
+// AUZ-17
+#[test]
+fn contexts_are_told_with_their_values() {
+    let check = |document: &str, expected: Option<&[(&str, &str)]>| {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let expected: Option<Vec<_>> = expected.map(|pairs| pairs.iter().map(owned).collect());
+        assert_eq!(fields(document).unwrap().contexts(), expected, "{document}");
+    };
+    check("{}", None);
+    check(r#"{"contexts":null}"#, Some(&[]));
+    check(r#"{"contexts":{}}"#, Some(&[]));
+    check(r#"{"contexts":{"custom":null}}"#, Some(&[]));
+    check(
+        r#"{"contexts":{"custom":{"a":{"value":"1","createTime":"t"},"b":null,"c":{"value":""}}}}"#,
+        Some(&[("a", "1"), ("c", "")]),
+    );
+    let many = |count: usize| {
+        let entries: Vec<_> = (0..count).map(|n| format!(r#""k{n}":{{"value":"v"}}"#)).collect();
+        format!(r#"{{"contexts":{{"custom":{{{}}}}}}}"#, entries.join(","))
+    };
+    assert_eq!(fields(&many(50)).unwrap().contexts().unwrap().len(), 50);
+    for bad in [
+        many(51),
+        r#"{"contexts":{"custom":{"a":{}}}}"#.into(),
+        r#"{"contexts":{"custom":{"a":{"value":null}}}}"#.into(),
+        r#"{"contexts":{"custom":{"":{"value":"1"}}}}"#.into(),
+        r#"{"contexts":{"custom":{"a":"1"}}}"#.into(),
+        format!(
+            r#"{{"contexts":{{"custom":{{"{}":{{"value":"1"}}}}}}}}"#,
+            "k".repeat(257)
+        ),
+        format!(
+            r#"{{"contexts":{{"custom":{{"a":{{"value":"{}"}}}}}}}}"#,
+            "v".repeat(257)
+        ),
+    ] {
+        assert!(fields(&bad).is_err(), "{bad}");
+    }
+}
+
 // GCS-06, JWT-06
 #[test]
 fn what_is_not_understood_to_the_last_member_is_refused() {
