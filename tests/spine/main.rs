@@ -39,6 +39,7 @@ mod gcs_callers_refused;
 mod gcs_json;
 mod gcs_refusals;
 mod gcs_resumable;
+mod gcs_rights;
 mod gcs_uploads;
 mod google;
 mod grpc;
