@@ -4,7 +4,8 @@
 use crate::support::gcs::EVERYTHING;
 use crate::support::gcs_json::{BUCKET, Caller, JsonStore, bytes, json, refused, shows_nothing_of_the_store};
 use crate::support::world::STORE_SECRET;
-use crate::support::{Settings, World};
+use crate::support::{Answer, Settings, World};
+use data_encoding::BASE64;
 use serde_json::{Value, json as document};
 use tidegate::dev::{GcsBucket, GcsFault};
 
@@ -443,6 +444,113 @@ async fn a_folder_is_a_bucket_without_a_name_of_its_own() {
         store.content(BUCKET, "teams/a/x/both").as_deref(),
         Some(&b"teams/a/x/1teams/a/x/2"[..])
     );
+}
+
+#[tokio::test]
+async fn a_folder_with_its_marker_is_listed_without_it() {
+    let (store, _world, etl) = in_a_folder().await;
+    store.has("teams/a/", b"").await;
+    store.has("teams/a/empty/", b"").await;
+    for (query, names, pages_of_them) in [
+        ("", &["empty/", "x/1", "x/2", "x/y/3", "z"][..], 1),
+        ("delimiter=%2F", &["empty/", "x/", "z"], 1),
+        ("versions=true&delimiter=%2F", &["empty/", "x/", "z"], 1),
+        // The marker is a page of its own, with nothing on it.
+        ("maxResults=1", &["empty/", "x/1", "x/2", "x/y/3", "z"], 6),
+        ("prefix=empty%2F", &["empty/"], 1),
+    ] {
+        let found = pages(&etl, &format!("{OBJECTS}?{query}"), &["teams", "secret"]).await;
+        assert_eq!(found.0, names, "{query}");
+        assert_eq!(found.1, pages_of_them, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_mask_without_names_is_answered() {
+    let (store, _world, etl) = in_a_folder().await;
+    for mask in [
+        "items(size,updated)",
+        "items%2Fsize,items%2Fupdated",
+        "kind,items(size),nextPageToken",
+    ] {
+        let before = store.requests().len();
+        let answer = etl
+            .get(&format!("{OBJECTS}?prefix=x%2F&delimiter=%2F&fields={mask}"))
+            .await;
+        assert_eq!(answer.status, 200, "{mask}: {}", answer.text());
+        shows_nothing_of_the_store(&answer, mask, &["teams"]);
+        let page = json(&answer);
+        assert_eq!(page["items"][0]["size"], "11", "{mask}: {page}");
+        assert_eq!(page["items"][0]["name"], "x/1", "{mask}: {page}");
+        assert!(page["items"][0].get("etag").is_none(), "{mask}: {page}");
+        let asked = store.requests()[before].parameter("fields").unwrap();
+        assert!(asked.contains("name"), "{asked}");
+    }
+    // What is no mask does not get there.
+    let before = store.requests().len();
+    for mask in ["items(na,", "items()", "items(name"] {
+        let answer = etl.get(&format!("{OBJECTS}?fields={mask}")).await;
+        refused(&answer, mask, 400, "invalidParameter");
+        assert!(answer.text().contains("`fields`"), "{}", answer.text());
+    }
+    store.untouched_since(before, "broken masks");
+}
+
+#[tokio::test]
+async fn what_the_store_takes_for_invalid_is_told_with_where_to_look() {
+    let (store, _world, etl) = with_policy().await;
+    let check = |answer: &Answer, status: u16, reason: &str, says: &str| {
+        refused(answer, says, status, reason);
+        assert!(answer.text().contains(says), "{}", answer.text());
+        shows_nothing_of_the_store(answer, says, &[]);
+    };
+    let page = etl.get(&format!("{OBJECTS}?pageToken=nonsense")).await;
+    check(&page, 400, "invalidParameter", "`pageToken` (good for");
+    assert!(page.text().contains("storage.objects.list"), "{}", page.text());
+
+    let key = [7; 32];
+    let sha256 = BASE64.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key).as_ref());
+    let key = BASE64.encode(&key);
+    let with_key = [
+        ("content-type", "text/plain"),
+        ("x-goog-encryption-algorithm", "AES256"),
+        ("x-goog-encryption-key", &*key),
+        ("x-goog-encryption-key-sha256", &*sha256),
+    ];
+    let target = "/upload/storage/v1/b/lake/o?uploadType=media&name=tmp%2Fkept";
+    let kept = etl.send("POST", target, &with_key, CONTENT).await;
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    let object = format!("{OBJECTS}/tmp%2Fkept");
+    let read = etl.get(&format!("{object}?alt=media")).await;
+    check(&read, 400, "invalid", "`x-goog-encryption-");
+    let copied = etl
+        .call(
+            "POST",
+            &format!("{object}/copyTo/b/lake/o/tmp%2Fcopy"),
+            &document!({}),
+        )
+        .await;
+    let reason = "resourceIsEncryptedWithCustomerEncryptionKey";
+    check(&copied, 400, reason, "`x-goog-encryption-key`");
+
+    let begin = "/upload/storage/v1/b/lake/o?uploadType=resumable&name=tmp%2Fodd";
+    let begun = etl.send("POST", begin, &[], b"").await;
+    let location: http::Uri = begun.header("location").unwrap().parse().unwrap();
+    let session = location.path_and_query().unwrap().as_str();
+    let odd = [("content-range", "bytes 0-8/*")];
+    let odd = etl.send("PUT", session, &odd, CONTENT).await;
+    check(&odd, 400, "invalid", "256 KiB");
+    assert_eq!(store.content(BUCKET, "tmp/odd"), None);
+}
+
+#[tokio::test]
+async fn an_entity_tag_spares_metadata() {
+    let (store, _world, etl) = with_policy().await;
+    store.has("tmp/a", CONTENT).await;
+    let object = format!("{OBJECTS}/tmp%2Fa");
+    let etag = etl.get(&object).await.header("etag").unwrap().to_owned();
+    let same = etl.send("GET", &object, &[("if-none-match", &*etag)], b"").await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
 }
 
 // GCS-03

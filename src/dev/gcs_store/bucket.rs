@@ -186,6 +186,7 @@ impl About {
                         seconds.ok_or_else(|| Refusal::invalid("Invalid value for: softDeletePolicy"))?;
                     self.soft_delete = number(member, seconds)? > 0;
                 }
+                "labels" if value.is_null() => self.labels.clear(),
                 "labels" => {
                     let labels = value.as_object().into_iter().flatten();
                     for (label, value) in labels {

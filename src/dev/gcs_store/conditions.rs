@@ -3,7 +3,7 @@
 //! Spec: <https://docs.cloud.google.com/storage/docs/request-preconditions>
 
 use super::{Refusal, object::Object, request::Query};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 
 /// The parameters of the object that a request is about.
 pub(super) const OBJECT: [&str; 4] = [
@@ -19,6 +19,22 @@ pub(super) const SOURCE: [&str; 4] = [
     "ifSourceMetagenerationMatch",
     "ifSourceMetagenerationNotMatch",
 ];
+
+/// Holds `If-Match` and `If-None-Match` against the entity tag of what is about to be read.
+///
+/// # Errors
+/// 412, or 304 for what must not match.
+pub(super) fn check_tag(asked: &HeaderMap, etag: &str) -> Result<(), Refusal> {
+    let tags = |name: header::HeaderName| super::request::text(asked, name.as_str());
+    let matches = |tags: &str| tags == "*" || tags.split(',').any(|tag| tag.trim() == etag);
+    if tags(header::IF_MATCH).is_some_and(|wanted| !matches(wanted)) {
+        return Err(Refusal::condition("If-Match"));
+    }
+    match tags(header::IF_NONE_MATCH).is_some_and(matches) {
+        true => Err(Refusal::not_modified()),
+        false => Ok(()),
+    }
+}
 
 /// What must hold.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 //!
 //! Spec: <https://docs.cloud.google.com/storage/docs/transcoding>
 
+use super::conditions;
 use super::encryption;
 use super::object::Object;
 use super::request;
@@ -35,21 +36,14 @@ impl Shared {
         etag: &str,
     ) -> Result<Response<Body>, Refusal> {
         encryption::check(asked, "x-goog-encryption-", object)?;
-        let tagged = |name: header::HeaderName| request::text(asked, name.as_str());
-        let matches = |tags: &str| tags == "*" || tags.split(',').any(|tag| tag.trim() == etag);
-        if tagged(header::IF_MATCH).is_some_and(|wanted| !matches(wanted)) {
-            return Err(Refusal::condition("If-Match"));
-        }
-        if tagged(header::IF_NONE_MATCH).is_some_and(matches) {
-            return Err(Refusal::not_modified());
-        }
+        conditions::check_tag(asked, etag)?;
         let file = {
             let shelf = self.shelf();
             File::open(shelf.data(bucket, object)?)?
         };
         let size = object.content.size;
         let unpacked = is_unpacked(object, asked);
-        let range = tagged(header::RANGE).filter(|_| !unpacked);
+        let range = request::text(asked, header::RANGE.as_str()).filter(|_| !unpacked);
         let span = match range {
             Some(range) => parse_range(range, size)?,
             None => None,

@@ -6,7 +6,7 @@ use super::Refusal;
 use serde_json::{Map, Value};
 
 /// What of a document is wanted.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields(Vec<(String, Fields)>);
 
 /// Levels of brackets.
@@ -26,6 +26,22 @@ impl Fields {
         }
     }
 
+    /// What is wanted of a member; `None` if nothing is. It may be named several times: `items/name,items/size`.
+    fn of(&self, name: &str) -> Option<Self> {
+        let named = self.0.iter().filter(|(field, _)| field == name || field == "*");
+        let mut named = named.map(|(_, wanted)| wanted).peekable();
+        named.peek()?;
+        let mut all = Self::default();
+        for wanted in named {
+            // One without parts wants the whole.
+            if wanted.0.is_empty() {
+                return Some(Self::default());
+            }
+            all.0.extend(wanted.0.iter().cloned());
+        }
+        Some(all)
+    }
+
     /// The part of `value` that is wanted. Arrays are looked through.
     pub(super) fn select(&self, value: Value) -> Value {
         if self.0.is_empty() {
@@ -35,9 +51,8 @@ impl Fields {
             Value::Object(members) => {
                 let mut selected = Map::new();
                 for (name, value) in members {
-                    let wanted = self.0.iter().find(|(field, _)| *field == name || field == "*");
-                    if let Some((_, inner)) = wanted {
-                        selected.insert(name, inner.select(value));
+                    if let Some(wanted) = self.of(&name) {
+                        selected.insert(name, wanted.select(value));
                     }
                 }
                 Value::Object(selected)
@@ -109,6 +124,22 @@ mod tests {
             json!({"items": [{"name": "a", "acl": [{"id": 1}]}]}),
         );
         check("*", document.clone());
+        // As gcloud and gsutil ask.
+        let sizes = json!({"items": [{"name": "a", "size": "1"}]});
+        check("items/name,items/size", sizes.clone());
+        check("nothing,items(name),items/size,items/gone", sizes);
+        check(
+            "items/name,kind,items",
+            json!({"kind": "k", "items": document["items"]}),
+        );
+        check(
+            "items/acl/id,items/acl/role,items/name",
+            json!({"items": [{"name": "a", "acl": [{"role": "r", "id": 1}]}]}),
+        );
+        check(
+            "*/size,items/name",
+            json!({"kind": "k", "items": [{"name": "a", "size": "1"}], "next": "t"}),
+        );
     }
 
     #[test]

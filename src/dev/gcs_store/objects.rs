@@ -37,6 +37,7 @@ impl Shared {
 
     pub(super) fn get(&self, call: &Call, bucket: &str, name: &str) -> Result<Answer, Refusal> {
         let object = self.read(call, bucket, name)?;
+        conditions::check_tag(&call.headers, &object.etag())?;
         Ok(self.told(call, bucket, &object, call.query.full()))
     }
 

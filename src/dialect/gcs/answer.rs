@@ -14,7 +14,7 @@ use crate::dialect::s3::documents::place;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::operation::Asked;
-use crate::operation::gcs::{Answer, Call, Method, Sending};
+use crate::operation::gcs::{Answer, Call, Detail, Method, Sending};
 use crate::upstream::UpstreamResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -210,10 +210,14 @@ pub(crate) struct TargetRefusal {
 }
 
 /// The reasons that clients act on. Any other says no more than its status.
-const REASONS: [&str; 24] = [
+const REASONS: [&str; 28] = [
     "badRequest",
     "conditionNotMet",
     "conflict",
+    "customerEncryptionAlgorithmIsInvalid",
+    "customerEncryptionKeyFormatIsInvalid",
+    "customerEncryptionKeyIsIncorrect",
+    "customerEncryptionKeySha256IsInvalid",
     "forbidden",
     "gone",
     "insufficientPermissions",
@@ -308,6 +312,28 @@ fn sentence(status: u16, reason: &str, call: &Call) -> String {
         "retentionPolicyNotMet" => {
             return format!("A retention keeps this from being changed or deleted yet: {name}");
         }
+        "resourceIsEncryptedWithCustomerEncryptionKey" => {
+            return format!(
+                "A key of a caller's own is needed to read this: send it in `x-goog-encryption-algorithm`, \
+                 `x-goog-encryption-key` and `x-goog-encryption-key-sha256`, for the source of a copy in \
+                 `x-goog-copy-source-encryption-…`: {name}"
+            );
+        }
+        "resourceNotEncryptedWithCustomerEncryptionKey" => {
+            return format!(
+                "No key of a caller's own belongs to this: leave out `x-goog-encryption-…`: {name}"
+            );
+        }
+        "customerEncryptionKeyIsIncorrect" => {
+            return format!("This was written with another key than that of `x-goog-encryption-key`: {name}");
+        }
+        "customerEncryptionAlgorithmIsInvalid"
+        | "customerEncryptionKeyFormatIsInvalid"
+        | "customerEncryptionKeySha256IsInvalid" => {
+            return "`x-goog-encryption-algorithm` is `AES256`, `x-goog-encryption-key` has 32 bytes in base64, and \
+                    `x-goog-encryption-key-sha256` is the SHA-256 of these, in base64"
+                .to_owned();
+        }
         "quotaExceeded" => return "A quota of the storage behind this bucket is used up.".to_owned(),
         _ => {}
     }
@@ -333,8 +359,41 @@ fn sentence(status: u16, reason: &str, call: &Call) -> String {
             "The storage behind this bucket does not answer as it should. Try again.".to_owned()
         }
         _ => format!(
-            "The storage behind this bucket takes the request for invalid: {}. The operator's log says what it says",
-            call.name()
+            "The storage behind this bucket takes the request for invalid: {}. {}The operator's log has its own words",
+            call.name(),
+            suspects(call)
         ),
+    }
+}
+
+/// Bytes that every chunk but the last is a multiple of.
+const CHUNK_UNIT: u64 = 256 << 10;
+
+/// Where callers should look who are told no more than that something is invalid: a sentence, or nothing.
+fn suspects(call: &Call) -> String {
+    if let Some(Sending::Chunk(range)) = call.sending()
+        && let Some(end) = range.last.and_then(|last| last.checked_add(1))
+        && range.total != Some(end)
+        && !end.saturating_sub(range.first).is_multiple_of(CHUNK_UNIT)
+    {
+        return "A chunk that is not the last has a multiple of 256 KiB (262144 bytes). ".to_owned();
+    }
+    let said = call.parameters().iter().chain(call.headers());
+    let mut suspects: Vec<String> = said
+        .map(|(name, _)| match *name {
+            "pageToken" => "`pageToken` (good for the listing that it came from)".to_owned(),
+            name => format!("`{name}`"),
+        })
+        .collect();
+    if matches!(call.detail(), Detail::Document(_) | Detail::Compose { .. }) {
+        suspects.push("the document".to_owned());
+    }
+    let has_key = call.headers().iter().any(|(name, _)| name.contains("encryption"));
+    if !has_key && (call.is_download() || !call.sources().is_empty()) {
+        suspects.push("the key, if it was written with a caller's own (`x-goog-encryption-…`)".to_owned());
+    }
+    match &*suspects {
+        [] => String::new(),
+        suspects => format!("Look at {}. ", suspects.join(", ")),
     }
 }

@@ -71,7 +71,7 @@ fn described(call: Call, fields: &ObjectFields) -> Result<Call, GcsError> {
             "a move changes the name of an object and nothing else of it",
         ));
     }
-    let (wishes, document) = (wishes(fields), fields.to_json(None, None));
+    let (wishes, document) = (wishes(fields), fields.to_json());
     Ok(match document {
         Some(document) => call.with_detail(Detail::Document(document.into()), wishes),
         None => call,
@@ -106,7 +106,7 @@ fn composed(call: Call, request: &ComposeRequest) -> Result<Call, GcsError> {
         if_generation_match: source.if_generation_match.map(number),
     });
     let detail = Detail::Compose {
-        destination: request.destination.to_json(None, None).map(Into::into),
+        destination: request.destination.to_json().map(Into::into),
         conditions: conditions.collect(),
     };
     Ok(call

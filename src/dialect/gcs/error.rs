@@ -155,15 +155,11 @@ pub(crate) fn render(error: &GcsError, request_id: &str, head: bool) -> Response
     let json = HeaderValue::from_static("application/json; charset=UTF-8");
     headers.insert(header::CONTENT_TYPE, json);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Whatever is about the token: libraries get another one and try again. Where it says more, that replaces this.
-    if error.status == 401 {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if error.status == 401 {
-        // Who sent no token at all did nothing wrong with it (RFC 6750, 3.1).
+        // Whatever is about the token: libraries get another one and try again. Who sent none at all did nothing wrong with it (RFC 6750, 3.1).
         let challenge = match &*error.reason {
             "required" => HeaderValue::from_static("Bearer"),
             _ => crate::doors::answer::challenge(&error.message),

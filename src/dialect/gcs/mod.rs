@@ -11,6 +11,7 @@ pub(crate) mod error;
 pub(crate) mod forward;
 pub(crate) mod hash;
 mod headers;
+mod mask;
 pub(crate) mod multipart;
 pub(crate) mod packed;
 mod query;

@@ -6,8 +6,10 @@
 //! Spec: <https://cloud.google.com/storage/docs/json_api/v1/parameters>
 
 use super::error::GcsError;
+use super::mask;
 use crate::dialect::s3::uri;
 use crate::operation::gcs::{Answer, Row, Sent};
+use std::borrow::Cow;
 
 /// The decoded parameters in the order of the wire.
 #[derive(Debug, Default)]
@@ -97,9 +99,8 @@ impl Query {
             } else if name == "fields" {
                 // What was stored is held against what was sent, whatever the caller wants to see of it.
                 let shown = matches!(row.answer, Answer::Object | Answer::Objects | Answer::Rewrite);
-                if shown && row.sent != Sent::Media {
-                    check_fields(value)?;
-                    crossing.push(("fields", value.as_str().into()));
+                if shown && row.sent != Sent::Media && !value.is_empty() {
+                    crossing.push(("fields", fields(row, value)?.as_ref().into()));
                 }
             } else if !OF_ANY_METHOD.contains(&name.as_str()) && !more.contains(&name.as_str()) {
                 return Err(unknown(name));
@@ -168,16 +169,16 @@ fn invalid(name: &str, expected: &str) -> GcsError {
     GcsError::new(400, "invalidParameter", message)
 }
 
-/// A mask of members: `items(name,size),nextPageToken`.
-fn check_fields(mask: &str) -> Result<(), GcsError> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-,/()*. ".contains(&b);
-    match mask.len() <= 2048 && mask.bytes().all(plain) {
-        true => Ok(()),
-        false => Err(invalid(
-            "fields",
-            "a mask such as `items(name,size),nextPageToken`, of at most 2048 characters",
-        )),
+/// The mask of members as the target gets it.
+fn fields<'m>(row: &Row, mask: &'m str) -> Result<Cow<'m, str>, GcsError> {
+    if !mask::is_valid(mask) {
+        let expected = "a mask such as `items(name,size),nextPageToken`, of at most 2048 characters";
+        return Err(invalid("fields", expected));
     }
+    Ok(match row.answer {
+        Answer::Objects => mask::with_names(mask),
+        _ => mask.into(),
+    })
 }
 
 fn text(raw: &str) -> Result<String, GcsError> {

@@ -164,7 +164,7 @@ impl Insertion {
         length: Option<u64>,
     ) -> Result<Upload, GcsError> {
         let fields = fields.without_nulls();
-        let metadata = fields.to_json(None, None).map(Into::into);
+        let metadata = fields.to_json().map(Into::into);
         let upload = self.of(&fields, Sending::Whole { metadata, media_type })?;
         Ok(Upload { length, ..upload })
     }
@@ -177,7 +177,7 @@ impl Insertion {
         let fields = fields.without_nulls();
         let metadata = match fields.is_empty() {
             true => None,
-            false => fields.to_json(None, None).map(Into::into),
+            false => fields.to_json().map(Into::into),
         };
         let upload = self.of(&fields, Sending::Begin { metadata })?;
         match Handles::fits_session(upload.call.wishes()) {

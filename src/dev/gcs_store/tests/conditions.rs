@@ -3,6 +3,47 @@
 use super::*;
 
 #[tokio::test]
+async fn labels_are_changed_one_by_one_or_all_taken_away() {
+    let site = Site::new().await;
+    for (change, left) in [
+        (
+            json!({"labels": {"a": "b", "c": "d"}}),
+            json!({"a": "b", "c": "d"}),
+        ),
+        (json!({"labels": {"a": null}}), json!({"c": "d"})),
+        (json!({}), json!({"c": "d"})),
+        (json!({"labels": null}), Value::Null),
+    ] {
+        let kind = [("content-type", "application/json")];
+        let body = change.to_string();
+        let reply = site
+            .send("PATCH", "/storage/v1/b/lake", &kind, body.as_bytes())
+            .await;
+        assert_eq!((reply.status, &reply.json()["labels"]), (200, &left), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn an_entity_tag_is_held_against_metadata_and_bytes() {
+    let site = Site::new().await;
+    site.put("a", b"a").await;
+    let object = format!("{OBJECTS}/a");
+    let etag = site.get(&object).await.header("etag").to_owned();
+    for target in [object.clone(), format!("{object}?alt=media")] {
+        for (header, tag, status) in [
+            ("if-none-match", &*etag, 304),
+            ("if-none-match", "*", 304),
+            ("if-none-match", "other", 200),
+            ("if-match", &etag, 200),
+            ("if-match", "other", 412),
+        ] {
+            let reply = site.send("GET", &target, &[(header, tag)], b"").await;
+            assert_eq!(reply.status, status, "{target} {header} {tag}: {reply:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn preconditions_hold_or_nothing_happens() {
     let site = Site::new().await;
     let generation = site.put("a", b"a").await;

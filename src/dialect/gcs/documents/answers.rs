@@ -54,7 +54,7 @@ pub(crate) fn object(body: &[u8], names: &Names<'_>) -> Result<Vec<u8>, AnswerEr
 }
 
 /// Rewrites a page of a listing. `asked` is the prefix that the caller asked for; `seal` makes a token of the caller's
-/// out of the target's.
+/// out of the target's. The marker that consoles make of a folder is no object to those whose bucket the folder is.
 ///
 /// # Errors
 /// [`AnswerError`] for the whole page if any name in it is not below the folder and `asked`, or cannot be told.
@@ -77,10 +77,16 @@ pub(crate) fn objects(
                 Json::from(sealed.ok_or(AnswerError::Unsealed)?)
             }
             ("items", Json::Array(items)) => {
-                let items = items.into_iter().map(|item| {
-                    let Json::Object(item) = item else {
-                        return Err(AnswerError::Malformed);
-                    };
+                let items = items.into_iter().map(|item| match item {
+                    Json::Object(item) => Ok(item),
+                    _ => Err(AnswerError::Malformed),
+                });
+                let is_marker = |item: &Result<Object, _>| {
+                    let name = item.as_ref().ok().and_then(|item| item.text("name"));
+                    asked.is_empty() && name.is_some_and(|name| names.is_marker(name))
+                };
+                let items = items.filter(|item| !is_marker(item)).map(|item| {
+                    let item = item?;
                     match item.text("name") {
                         Some(name) if names.key(name)?.starts_with(asked) => {}
                         Some(_) => return Err(AnswerError::Outside),

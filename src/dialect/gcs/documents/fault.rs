@@ -5,8 +5,6 @@ use crate::json::{Json, Object};
 /// A target's error. Its message may hold names of the target's: it is for the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TargetFault {
-    /// `error.code`, a status.
-    pub(crate) code: Option<u16>,
     /// `error.errors[0].reason`, if it is a word.
     pub(crate) reason: Option<Box<str>>,
     pub(crate) message: Option<Box<str>>,
@@ -19,10 +17,6 @@ pub(crate) fn target_fault(body: &[u8]) -> TargetFault {
     };
     match document.get("error") {
         Some(Json::Object(error)) => {
-            let code = match error.get("code") {
-                Some(Json::Integer(code)) => u16::try_from(*code).ok(),
-                _ => None,
-            };
             let first = match error.get("errors") {
                 Some(Json::Array(errors)) => errors.first(),
                 _ => None,
@@ -33,7 +27,6 @@ pub(crate) fn target_fault(body: &[u8]) -> TargetFault {
             };
             let message = error.text("message").or_else(|| first?.text("message"));
             TargetFault {
-                code,
                 reason: first
                     .and_then(|first| first.text("reason"))
                     .filter(|word| is_word(word))
@@ -43,7 +36,6 @@ pub(crate) fn target_fault(body: &[u8]) -> TargetFault {
         }
         // The token service's way of saying it, which front ends of Google answer too.
         Some(Json::String(reason)) => TargetFault {
-            code: None,
             reason: Some(reason.clone()).filter(|word| is_word(word)),
             message: document.text("error_description").map(Into::into),
         },

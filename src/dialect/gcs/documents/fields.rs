@@ -150,26 +150,15 @@ impl ObjectFields {
         self
     }
 
-    /// The document for a target: what was understood, and the names that the target has.
+    /// The document for a target: what was understood. Which object it is about, the address says (GCS-05).
     ///
     /// `None` cannot happen: no value that is understood has no JSON.
-    pub(crate) fn to_json(&self, name: Option<&str>, bucket: Option<&str>) -> Option<Vec<u8>> {
-        serde_json::to_vec(&self.to_object(name, bucket)).ok()
-    }
-
-    pub(super) fn to_object(&self, name: Option<&str>, bucket: Option<&str>) -> Object {
-        let names = [("bucket", bucket), ("name", name)];
-        let names = names
-            .into_iter()
-            .filter_map(|(member, value)| Some((member, Json::from(value?))));
-        let members = self
-            .members
-            .iter()
-            .map(|(member, value)| (*member, value.clone()));
-        names
-            .chain(members)
-            .map(|(member, value)| (member.into(), value))
-            .collect()
+    pub(crate) fn to_json(&self) -> Option<Vec<u8>> {
+        let members = self.members.iter();
+        let members: Object = members
+            .map(|(member, value)| ((*member).into(), value.clone()))
+            .collect();
+        serde_json::to_vec(&members).ok()
     }
 
     fn get(&self, name: &str) -> Option<&Json> {

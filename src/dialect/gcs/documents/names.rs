@@ -36,6 +36,11 @@ impl<'a> Names<'a> {
             .ok_or(AnswerError::Outside)
     }
 
+    /// Whether this is the folder itself, which consoles and mounts make an object of.
+    pub(super) fn is_marker(&self, found: &str) -> bool {
+        !self.prefix.is_empty() && self.prefix.strip(found).is_some_and(str::is_empty)
+    }
+
     /// `bucket/name/generation`.
     pub(super) fn id(&self, found: &str) -> Result<String, AnswerError> {
         let rest = found
