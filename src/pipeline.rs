@@ -472,6 +472,8 @@ struct View {
     user_agent: Option<String>,
     /// Whether it is answered in the words of Google's JSON API.
     is_json_api: bool,
+    /// Whether sums are in the header that Google has for them.
+    has_googles_hash: bool,
 }
 
 impl View {
@@ -496,6 +498,7 @@ impl View {
             resource: uri.path().to_owned(),
             user_agent: header_text(headers, "user-agent").map(str::to_owned),
             is_json_api: json_api::is_json_api(uri, headers, domains),
+            has_googles_hash: headers.contains_key(json_api::hash::NAME),
         }
     }
 
@@ -540,7 +543,10 @@ impl View {
         let mut response = if self.is_json_api {
             json_api::error::render(&json_api::describe(error), request_id, head)
         } else {
-            let described: S3Error = s3::describe(error);
+            let described: S3Error = match self.has_googles_hash {
+                true => s3::describe_to_google(error),
+                false => s3::describe(error),
+            };
             s3::error_xml::render(&described, &self.resource, request_id, head)
         };
         if let Error::GcsTarget(target) = error {

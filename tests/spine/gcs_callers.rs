@@ -223,6 +223,13 @@ async fn what_does_not_have_its_hash_is_no_object() {
         let answer = etl.ask("PUT", "/lake/tmp/a", &[headers], CONTENT).await;
         answer.refused(&what, 400, code);
         assert_eq!(fake.stored("tmp/a"), None, "{what}");
+        if code == "BadDigest" {
+            let text = answer.text();
+            assert!(
+                text.contains("in the x-goog-hash") && !text.contains("x-amz-"),
+                "{text}"
+            );
+        }
     }
     let right = [("x-goog-content-length-range", "9,9"), ("x-goog-hash", HASH)];
     assert_eq!(etl.ask("PUT", "/lake/tmp/a", &right, CONTENT).await.status, 200);

@@ -116,6 +116,23 @@ fn key_too_long() -> S3Error {
     S3Error::key_too_long("Your key is too long for this bucket")
 }
 
+/// The same for a caller whose sums are in `x-goog-hash`.
+pub(crate) fn describe_to_google(error: &Error) -> S3Error {
+    let sum = match error {
+        Error::Payload(BodyError::Payload(PayloadError::ChecksumMismatch(header))) => *header,
+        _ => return describe(error),
+    };
+    match sum {
+        "x-amz-checksum-crc32c" => {
+            S3Error::bad_digest("The crc32c in the x-goog-hash you specified did not match what we received.")
+        }
+        "x-amz-checksum-md5" => {
+            S3Error::bad_digest("The md5 in the x-goog-hash you specified did not match what we received.")
+        }
+        _ => describe(error),
+    }
+}
+
 fn payload(error: &PayloadError) -> S3Error {
     match error {
         PayloadError::KeyTooLong => key_too_long(),

@@ -21,7 +21,7 @@ mod query;
 pub(crate) mod response;
 pub(crate) mod uri;
 
-pub(crate) use self::describe::describe;
+pub(crate) use self::describe::{describe, describe_to_google};
 
 use self::claim::Signable;
 use self::error::S3Error;

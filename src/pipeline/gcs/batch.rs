@@ -158,6 +158,7 @@ impl View {
             resource: part.path.clone().into(),
             user_agent: user_agent.map(str::to_owned),
             is_json_api: true,
+            has_googles_hash: false,
         }
     }
 }
