@@ -119,6 +119,7 @@ curl -sS --cacert {ca} -H \"Authorization: Bearer $(cat {token})\" \\
 export CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE={endpoint}/storage/v1/
 export CLOUDSDK_AUTH_ACCESS_TOKEN_FILE={token}
 export CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE={ca} REQUESTS_CA_BUNDLE={ca}
+export CLOUDSDK_STORAGE_PARALLEL_COMPOSITE_UPLOAD_ENABLED=False
 gcloud storage ls -r gs://models/
 gcloud storage cat gs://models/released/iris.json
 gcloud storage cp {ca} gs://models/runs/ca.pem

@@ -172,7 +172,8 @@ def dev_gcs(run_directory: Path, tidegate_binary: str, secrets: Secrets) -> Iter
 @pytest.fixture(scope="session")
 def xml_gcs(run_directory: Path, authority: CertificateAuthority, secrets: Secrets) -> Iterator[Target]:
     """The stand-in for Google's XML API."""
-    target = gcs(authority, run_directory / "xml-gcs")
+    # Small pages, as clients do not ask for them: obstore has no setting for that.
+    target = gcs(authority, run_directory / "xml-gcs", page=2)
     for secret in target.secrets:
         secrets.add(f"a key of {target.name}", secret)
     yield target
@@ -219,6 +220,24 @@ def google_stores(google_places: GooglePlaces, fake_gcs: FakeGcs, dev_gcs: DevGc
         "fake": google_places.place("fake", fake_gcs.bucket(GOOGLE_BUCKETS["fake"])),
         "dev": google_places.place("dev", dev_gcs.bucket()),
     }
+
+
+@pytest.fixture(scope="session")
+def google_many(fake_gcs: FakeGcs, dev_gcs: DevGcs) -> None:
+    """More objects than fit on a page, in each store."""
+    fake_gcs.bucket(GOOGLE_BUCKETS["fake"]).put_many()
+    dev_gcs.bucket().put_many()
+
+
+@pytest.fixture(scope="session")
+def google_analyst_token(
+    google_places: GooglePlaces, google_tidegate: Tidegate, provider: IdentityProvider, secrets: Secrets
+) -> Path:
+    """Of somebody who may write in one folder only."""
+    identities = Identities(provider, google_tidegate.gateway, google_places.directory / "tokens-analyst", secrets)
+    token_file = google_places.directory / "analyst.jwt"
+    token_file.write_text(identities.token("analyst"))
+    return token_file
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """gcloud storage, logged in with an `external_account` file (`gcloud auth login --cred-file`)."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from harness.google import Google
+from harness.google import MANY, MANY_PREFIX, Google, GooglePlaces
 from harness.payloads import Payload, sha256_of
 from harness.programs import Client
-from harness.tidegate import GOOGLE_BUCKETS
+from harness.tidegate import GOOGLE_BUCKETS, Tidegate
 
 SECONDS = 90
 
@@ -79,6 +80,58 @@ def test_lists_buckets_objects_and_prefixes(here: Gcloud) -> None:
     whole = json.loads(here.storage("ls", "--json", here.url("gcloud-list/**")))
     names = [one["metadata"]["name"] for one in whole]
     assert names == ["gcloud-list/0.txt", "gcloud-list/1.txt", "gcloud-list/deep/2.txt"]
+
+
+def test_lists_in_pages(here: Gcloud, google_tidegate: Tidegate, google_many: None) -> None:
+    before = google_tidegate.pages(here.place.bucket, MANY_PREFIX)
+    assert len(here.storage("ls", here.url(MANY_PREFIX)).split()) == MANY
+    google_tidegate.wait_for_pages(here.place.bucket, MANY_PREFIX, before + 2)
+
+
+def test_a_large_file_goes_where_its_caller_may_write(
+    google_places: GooglePlaces,
+    google_stores: dict[str, Google],
+    google_analyst_token: Path,
+    tidegate_binary: str,
+    large: Payload,
+    tmp_path: Path,
+) -> None:
+    """What is pasted makes gcloud leave out the parts that it would otherwise put elsewhere in the bucket."""
+    place = google_stores["dev"]
+    filled_in = ["--endpoint", place.endpoint, "--ca", place.ca, "--bucket", place.bucket]
+    pasted = Client(tidegate_binary, tmp_path).succeeds("snippet", "gcloud", *filled_in, "--token-file", google_analyst_token)
+    environment = {
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+        "CLOUDSDK_STORAGE_PROCESS_COUNT": "1",
+        # For a file of 20 MiB, what is the default for one of 150 MiB.
+        "CLOUDSDK_STORAGE_PARALLEL_COMPOSITE_UPLOAD_THRESHOLD": "10M",
+        "CLOUDSDK_STORAGE_PARALLEL_COMPOSITE_UPLOAD_COMPONENT_SIZE": "5M",
+    }
+    shell = Client("bash", tmp_path, environment, ["-euo", "pipefail", "-c"])
+    script = f"{pasted.output}\ngcloud storage cp {large.path} gs://{place.bucket}/analyst/"
+    setting = "(?m)^export .*PARALLEL_COMPOSITE_UPLOAD_ENABLED=False$"
+    shell.succeeds(f"{script}with.bin")
+    assert place.stored.sha256("analyst/with.bin") == large.sha256
+    refused = shell.fails(re.sub(setting, "", f"{script}without.bin"))
+    assert "gcloud/tmp/parallel_composite_uploads" in refused.errors
+    assert not place.stored.has("analyst/without.bin")
+
+
+def test_synchronises_again_and_tells_sizes(here: Gcloud, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "a.txt").write_text("one")
+    (source / "deep" / "b.txt").write_text("four")
+
+    def generations() -> list[str]:
+        return [here.place.stored.resource(key)["generation"] for key in here.place.stored.keys("gcloud-sync/")]
+
+    here.storage("rsync", "--recursive", source, here.url("gcloud-sync"))
+    first = generations()
+    here.storage("rsync", "--recursive", source, here.url("gcloud-sync"))
+    assert (len(first), generations()) == (2, first)
+    assert here.storage("du", "--summarize", here.url("gcloud-sync")).split()[0] == "7"
 
 
 def test_copies_composes_and_changes(here: Gcloud) -> None:
