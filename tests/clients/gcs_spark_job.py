@@ -2,7 +2,7 @@
 
 usage: gcs_spark_job.py SETTINGS.json REPORT.json
 SETTINGS: { properties, jars: [...], trust_store, trust_store_password, work, bucket, broken, file, copy }
-REPORT:   { written, read, one_day, listed, range, moved, copied, deleted, left, refused }
+REPORT:   { written, read, one_day, listed, range, paged, moved, copied, deleted, left, refused }
 """
 
 import json
@@ -41,6 +41,7 @@ def run(spark: SparkSession, settings: dict) -> dict:
         "carried": carry(spark, settings, f"{root}/spark-files/uploaded.bin"),
         "range": read_range(spark, f"{root}/spark-files/uploaded.bin"),
     }
+    report["paged"] = files.list(f"{root}/spark-pages")
     report["moved"] = files.rename(f"{root}/spark-files", f"{root}/spark-moved")
     report["deleted"] = files.delete(table)
     report["left"] = files.exists(table)

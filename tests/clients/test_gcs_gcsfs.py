@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness import payloads
-from harness.google import Google
+from harness.google import MANY, MANY_PREFIX, Google
 from harness.payloads import Payload, sha256_of
 from harness.programs import Client
+from harness.tidegate import Tidegate
 
 DRIVER = Path(__file__).parent / "drivers" / "gcsfs_driver.py"
 # What gRPC has to be told of a private authority.
@@ -38,12 +39,16 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Payload:
 
 
 @pytest.fixture(scope="module")
-def report(place: Google, file: Payload, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def report(
+    place: Google, file: Payload, google_tidegate: Tidegate, google_many: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict:
     home = tmp_path_factory.mktemp("gcsfs")
+    pages = google_tidegate.pages(place.bucket, MANY_PREFIX)
     for name in ["0.txt", "1.txt", "2.txt", "deep/3.txt"]:
         place.stored.put(f"gcsfs-list/{name}", b"x")
     environment = {"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
-    return work(place, home, environment, small=str(file.path), back=str(home / "back.bin")) | {"home": home}
+    told = work(place, home, environment, small=str(file.path), back=str(home / "back.bin"), many=MANY_PREFIX)
+    return told | {"home": home, "pages before": pages}
 
 
 def test_round_trips_a_file(report: dict, place: Google, file: Payload) -> None:
@@ -57,7 +62,9 @@ def test_reads_a_range(report: dict, file: Payload) -> None:
     assert bytes.fromhex(report["range"]) == file.path.read_bytes()[100:110]
 
 
-def test_lists_in_pages_with_prefixes(report: dict, place: Google) -> None:
+def test_lists_in_pages_with_prefixes(report: dict, place: Google, google_tidegate: Tidegate) -> None:
+    assert report["many"] == MANY
+    google_tidegate.wait_for_pages(place.bucket, MANY_PREFIX, report["pages before"] + 2)
     names = [f"{place.bucket}/gcsfs-list/{name}" for name in ["0.txt", "1.txt", "2.txt", "deep"]]
     assert report["list"] == names
     assert report["find"] == [*names[:3], f"{names[3]}/3.txt"]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.google import Google
+from harness.google import MANY, MANY_PREFIX, Google
 from harness.payloads import Payload, sha256_of
 from harness.programs import Client
-from harness.tidegate import GOOGLE_BUCKETS
+from harness.tidegate import GOOGLE_BUCKETS, Tidegate
 
 
 class Rclone:
@@ -58,7 +58,13 @@ def test_reads_a_range(here: Rclone) -> None:
     assert read.output == "abc"
 
 
-def test_lists_in_pages_with_prefixes(here: Rclone) -> None:
+def test_lists_in_pages(here: Rclone, google_tidegate: Tidegate, google_many: None) -> None:
+    before = google_tidegate.pages(here.place.bucket, MANY_PREFIX)
+    assert len(here.client.succeeds("lsf", here.path(MANY_PREFIX)).output.split()) == MANY
+    google_tidegate.wait_for_pages(here.place.bucket, MANY_PREFIX, before + 2)
+
+
+def test_lists_with_prefixes(here: Rclone) -> None:
     for name in ["a.txt", "b.txt", "c.txt", "deep/d.txt"]:
         here.place.stored.put(f"rclone-list/{name}", b"x")
     flat = here.client.succeeds("lsf", here.path("rclone-list"))

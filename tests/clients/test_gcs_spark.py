@@ -18,6 +18,7 @@ from harness.certificates import trust_store
 from harness.google import Google
 from harness.payloads import Payload, sha256_of
 from harness.programs import Client, find, missing
+from harness.tidegate import Tidegate
 
 SUITE = Path(__file__).parent
 CONNECTOR = SUITE / ".cache" / "gcs-jars" / "gcs-connector-hadoop3-2.2.6-shaded.jar"
@@ -25,6 +26,8 @@ PROVIDER = SUITE / "drivers" / "TokenFile.java"
 JOB = SUITE / "gcs_spark_job.py"
 TRUST_STORE_PASSWORD = "changeit"
 DEADLINE_SECONDS = 240
+# What the job lists that has more entries than a page.
+LISTED = "spark-pages/"
 PAGE = SUITE.parents[1] / "docs" / "clients" / "gcs-spark.md"
 # As the page has them.
 SETTINGS = {
@@ -60,6 +63,8 @@ def work(place: Google, jar: Path, home: Path, file: Payload, **settings: object
         "fs.gs.storage.root.url": f"{place.endpoint}/",
         "fs.gs.tidegate.token.file": str(place.token_file),
         "fs.gs.http.max.retry": "3",
+        # So that listings take several pages.
+        "fs.gs.list.max.items.per.call": "2",
         # So that a line which breaks loses one chunk of several.
         "fs.gs.outputstream.upload.chunk.size": str(8 * payloads.MIB),
     }
@@ -91,8 +96,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Payload:
 
 
 @pytest.fixture(scope="module")
-def report(place: Google, provider_jar: Path, file: Payload, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    return work(place, provider_jar, tmp_path_factory.mktemp("gcs-spark"), file)
+def report(
+    place: Google, provider_jar: Path, file: Payload, google_tidegate: Tidegate, tmp_path_factory: pytest.TempPathFactory
+) -> dict:
+    for number in range(5):
+        place.stored.put(f"{LISTED}{number}", b"x")
+    pages = google_tidegate.pages(place.bucket, LISTED)
+    return work(place, provider_jar, tmp_path_factory.mktemp("gcs-spark"), file) | {"pages before": pages}
 
 
 def test_reads_the_table_it_wrote(report: dict) -> None:
@@ -101,6 +111,11 @@ def test_reads_the_table_it_wrote(report: dict) -> None:
     names = [name for name in report["listed"] if name.endswith(".parquet")]
     assert [name.partition("/")[0] for name in names] == ["day=day-0", "day=day-1"]
     assert "_SUCCESS" in report["listed"]
+
+
+def test_lists_in_pages(report: dict, place: Google, google_tidegate: Tidegate) -> None:
+    assert report["paged"] == [str(number) for number in range(5)]
+    google_tidegate.wait_for_pages(place.bucket, LISTED, report["pages before"] + 3)
 
 
 def test_carries_a_file_and_reads_a_range_of_it(report: dict, file: Payload) -> None:

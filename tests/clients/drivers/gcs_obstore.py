@@ -48,6 +48,7 @@ def work() -> None:
     step("range", lambda: bytes(obstore.get_range(STORE, "obstore/a b+ü.bin", start=100, end=110)).hex())
     step("copy", lambda: obstore.copy(STORE, "obstore/a b+ü.bin", "obstore/copy.bin"))
     step("list", lambda: listed("obstore/"))
+    step("pages", lambda: listed("obstore-list/"))
     step("folded", lambda: obstore.list_with_delimiter(STORE)["common_prefixes"])
     step("delete", lambda: obstore.delete(STORE, "obstore/copy.bin"))
     step("many", lambda: [put(f"obstore-rm/{number}", SETTINGS["small"], use_multipart=False) for number in range(3)])

@@ -1,7 +1,7 @@
 """gcsfs, doing all that `test_gcs_gcsfs.py` looks at, in one process.
 
 usage: python gcsfs_driver.py SETTINGS.json
-SETTINGS: { endpoint, bucket } and { small, back }, { huge } or { grpc }
+SETTINGS: { endpoint, bucket } and { small, back, many }, { huge } or { grpc }
 Prints one JSON document: for each step what came of it, or the error.
 """
 
@@ -44,6 +44,7 @@ def work() -> None:
     step("range", lambda: FILES.cat_file(f"{there}/a b+ü.bin", 100, 110).hex())
     step("list", lambda: FILES.ls(f"{BUCKET}/gcsfs-list"))
     step("find", lambda: FILES.find(f"{BUCKET}/gcsfs-list"))
+    step("many", lambda: len(FILES.ls(f"{BUCKET}/{SETTINGS['many']}")))
     step("copy", lambda: FILES.cp_file(f"{there}/piped.txt", f"{there}/copy.txt"))
     # Its sources are names in the bucket.
     step("merge", nothing(lambda: FILES.merge(f"{there}/whole.bin", [f"{there}/piped.txt", f"{there}/copy.txt"])))

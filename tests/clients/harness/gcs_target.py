@@ -7,7 +7,7 @@ S3 compares ETags before it writes, this compares generations.
 GCS would also take a body in HTTP chunks; here it needs a length, because Tidegate always knows it.
 
 usage: python gcs_target.py SETTINGS.json
-SETTINGS: { certificate, key, token, buckets: [...] }
+SETTINGS: { certificate, key, token, page, buckets: [...] }
 """
 
 import base64
@@ -27,6 +27,7 @@ class GcsTarget(ObjectStore):
 
     def __init__(self, settings: dict) -> None:
         super().__init__(settings["buckets"])
+        self.page = settings["page"]
         self._authorization = f"Bearer {settings['token']}"
 
     def check(self, request: Request) -> None:

@@ -17,6 +17,9 @@ from harness.store import StoredBucket
 from harness.targets import GcsBucket
 
 SECONDS = 60
+# Objects that do not fit on one page of the JSON API, and where they are.
+MANY = 1001
+MANY_PREFIX = "many/"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class GoogleView:
         name = urllib.parse.quote(key, safe="")
         path = f"/upload/storage/v1/b/{self._bucket}/o?uploadType=media&name={name}"
         self._call("POST", path, body, "application/octet-stream")
+
+    def put_many(self) -> None:
+        """More objects than fit on a page."""
+        for number in range(MANY):
+            self.put(f"{MANY_PREFIX}{number:04}", b"x")
 
     def get(self, key: str) -> bytes:
         return self._call("GET", f"{self._object(key)}?alt=media")

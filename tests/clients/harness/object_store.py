@@ -58,6 +58,8 @@ class ObjectStore:
     # What the dialect's own headers begin with.
     prefix = "x-amz-"
     namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+    # Most entries of one page of a listing.
+    page = MAX_KEYS
 
     def __init__(self, buckets: list[str]) -> None:
         self._lock = threading.Lock()
@@ -287,7 +289,7 @@ class ObjectStore:
     def _list(self, request: Request, objects: dict[str, Stored], resume: str, start: str) -> Answer:
         asked = request.parameters
         prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
-        limit = min(int(asked.get("max-keys", MAX_KEYS)), MAX_KEYS)
+        limit = min(int(asked.get("max-keys", MAX_KEYS)), self.page)
         after = asked.get(start, "")
         if resume != start and resume in asked:
             after = base64.urlsafe_b64decode(asked[resume]).decode()

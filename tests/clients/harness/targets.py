@@ -117,10 +117,13 @@ def plain(authority: CertificateAuthority, directory: Path) -> Target:
     return Target("plain", configuration, view, server, _variables("plain", key), key.pair[1:])
 
 
-def gcs(authority: CertificateAuthority, directory: Path) -> Target:
-    """A stand-in for the XML API of Google Cloud Storage, with the token of the machine's service account."""
+def gcs(authority: CertificateAuthority, directory: Path, page: int = 1000) -> Target:
+    """A stand-in for the XML API of Google Cloud Storage, with the token of the machine's service account.
+
+    `page`: most entries of one page of a listing, whatever is asked for.
+    """
     token = randomness.token_urlsafe(40)
-    server, endpoint = _start("gcs", {"token": token}, authority, directory)
+    server, endpoint = _start("gcs", {"token": token, "page": page}, authority, directory)
     # It ends with the suite.
     metadata = MetadataServer(lambda audience: "", {}, access=lambda: token)
     configuration = GCS.format(endpoint=endpoint, ca=authority.bundle, metadata=metadata.host)

@@ -201,6 +201,17 @@ class Tidegate:
         complete, _, _ = self.audit_file.read_text().rpartition("\n")
         return [json.loads(line) for line in complete.split("\n")]
 
+    def pages(self, bucket: str, prefix: str) -> int:
+        """How many pages of a listing of this prefix it was asked for."""
+        listings = {"storage.objects.list", "ListObjectsV2"}
+        lines = [line for line in self.audit_lines() if line["type"] == "request" and line["api"]["operation"] in listings]
+        return [(line["resource"]["bucket"], line["resource"].get("prefix")) for line in lines].count((bucket, prefix))
+
+    def wait_for_pages(self, bucket: str, prefix: str, count: int) -> None:
+        """Fails if it was not asked for so many: records are written a little after what they are about."""
+        what = f"{count} pages of {prefix}"
+        self._server.wait_until(lambda: self.pages(bucket, prefix) >= count, START_SECONDS, what)
+
     def stop(self) -> None:
         self._server.stop()
 
