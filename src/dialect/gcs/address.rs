@@ -66,11 +66,13 @@ pub(crate) fn parse(http_method: &str, path: &str) -> Result<Address, GcsError> 
             .filter(|method| matches(method.row().path, path))
     };
     let Some(method) = at_path().find(|method| method.row().method == http_method) else {
-        return Err(match at_path().next() {
-            Some(_) => GcsError::method_not_allowed(format!(
-                "no method of the JSON API is {http_method} at this path"
-            )),
-            None => GcsError::not_found(
+        let others: Vec<&str> = at_path().map(|method| method.row().method).collect();
+        return Err(match others.is_empty() {
+            false => {
+                let why = format!("no method of the JSON API is {http_method} at this path");
+                GcsError::method_not_allowed(why).allowing(others.join(", "))
+            }
+            true => GcsError::not_found(
                 "no method of the JSON API is at this path; in the name of an object, a `/` is written `%2F`",
             ),
         });
@@ -103,6 +105,7 @@ fn read(method: Method, path: &str) -> Result<Address, GcsError> {
             "{object}" => object = Some(key(raw)?),
             "{sourceBucket}" => source_bucket = Some(bucket_name(raw)?),
             "{sourceObject}" => source = Some(key(raw)?),
+            "{folder}" | "{sourceFolder}" => names.push(key(raw)?.as_str().into()),
             _ if template.starts_with('{') => names.push(word(raw)?.into()),
             _ => {}
         }
@@ -137,7 +140,7 @@ fn word(raw: &str) -> Result<String, GcsError> {
     match word.len() <= 1024 && word.chars().all(plain) && !dots {
         true => Ok(word),
         false => Err(GcsError::invalid(
-            "a name in the path is not one that an entity, a notification or a folder has",
+            "a name in the path is not one that an entity or a notification has",
         )),
     }
 }
@@ -160,6 +163,7 @@ pub(crate) fn bucket(name: &str) -> Result<BucketName, GcsError> {
     BucketName::parse(name).map_err(|error| GcsError::invalid(format!("Invalid bucket name: {error}")))
 }
 
+/// The name of an object, or of a folder: that of all objects in it, up to a slash.
 fn key(raw: &str) -> Result<ObjectKey, GcsError> {
     object_key(&text(raw)?)
 }

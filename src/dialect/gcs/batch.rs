@@ -28,7 +28,7 @@ pub(crate) fn is_batch(path: &str) -> bool {
 /// `methodNotAllowed`, and `invalid` for headers and parameters that are not known, and for another body.
 pub(crate) fn boundary(head: Head<'_>) -> Result<Boundary, GcsError> {
     if head.method != "POST" {
-        return Err(GcsError::method_not_allowed("a batch is sent with POST"));
+        return Err(GcsError::method_not_allowed("a batch is sent with POST").allowing("POST"));
     }
     headers::check(head.headers)?;
     Query::parse(head.query)?.of_no_method()?;

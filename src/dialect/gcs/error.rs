@@ -24,6 +24,8 @@ pub(crate) struct GcsError {
     pub(crate) message: Cow<'static, str>,
     /// Seconds.
     pub(crate) retry_after: Option<u64>,
+    /// The methods that there are, where it is the method that is refused.
+    pub(crate) allow: Option<Box<str>>,
 }
 
 macro_rules! reasons {
@@ -59,6 +61,17 @@ impl GcsError {
             reason: reason.into(),
             message: message.into(),
             retry_after: None,
+            allow: None,
+        }
+    }
+
+    /// The same with the methods that would be allowed there.
+    ///
+    /// Spec: <https://www.rfc-editor.org/rfc/rfc9110#name-405-method-not-allowed>
+    pub(crate) fn allowing(self, methods: impl Into<Box<str>>) -> Self {
+        Self {
+            allow: Some(methods.into()),
+            ..self
         }
     }
 }
@@ -155,6 +168,13 @@ pub(crate) fn render(error: &GcsError, request_id: &str, head: bool) -> Response
     let json = HeaderValue::from_static("application/json; charset=UTF-8");
     headers.insert(header::CONTENT_TYPE, json);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(methods) = error
+        .allow
+        .as_deref()
+        .and_then(|methods| HeaderValue::from_str(methods).ok())
+    {
+        headers.insert(header::ALLOW, methods);
+    }
     if let Some(seconds) = error.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
