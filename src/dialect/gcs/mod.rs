@@ -16,7 +16,7 @@ pub(crate) mod multipart;
 pub(crate) mod packed;
 mod query;
 pub(crate) mod sessions;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod upload;
 
 #[cfg(test)]
@@ -146,14 +146,32 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
     let (family, rest) = Family::of(head.path).ok_or(GcsError::not_found("no path of the JSON API"))?;
     headers::check(head.headers)?;
     let address = address::parse(head.method, rest)?;
-    let row = address.method.row();
-    if let Handling::Refused(why) = row.handling {
-        return Err(GcsError::not_implemented(format!(
-            "{} is not served: {why}",
-            address.method.id()
-        )));
+    check_served(family, address.method)?;
+    let query = Query::parse(head.query)?;
+    let parameters = query.crossing(address.method.row())?;
+    let media = query.get("alt") == Some("media") || family == Family::Download;
+    if media && address.method != Method::ObjectsGet {
+        return Err(GcsError::invalid("`alt=media` is for the bytes of objects"));
     }
-    if family == Family::Download && address.method != Method::ObjectsGet {
+    let crossing = headers::crossing(address.method, media, head.headers)?;
+    let call = called(address, parameters, crossing, permissions(&query)?)?;
+    Ok(match call.row().sent {
+        Sent::Nothing if media => Draft::Ready(call.with_detail(Detail::Media, Wishes::default())),
+        Sent::Nothing => Draft::Ready(call),
+        Sent::Object | Sent::Compose | Sent::NewBucket | Sent::Bucket | Sent::Setting | Sent::Media => {
+            Draft::Document(DocumentDraft { call })
+        }
+    })
+}
+
+/// That a method is served, and on a path of this family.
+fn check_served(family: Family, method: Method) -> Result<(), GcsError> {
+    let row = method.row();
+    if let Handling::Refused(why) = row.handling {
+        let id = method.id();
+        return Err(GcsError::not_implemented(format!("{id} is not served: {why}")));
+    }
+    if family == Family::Download && method != Method::ObjectsGet {
         return Err(GcsError::not_found("`/download/` is for the bytes of objects"));
     }
     if row.sent == Sent::Media {
@@ -161,81 +179,38 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
             "objects are uploaded below `/upload/storage/v1/`",
         ));
     }
-    let query = Query::parse(head.query)?;
-    // Read here and not by a target.
-    let own: &[&str] = match address.method {
-        Method::BucketsTestIamPermissions => &["permissions"],
-        // Who may do something to an object may do it to each generation that it may name.
-        Method::ObjectsTestIamPermissions => &["generation", "permissions"],
-        Method::BucketsGetIamPolicy => &["optionsRequestedPolicyVersion"],
-        // That of the target counts.
-        Method::BucketsInsert => &[
-            "enableObjectRetention",
-            "predefinedAcl",
-            "predefinedDefaultObjectAcl",
-            "project",
-        ],
-        // There is one generation of a bucket, and none that was deleted softly.
-        Method::BucketsGet => &["generation", "softDeleted"],
-        Method::BucketsList => &["softDeleted"],
-        // Said along by a client that deletes what it listed.
-        Method::ObjectsDelete => &[
-            "autoPaginate",
-            "delimiter",
-            "force",
-            "matchGlob",
-            "maxResults",
-            "prefix",
-            "versions",
-        ],
-        _ => &[],
-    };
-    let parameters = query.crossing(row, own)?;
-    let media = query.get("alt") == Some("media") || family == Family::Download;
-    if media && address.method != Method::ObjectsGet {
-        return Err(GcsError::invalid("`alt=media` is for the bytes of objects"));
+    Ok(())
+}
+
+/// The permissions that are tested. Each of them is a question to the policies: nobody asks one twice.
+fn permissions(query: &Query) -> Result<BTreeSet<&str>, GcsError> {
+    let permissions: BTreeSet<&str> = query.all("permissions").collect();
+    match permissions.len() <= MOST_PERMISSIONS {
+        true => Ok(permissions),
+        false => Err(GcsError::invalid(format!(
+            "at most {MOST_PERMISSIONS} permissions are tested at once"
+        ))),
     }
-    let crossing = headers::crossing(address.method, media, head.headers)?;
-    let Address {
-        method,
-        resource,
-        source,
-        names,
-    } = address;
+}
+
+/// What is called, but for what its document says.
+fn called(
+    address: Address,
+    parameters: Vec<(&'static str, Box<str>)>,
+    headers: Vec<(&'static str, Box<str>)>,
+    permissions: BTreeSet<&str>,
+) -> Result<Call, GcsError> {
     let wishes = asked_in_parameters(&parameters);
     let generation = parameters.iter().find(|(name, _)| *name == "sourceGeneration");
     let generation = generation.map(|(_, value)| value.clone());
-    // Each of them is a question to the policies: nobody asks one twice.
-    let permissions: BTreeSet<&str> = query.all("permissions").collect();
-    if permissions.len() > MOST_PERMISSIONS {
-        return Err(GcsError::invalid(format!(
-            "at most {MOST_PERMISSIONS} permissions are tested at once"
-        )));
-    }
-    let names = names
-        .into_iter()
-        .chain(permissions.into_iter().map(Into::into))
-        .collect();
-    let call = Call::new(method, resource, parameters, crossing)
-        .map_err(|error| GcsError::invalid(error.to_string()))?
-        .with_sources(
-            source
-                .into_iter()
-                .map(|object| Source {
-                    object,
-                    generation: generation.clone(),
-                })
-                .collect(),
-        )
-        .with_names(names)
-        .with_wishes(wishes);
-    Ok(match row.sent {
-        Sent::Nothing if media => Draft::Ready(call.with_detail(Detail::Media, Wishes::default())),
-        Sent::Nothing => Draft::Ready(call),
-        Sent::Object | Sent::Compose | Sent::NewBucket | Sent::Bucket | Sent::Setting | Sent::Media => {
-            Draft::Document(DocumentDraft { call })
-        }
-    })
+    let source = address.source.map(|object| Source { object, generation });
+    let permissions = permissions.into_iter().map(Into::into);
+    let call = Call::new(address.method, address.resource, parameters, headers)
+        .map_err(|error| GcsError::invalid(error.to_string()))?;
+    Ok(call
+        .with_sources(source.into_iter().collect())
+        .with_names(address.names.into_iter().chain(permissions).collect())
+        .with_wishes(wishes))
 }
 
 /// What the parameters ask of the store besides.

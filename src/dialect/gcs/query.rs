@@ -83,15 +83,9 @@ impl Query {
 
     /// The parameters that cross to the target.
     ///
-    /// `more` are names that the caller of this function reads itself.
-    ///
     /// # Errors
     /// `invalid` for a parameter that is not known, and for those that never cross.
-    pub(crate) fn crossing(
-        &self,
-        row: &Row,
-        more: &[&str],
-    ) -> Result<Vec<(&'static str, Box<str>)>, GcsError> {
+    pub(crate) fn crossing(&self, row: &Row) -> Result<Vec<(&'static str, Box<str>)>, GcsError> {
         let mut crossing = Vec::new();
         for (name, value) in &self.0 {
             if let Some(known) = row.parameters.iter().find(|known| **known == name.as_str()) {
@@ -102,7 +96,7 @@ impl Query {
                 if shown && row.sent != Sent::Media && !value.is_empty() {
                     crossing.push(("fields", fields(row, value)?.as_ref().into()));
                 }
-            } else if !OF_ANY_METHOD.contains(&name.as_str()) && !more.contains(&name.as_str()) {
+            } else if !OF_ANY_METHOD.contains(&name.as_str()) && !row.own.contains(&name.as_str()) {
                 return Err(unknown(name));
             }
         }

@@ -95,7 +95,7 @@ fn paths_are_the_methods_of_the_reference() {
         "/storage/v1/b/lake/o/a/moveTo/o/b",
         "objects.move: GetObject lake/a, DeleteObject lake/a, PutObject lake/b",
     );
-    good("GET", "/storage/v1/b/lake", "buckets.get: ListBucket lake");
+    good("GET", "/storage/v1/b/lake", "buckets.get: ");
     good("GET", "/storage/v1/b?project=p", "buckets.list: ");
     good("GET", "/storage/v1/b/lake/iam", "buckets.getIamPolicy: ");
     good(
@@ -117,6 +117,83 @@ fn paths_are_the_methods_of_the_reference() {
     bad("POST", "/storage/v1/b/lake/o?name=a", 400, "/upload/storage/v1/");
     bad("POST", "/storage/v1/projects/p/hmacKeys", 501, "identity token");
     bad("POST", "/storage/v1/b/lake/o/watch", 501, "notifications");
+}
+
+#[test]
+fn a_folder_is_named_as_what_is_in_it_begins() {
+    for kind in ["folders", "managedFolders"] {
+        for name in ["runs%2F", "runs", "a%20b%2C%2Fc%2F", "%C3%A4%2F%2Fb"] {
+            good(
+                "GET",
+                &format!("/storage/v1/b/lake/{kind}/{name}"),
+                &format!("{kind}.get: "),
+            );
+            bad(
+                "DELETE",
+                &format!("/storage/v1/b/lake/{kind}/{name}"),
+                501,
+                "not served",
+            );
+        }
+        for name in ["..", "a%2F..%2F", ".%2F", "a%0A%2F", "%FF"] {
+            bad("GET", &format!("/storage/v1/b/lake/{kind}/{name}"), 400, "");
+        }
+    }
+}
+
+#[test]
+fn the_wrong_verb_is_told_the_right_ones() {
+    let check = |method: &str, target: &str, allowed: &str| {
+        let error = parsed(method, target, &[]).expect_err(target);
+        assert_eq!(
+            (error.status, error.allow.as_deref()),
+            (405, Some(allowed)),
+            "{target}"
+        );
+        let response = error::render(&error, "id", method == "HEAD");
+        let allow = response.headers().get(header::ALLOW);
+        assert_eq!(
+            allow.and_then(|value| value.to_str().ok()),
+            Some(allowed),
+            "{target}"
+        );
+    };
+    check("HEAD", "/storage/v1/b/lake/o/a", "GET, DELETE, PATCH, PUT");
+    check(
+        "HEAD",
+        "/storage/v1/b/lake/o/a?alt=media",
+        "GET, DELETE, PATCH, PUT",
+    );
+    check("HEAD", "/storage/v1/b/lake", "GET, DELETE, PATCH, PUT");
+    check("PUT", "/storage/v1/b/lake/storageLayout", "GET");
+}
+
+#[test]
+fn what_clients_say_along_ends_here() {
+    let crosses = |target: &str, expected: &[&str]| {
+        let Ok(Draft::Ready(call)) = parsed("GET", target, &[]) else {
+            panic!("{target}");
+        };
+        let names: Vec<_> = call.parameters().iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, expected, "{target}");
+    };
+    // A deletion of everything below a prefix hands its own options to the listing.
+    crosses(
+        "/storage/v1/b/lake/o?prefix=runs%2F&force=true&autoPaginate=false",
+        &["prefix"],
+    );
+    crosses(
+        "/storage/v1/b?project=p&returnPartialSuccess=true&softDeleted=false",
+        &["project"],
+    );
+    bad("GET", "/storage/v1/b/lake/o/a?force=true", 400, "`force`");
+    // Nobody here knows the target's.
+    bad(
+        "GET",
+        "/storage/v1/b/lake?ifMetagenerationMatch=1",
+        400,
+        "`ifMetagenerationMatch`",
+    );
 }
 
 // GCS-08: the slash is data, and so is whatever else a name has; what no store and no log can hold is refused.

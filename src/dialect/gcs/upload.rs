@@ -88,7 +88,7 @@ impl Asked {
             return Err(GcsError::not_found("only objects are uploaded"));
         };
         let query = Query::parse(head.query)?;
-        let parameters = query.crossing(Method::ObjectsInsert.row(), &["name", "upload_id"])?;
+        let parameters = query.crossing(Method::ObjectsInsert.row())?;
         if query.get("alt") == Some("media") {
             return Err(GcsError::invalid("`alt=media` is for downloads"));
         }
@@ -106,7 +106,7 @@ impl Asked {
             return step(head, insertion, handle).map(Self::Step);
         }
         if head.method != "POST" {
-            return Err(GcsError::method_not_allowed("an upload begins with POST"));
+            return Err(GcsError::method_not_allowed("an upload begins with POST").allowing("POST"));
         }
         let kind = query.get("uploadType").or_else(|| {
             // The older address says it in its path.
@@ -262,9 +262,8 @@ fn step(head: Head<'_>, mut insertion: Insertion, handle: &str) -> Result<Step, 
         // Some clients send their chunks with POST.
         "PUT" | "POST" => chunk(head.headers, length)?,
         _ => {
-            return Err(GcsError::method_not_allowed(
-                "an upload goes on with PUT and is given up with DELETE",
-            ));
+            let why = "an upload goes on with PUT and is given up with DELETE";
+            return Err(GcsError::method_not_allowed(why).allowing("DELETE, POST, PUT"));
         }
     };
     let empty = !matches!(sending, Sending::Chunk(_));

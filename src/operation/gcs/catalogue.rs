@@ -14,6 +14,8 @@ pub(crate) struct Row {
     pub(crate) path: &'static str,
     /// Query parameters that cross to the target, besides `fields` where there is a document in the answer.
     pub(crate) parameters: &'static [&'static str],
+    /// Query parameters that end here: what is read here, what the configuration says instead, and what clients say along.
+    pub(crate) own: &'static [&'static str],
     /// What the body is.
     pub(crate) sent: Sent,
     /// What becomes of it.
@@ -80,7 +82,7 @@ pub(crate) enum Sent {
 /// What a target answers to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is not asked.
+    /// It is never asked.
     None,
     /// Nothing: 204.
     Nothing,
@@ -167,6 +169,8 @@ const MOVE: &[&str] = &[
     "ifSourceMetagenerationNotMatch",
 ];
 const METAGENERATIONS: &[&str] = &[GENERATIONS[2], GENERATIONS[3]];
+/// How a client goes through a listing, which its library says to the store as well.
+const OF_ITERATIONS: &[&str] = &["autoPaginate", "force"];
 
 /// Forwarded, without a body, of which nothing may cross but the names.
 const fn row(method: &'static str, path: &'static str, rights: &'static [Right], answer: Answer) -> Row {
@@ -174,6 +178,7 @@ const fn row(method: &'static str, path: &'static str, rights: &'static [Right],
         method,
         path,
         parameters: &[],
+        own: &[],
         sent: Sent::Nothing,
         handling: Handling::Forwarded,
         rights,
@@ -237,7 +242,6 @@ impl Method {
         const SET_BUCKET_ACL: &[Right] = &[Right::Bucket(Action::PutBucketAcl)];
         const NOTIFY: &[Right] = &[Right::Bucket(Action::PutBucketNotification)];
         const NOTIFIES: &[Right] = &[Right::Bucket(Action::GetBucketNotification)];
-        const LIST: &[Right] = &[Right::Bucket(Action::ListBucket)];
         const REWRITES: &[Right] = &[Right::Sources, Right::Object(Action::PutObject)];
         match self {
             Self::ObjectsGet => constant!(Row {
@@ -263,6 +267,7 @@ impl Method {
                     "startOffset",
                     "versions",
                 ],
+                own: OF_ITERATIONS,
                 ..row("GET", "b/{bucket}/o", &[Right::Listing], Answer::Objects)
             }),
             Self::ObjectsInsert => constant!(Row {
@@ -275,6 +280,7 @@ impl Method {
                     "kmsKeyName",
                     "predefinedAcl",
                 ],
+                own: &["name", "upload_id"],
                 sent: Sent::Media,
                 ..row(
                     "POST",
@@ -290,6 +296,16 @@ impl Method {
                     GENERATIONS[1],
                     GENERATIONS[2],
                     GENERATIONS[3],
+                ],
+                // Said along by a client that deletes what it listed.
+                own: &[
+                    OF_ITERATIONS[0],
+                    OF_ITERATIONS[1],
+                    "delimiter",
+                    "matchGlob",
+                    "maxResults",
+                    "prefix",
+                    "versions",
                 ],
                 ..row(
                     "DELETE",
@@ -390,13 +406,15 @@ impl Method {
                 parameters: &["generation"],
                 ..changed("PUT", "b/{bucket}/o/{object}/iam", SET_ACL)
             }),
-            Self::ObjectsTestIamPermissions => {
-                constant!(answered(
+            Self::ObjectsTestIamPermissions => constant!(Row {
+                // Who may do something to an object may do it to each generation that it may name.
+                own: &["generation", "permissions"],
+                ..answered(
                     "GET",
                     "b/{bucket}/o/{object}/iam/testPermissions",
                     &[Right::Visible]
-                ))
-            }
+                )
+            }),
             Self::ObjectAccessControlsDelete => constant!(Row {
                 parameters: &["generation"],
                 answer: Answer::Nothing,
@@ -422,20 +440,34 @@ impl Method {
                 parameters: &["generation"],
                 ..changed("PUT", "b/{bucket}/o/{object}/acl/{entity}", SET_ACL)
             }),
+            // It says no more than the list of buckets. Where callers make the bucket, the target says whether it is there.
             Self::BucketsGet => constant!(Row {
-                parameters: METAGENERATIONS,
-                ..answered("GET", "b/{bucket}", LIST)
+                // There is one generation of a bucket, and none that was deleted softly.
+                own: &["generation", "softDeleted"],
+                answer: Answer::Setting,
+                ..answered("GET", "b/{bucket}", &[Right::Known])
             }),
             Self::BucketsList => constant!(Row {
                 parameters: &["maxResults", "pageToken", "prefix", "project"],
+                // None is out of reach, and none was deleted softly.
+                own: &["returnPartialSuccess", "softDeleted"],
                 ..answered("GET", "b", &[Right::Visible])
             }),
             Self::BucketsInsert => constant!(Row {
+                // Those of the target count.
+                own: &[
+                    "enableObjectRetention",
+                    "predefinedAcl",
+                    "predefinedDefaultObjectAcl",
+                    "project",
+                ],
                 sent: Sent::NewBucket,
+                answer: Answer::Setting,
                 ..answered("POST", "b", &[Right::Bucket(Action::CreateBucket)])
             }),
             Self::BucketsDelete => constant!(Row {
                 parameters: METAGENERATIONS,
+                answer: Answer::Nothing,
                 ..answered("DELETE", "b/{bucket}", &[Right::Bucket(Action::DeleteBucket)])
             }),
             Self::BucketsPatch => constant!(Row {
@@ -450,19 +482,21 @@ impl Method {
             )),
             Self::BucketsGetStorageLayout => constant!(Row {
                 parameters: &["prefix"],
-                ..answered("GET", "b/{bucket}/storageLayout", LIST)
+                ..answered("GET", "b/{bucket}/storageLayout", &[Right::Listing])
             }),
-            Self::BucketsGetIamPolicy => constant!(answered("GET", "b/{bucket}/iam", &[Right::Known])),
+            Self::BucketsGetIamPolicy => constant!(Row {
+                own: &["optionsRequestedPolicyVersion"],
+                ..answered("GET", "b/{bucket}/iam", &[Right::Known])
+            }),
             Self::BucketsSetIamPolicy => constant!(changed(
                 "PUT",
                 "b/{bucket}/iam",
                 &[Right::Bucket(Action::PutBucketPolicy)]
             )),
-            Self::BucketsTestIamPermissions => constant!(answered(
-                "GET",
-                "b/{bucket}/iam/testPermissions",
-                &[Right::Visible]
-            )),
+            Self::BucketsTestIamPermissions => constant!(Row {
+                own: &["permissions"],
+                ..answered("GET", "b/{bucket}/iam/testPermissions", &[Right::Visible])
+            }),
             Self::BucketsLockRetentionPolicy => constant!(Row {
                 parameters: METAGENERATIONS,
                 ..setting(
@@ -552,7 +586,8 @@ impl Method {
                 constant!(setting("GET", "b/{bucket}/notificationConfigs", NOTIFIES))
             }
             Self::FoldersDelete => constant!(refused("DELETE", "b/{bucket}/folders/{folder}", NO_FOLDERS)),
-            Self::FoldersGet => constant!(answered("GET", "b/{bucket}/folders/{folder}", LIST)),
+            // There are none, for whoever asks.
+            Self::FoldersGet => constant!(answered("GET", "b/{bucket}/folders/{folder}", &[Right::Known])),
             Self::FoldersInsert => constant!(refused("POST", "b/{bucket}/folders", NO_FOLDERS)),
             Self::FoldersList => constant!(Row {
                 parameters: &[
@@ -576,7 +611,11 @@ impl Method {
                 NO_FOLDER_RIGHTS
             )),
             Self::ManagedFoldersGet => {
-                constant!(answered("GET", "b/{bucket}/managedFolders/{folder}", LIST))
+                constant!(answered(
+                    "GET",
+                    "b/{bucket}/managedFolders/{folder}",
+                    &[Right::Known]
+                ))
             }
             Self::ManagedFoldersGetIamPolicy => constant!(refused(
                 "GET",

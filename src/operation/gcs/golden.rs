@@ -13,6 +13,7 @@ fn the_methods_are_those_that_were_read() {
         "http",
         "path",
         "parameters",
+        "own parameters",
         "rights",
         "groups",
         "body",
@@ -28,6 +29,7 @@ fn the_methods_are_those_that_were_read() {
             row.method.to_owned(),
             row.path.to_owned(),
             row.parameters.join(" "),
+            row.own.join(" "),
             rights(row).join(" + "),
             groups(row).join(" "),
             sent(row).to_owned(),
@@ -112,7 +114,14 @@ the resource for policies (`resource.hasTag(\"class\")`), as the tags of S3 are.
 
 Access lists and owners are never shown in the metadata of objects, whatever `projection` says. `buckets.patch` needs the right
 of each setting that it changes, under its name in S3 (`labels`: `PutBucketTagging`, `lifecycle`: `PutLifecycleConfiguration`,
-and so on); `buckets.insert` and `buckets.delete` go to Google only where `create = true` stands under `[buckets.<name>]`.
+and so on), and answers with those. What a client read of the bucket here and sends back unchanged is left out.
+
+**buckets.insert**, **buckets.delete** and the question of **buckets.get** whether the bucket is there go to Google only where
+`create = true` stands under `[buckets.<name>]`. For any other name buckets.insert makes nothing: it needs `ListBucket`, which a
+denial then names, and answers that the bucket is there (409); buckets.delete is refused.
+
+A policy that was read with **buckets.getIamPolicy** is made of the caller's own rights, and **buckets.setIamPolicy** refuses to
+write it over that of the store.
 `testIamPermissions` and `getIamPolicy` tell the caller its own rights, and nobody else's.
 
 ";

@@ -12,7 +12,7 @@ use crate::operation::gcs::Call;
 use crate::operation::{Access, AccessResource, Action, Resource, Scope};
 
 /// The permissions that stand for an action here, and what they are to.
-const PERMISSIONS: [(&str, Action); 18] = [
+const PERMISSIONS: [(&str, Action); 17] = [
     ("storage.objects.get", Action::GetObject),
     ("storage.objects.list", Action::ListBucket),
     ("storage.objects.create", Action::PutObject),
@@ -36,11 +36,13 @@ const PERMISSIONS: [(&str, Action); 18] = [
         "storage.multipartUploads.list",
         Action::ListBucketMultipartUploads,
     ),
-    ("storage.buckets.get", Action::ListBucket),
     ("storage.buckets.create", Action::CreateBucket),
     ("storage.buckets.delete", Action::DeleteBucket),
     ("storage.buckets.setIamPolicy", Action::PutBucketPolicy),
 ];
+
+/// To be told that the bucket is there, which whoever may do anything in it is.
+const TO_KNOW: &str = "storage.buckets.get";
 
 /// The roles that a policy is shown in, each with all of its permissions that are looked at.
 const ROLES: [(&str, &[&str]); 3] = [
@@ -70,9 +72,6 @@ pub(super) fn has(
     permission: &str,
     circumstances: &Circumstances,
 ) -> bool {
-    let Some((_, action)) = PERMISSIONS.into_iter().find(|(name, _)| *name == permission) else {
-        return false;
-    };
     let policies = &generation.policies;
     // What cannot be asked for in these words is not promised in them.
     let bucket = call
@@ -81,6 +80,15 @@ pub(super) fn has(
     if bucket.is_none_or(|bucket| bucket.target.profile != Profile::Gcs) {
         return false;
     }
+    if permission == TO_KNOW {
+        let reaches = |bucket, action: &Action| policies.may_reach(caller.principal, bucket, *action);
+        return call
+            .bucket()
+            .is_some_and(|bucket| Action::ALL.iter().any(|action| reaches(bucket, action)));
+    }
+    let Some((_, action)) = PERMISSIONS.into_iter().find(|(name, _)| *name == permission) else {
+        return false;
+    };
     let resource = match (call.resource(), action.scope()) {
         (Resource::Object(object), Scope::Object) => AccessResource::Object(object),
         (Resource::Bucket(bucket), _) => return policies.may_reach(caller.principal, bucket, action),

@@ -84,7 +84,7 @@ if (settings.huge) {
     await bucket.file('node/moved.bin').delete();
   });
   await step('delete many', async () => {
-    await bucket.deleteFiles({ prefix: 'node-list/' });
+    await bucket.deleteFiles({ prefix: 'node-list/', force: true });
   });
   await step('refused', async () => {
     await bucket.upload(settings.small, { destination: 'sealed/node.bin' });
