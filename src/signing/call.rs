@@ -9,8 +9,8 @@ use crate::body::Body;
 use crate::config::{Bucket, Profile};
 use crate::credentials::{Credential, Material};
 use crate::dialect::s3::uri;
-use crate::operation::ObjectKey;
 use crate::operation::gcs::{Call, Detail, Handling, Method};
+use crate::operation::{Action, ObjectKey};
 use http::header::{CONTENT_LENGTH, HOST};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -71,13 +71,14 @@ pub(super) fn build(
     Ok(request.body(payload.body)?)
 }
 
-/// INVARIANT: buckets are made and deleted only where the configuration says so; nothing else that is answered here goes
-/// to a target.
+/// INVARIANT: only where the configuration lets callers make a bucket are they asked for: whether it is there, to make it and
+/// to delete it. Nothing else that is answered here goes to a target.
 fn is_forwarded(call: &Call, bucket: &Bucket) -> bool {
     match call.row().handling {
         Handling::Forwarded => true,
         Handling::Answered => {
-            bucket.create && matches!(call.method(), Method::BucketsInsert | Method::BucketsDelete)
+            let makes = [Method::BucketsGet, Method::BucketsInsert, Method::BucketsDelete];
+            bucket.create && makes.contains(&call.method())
         }
         Handling::Refused(_) => false,
     }
@@ -150,6 +151,11 @@ fn query(permit: &Permit<Call>, bucket: &Bucket, path: &mut String) -> Result<()
         if !(value.is_empty() && matches!(*name, "endOffset" | "startOffset")) {
             put(name, &parameter(call, bucket, name, value)?);
         }
+    }
+    if call.method() == Method::BucketsPatch {
+        // Who changes a label is not told who may do what.
+        let sets_access = call.settings().contains(&Action::PutBucketAcl);
+        put("projection", if sets_access { "full" } else { "noAcl" });
     }
     if call.method() == Method::BucketsInsert {
         // INVARIANT: who pays for a new bucket is for the configuration to say.

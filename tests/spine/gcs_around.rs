@@ -5,6 +5,7 @@ use crate::support::gcs::EVERYTHING;
 use crate::support::gcs_json::{BUCKET, Caller, JsonStore, json, refused};
 use crate::support::{Settings, World};
 use serde_json::json as document;
+use tidegate::dev::GcsFault;
 
 const OBJECTS: &str = "/storage/v1/b/lake/o";
 
@@ -206,12 +207,22 @@ async fn a_bucket_is_made_and_deleted_where_the_configuration_says_so() {
         501,
         "notImplemented",
     );
+    assert_eq!(etl.get(bucket).await.status, 200);
     store.untouched_since(0, "a bucket of the configuration's");
 
     let world = World::with(made("project = \"acme-data-1\"\n", "create = true")).await;
     let etl = Caller::new(&world, "etl");
     let gone = etl.delete(bucket).await;
     assert_eq!((gone.status, gone.text()), (204, String::new()));
+    // Whoever makes sure of it first hears whether there is something to make.
+    let asked = store.requests().len();
+    refused(
+        &etl.get(&format!("{bucket}?fields=name")).await,
+        "a bucket that is to be made",
+        404,
+        "notFound",
+    );
+    assert_eq!(store.lines_since(asked), [format!("GET /storage/v1/b/{BUCKET}")]);
     for target in [buckets, "/storage/v1/b"] {
         let before = store.requests().len();
         let answer = etl.call("POST", target, &body).await;
@@ -222,6 +233,27 @@ async fn a_bucket_is_made_and_deleted_where_the_configuration_says_so() {
             store.lines_since(before),
             ["POST /storage/v1/b?project=acme-data-1"]
         );
+        let there = etl.get(bucket).await;
+        assert_eq!((there.status, json(&there)), (200, json(&answer)), "{target}");
+        // There as well, where our credential may do no more than use it.
+        store.plan(
+            "GET",
+            BUCKET,
+            GcsFault::Status {
+                status: 403,
+                after: 0,
+            },
+        );
+        assert_eq!(etl.get(bucket).await.status, 200, "{target}");
+        store.plan(
+            "GET",
+            BUCKET,
+            GcsFault::Status {
+                status: 503,
+                after: 0,
+            },
+        );
+        assert_eq!(etl.get(bucket).await.status, 503, "{target}");
         assert_eq!(etl.delete(bucket).await.status, 204);
     }
 }

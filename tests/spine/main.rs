@@ -34,6 +34,7 @@ mod framing;
 mod gcs;
 mod gcs_around;
 mod gcs_batch;
+mod gcs_buckets;
 mod gcs_callers;
 mod gcs_callers_refused;
 mod gcs_json;

@@ -14,7 +14,7 @@ use crate::dialect::s3::documents::place;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::operation::Asked;
-use crate::operation::gcs::{Answer, Call, Detail, Method, Sending};
+use crate::operation::gcs::{Answer, Call, Detail, Sending};
 use crate::upstream::UpstreamResponse;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header, response::Parts};
@@ -104,14 +104,15 @@ pub(super) async fn success(head: Parts, body: Body, to: Destination<'_>) -> Res
         return Ok(with_headers(&head, body));
     }
     let document = whole(body).await?;
-    if call.row().answer == Answer::Nothing || matches!(call.method(), Method::BucketsDelete) {
-        let mut response = Response::new(body::empty());
-        *response.status_mut() = StatusCode::NO_CONTENT;
-        return Ok(response);
-    }
     stored(&document, to)?;
     let names = to.names()?;
     let rewritten = match call.row().answer {
+        Answer::None => return Err(Error::Internal("a target's answer to what it is never asked")),
+        Answer::Nothing => {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            return Ok(response);
+        }
         Answer::Object => documents::object(&document, &names),
         Answer::Objects => {
             let prefix = call.listed_prefix().unwrap_or_default();
@@ -121,12 +122,7 @@ pub(super) async fn success(head: Parts, body: Body, to: Destination<'_>) -> Res
             // The new object is in the bucket of the call; the token says of what it is a copy.
             documents::rewrite_response(&document, &names, |token| to.seal_rewrite(token).ok())
         }
-        Answer::Setting | Answer::None => {
-            return settings::answered(&document, &names)
-                .map(|document| json(&head.headers, document))
-                .map_err(Error::GcsDocument);
-        }
-        Answer::Nothing => Ok(Vec::new()),
+        Answer::Setting => settings::answered(&document, &names, call),
     };
     Ok(json(&head.headers, rewritten.map_err(Error::GcsDocument)?.into()))
 }

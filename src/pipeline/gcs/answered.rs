@@ -10,6 +10,7 @@ use crate::authz::Permit;
 use crate::body::{self, Body};
 use crate::config::{Bucket, Profile};
 use crate::dialect::gcs::error::GcsError;
+use crate::dialect::gcs::settings;
 use crate::error::Error;
 use crate::generation::Generation;
 use crate::operation::BucketName;
@@ -17,8 +18,6 @@ use crate::operation::gcs::{Call, Handling, Method, Right};
 use http::{HeaderValue, Response, header};
 use serde_json::{Value, json};
 
-/// The entity tag of what never changes.
-const ETAG: &str = "CAE=";
 /// What Google gives at most where a client asks for more.
 const PAGE: usize = 1000;
 
@@ -66,7 +65,9 @@ impl Pipeline {
                     return Err(super::in_an_s3_store(bucket.name.as_str(), caller.url).into());
                 }
                 match method {
-                    Method::BucketsInsert | Method::BucketsDelete if bucket.create => return Ok(None),
+                    Method::BucketsGet | Method::BucketsInsert | Method::BucketsDelete if bucket.create => {
+                        return Ok(None);
+                    }
                     Method::BucketsGetIamPolicy => {
                         let roles = permissions::roles(generation, caller, call, &circumstances);
                         policy(&bucket.name, caller, &roles)
@@ -77,6 +78,29 @@ impl Pipeline {
         };
         Ok(Some(response(&document)))
     }
+}
+
+/// The bucket as callers have it, once the target has said that it is there, or has made it. Of anything else the target's
+/// answer is the answer.
+///
+/// # Errors
+/// What the target refused.
+pub(super) fn made(
+    permit: &Permit<Call>,
+    origin: &str,
+    answer: Result<Response<Body>, Error>,
+) -> Result<Response<Body>, Error> {
+    let method = permit.operation().method();
+    let (Method::BucketsGet | Method::BucketsInsert, Some(bucket)) = (method, permit.bucket()) else {
+        return answer;
+    };
+    match answer {
+        Ok(_) => {}
+        // It is there, and what it is like there is not for our credential to see.
+        Err(Error::GcsTarget(refusal)) if method == Method::BucketsGet && refusal.status == 403 => {}
+        Err(error) => return Err(error),
+    }
+    Ok(response(&shown(bucket, origin)))
 }
 
 /// Whether it is about a setting of the whole bucket, where only a folder of it is anybody's to manage.
@@ -118,27 +142,26 @@ fn of_bucket(method: Method, bucket: &Bucket, origin: &str) -> Result<Value, Gcs
     })
 }
 
-/// The bucket as callers have it.
+/// The bucket as callers have it. It has no metageneration: there is one at the target, of what nobody is shown here.
 fn shown(bucket: &Bucket, origin: &str) -> Value {
     let name = bucket.name.as_str();
-    json!({
-        "kind": "storage#bucket",
-        "id": name,
-        "name": name,
-        "selfLink": format!("{origin}/storage/v1/b/{name}"),
-        "projectNumber": "0",
-        "metageneration": "1",
-        "location": location(bucket),
-        "locationType": location_type(bucket),
-        "storageClass": "STANDARD",
-        "etag": ETAG,
-        "timeCreated": CREATED,
-        "updated": CREATED,
-        "iamConfiguration": {
-            "uniformBucketLevelAccess": { "enabled": true },
-            "publicAccessPrevention": "enforced",
-        },
-    })
+    let mut shown = settings::as_shown();
+    shown.extend([
+        ("kind".to_owned(), "storage#bucket".into()),
+        ("id".to_owned(), name.into()),
+        ("name".to_owned(), name.into()),
+        (
+            "selfLink".to_owned(),
+            format!("{origin}/storage/v1/b/{name}").into(),
+        ),
+        ("projectNumber".to_owned(), "0".into()),
+        ("location".to_owned(), location(bucket).into()),
+        ("locationType".to_owned(), location_type(bucket).into()),
+        ("etag".to_owned(), settings::ETAG.into()),
+        ("timeCreated".to_owned(), CREATED.into()),
+        ("updated".to_owned(), CREATED.into()),
+    ]);
+    Value::Object(shown)
 }
 
 /// Where the target says that it is. `auto`, as in signatures, is no place.
@@ -187,7 +210,7 @@ fn list(generation: &Generation, caller: Caller<'_>, permit: &Permit<Call>) -> V
 
 /// What the caller may do, as a policy of which it sees its own part.
 fn policy(bucket: &BucketName, caller: Caller<'_>, roles: &[&str]) -> Value {
-    let member = format!("principal://tidegate/{}", caller.principal.id());
+    let member = format!("{}{}", settings::MEMBERS, caller.principal.id());
     let bindings: Vec<Value> = roles
         .iter()
         .map(|role| json!({ "role": role, "members": [member] }))
@@ -196,7 +219,7 @@ fn policy(bucket: &BucketName, caller: Caller<'_>, roles: &[&str]) -> Value {
         "kind": "storage#policy",
         "resourceId": format!("projects/_/buckets/{bucket}"),
         "version": 1,
-        "etag": ETAG,
+        "etag": settings::ETAG,
         "bindings": bindings,
     })
 }

@@ -127,7 +127,8 @@ impl Pipeline {
             handles: &handles,
         };
         // Boxed, as for S3: it is most of the future.
-        Box::pin(self.forward_call(side, (caller.principal, &permit), to, trail)).await
+        let answer = Box::pin(self.forward_call(side, (caller.principal, &permit), to, trail)).await;
+        answered::made(&permit, caller.url, answer)
     }
 
     /// Authorize: does the bucket's policy allow it? Allowed or denied, the trail keeps the reasons.
