@@ -33,7 +33,7 @@ pub(crate) enum Asked {
     /// An upload in several requests begins; metadata may come.
     Begin(Insertion),
     /// It goes on.
-    Step(Step),
+    Step(Box<Step>),
 }
 
 /// An insertion whose object may be named in its metadata.
@@ -103,7 +103,7 @@ impl Asked {
             packed: is_packed(head.headers)?,
         };
         if let Some(handle) = query.get("upload_id") {
-            return step(head, insertion, handle).map(Self::Step);
+            return step(head, insertion, handle).map(|step| Self::Step(Box::new(step)));
         }
         if head.method != "POST" {
             return Err(GcsError::method_not_allowed("an upload begins with POST").allowing("POST"));
