@@ -118,19 +118,20 @@ fn key_too_long() -> S3Error {
 
 /// The same for a caller whose sums are in `x-goog-hash`.
 pub(crate) fn describe_to_google(error: &Error) -> S3Error {
-    let sum = match error {
-        Error::Payload(BodyError::Payload(PayloadError::ChecksumMismatch(header))) => *header,
+    let (Error::Payload(found) | Error::Upstream(UpstreamError::RequestBody(found))) = error else {
+        return describe(error);
+    };
+    let BodyError::Payload(PayloadError::ChecksumMismatch(header)) = found else {
+        return describe(error);
+    };
+    let sum = match *header {
+        "x-amz-checksum-crc32c" => "crc32c",
+        "x-amz-checksum-md5" => "md5",
         _ => return describe(error),
     };
-    match sum {
-        "x-amz-checksum-crc32c" => {
-            S3Error::bad_digest("The crc32c in the x-goog-hash you specified did not match what we received.")
-        }
-        "x-amz-checksum-md5" => {
-            S3Error::bad_digest("The md5 in the x-goog-hash you specified did not match what we received.")
-        }
-        _ => describe(error),
-    }
+    S3Error::bad_digest(format!(
+        "The {sum} in the x-goog-hash you specified did not match what we received."
+    ))
 }
 
 fn payload(error: &PayloadError) -> S3Error {
