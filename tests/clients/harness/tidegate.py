@@ -199,13 +199,15 @@ class Tidegate:
     def audit_lines(self) -> list[dict]:
         """All complete lines: what follows the last line end is still being written."""
         complete, _, _ = self.audit_file.read_text().rpartition("\n")
-        return [json.loads(line) for line in complete.split("\n")]
+        return [json.loads(line) for line in complete.split("\n") if line]
 
     def pages(self, bucket: str, prefix: str) -> int:
         """How many pages of a listing of this prefix it was asked for."""
         listings = {"storage.objects.list", "ListObjectsV2"}
-        lines = [line for line in self.audit_lines() if line["type"] == "request" and line["api"]["operation"] in listings]
-        return [(line["resource"]["bucket"], line["resource"].get("prefix")) for line in lines].count((bucket, prefix))
+        # What is refused at once, as gRPC is, has no operation.
+        requests = [line for line in self.audit_lines() if line["type"] == "request"]
+        listed = [line["resource"] for line in requests if line["api"].get("operation") in listings]
+        return [(resource["bucket"], resource.get("prefix")) for resource in listed].count((bucket, prefix))
 
     def wait_for_pages(self, bucket: str, prefix: str, count: int) -> None:
         """Fails if it was not asked for so many: records are written a little after what they are about."""
