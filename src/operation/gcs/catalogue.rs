@@ -169,8 +169,6 @@ const MOVE: &[&str] = &[
     "ifSourceMetagenerationNotMatch",
 ];
 const METAGENERATIONS: &[&str] = &[GENERATIONS[2], GENERATIONS[3]];
-/// How a client goes through a listing, which its library says to the store as well.
-const OF_ITERATIONS: &[&str] = &["autoPaginate", "force"];
 
 /// Forwarded, without a body, of which nothing may cross but the names.
 const fn row(method: &'static str, path: &'static str, rights: &'static [Right], answer: Answer) -> Row {
@@ -267,7 +265,8 @@ impl Method {
                     "startOffset",
                     "versions",
                 ],
-                own: OF_ITERATIONS,
+                // How a client goes through it, which it says to the store as well.
+                own: &["autoPaginate", "force"],
                 ..row("GET", "b/{bucket}/o", &[Right::Listing], Answer::Objects)
             }),
             Self::ObjectsInsert => constant!(Row {
@@ -299,9 +298,9 @@ impl Method {
                 ],
                 // Said along by a client that deletes what it listed.
                 own: &[
-                    OF_ITERATIONS[0],
-                    OF_ITERATIONS[1],
+                    "autoPaginate",
                     "delimiter",
+                    "force",
                     "matchGlob",
                     "maxResults",
                     "prefix",
