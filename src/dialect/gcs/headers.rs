@@ -108,21 +108,25 @@ pub(crate) fn crossing(
         if !media && matches!(*name, "range" | "accept-encoding") {
             continue;
         }
-        let mut values = headers.get_all(*name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => {}
-            (Some(value), None) => {
-                let text = value
-                    .to_str()
-                    .map_err(|_| GcsError::invalid(format!("the header `{name}` is not printable ASCII")))?;
-                crossing.push((*name, text.into()));
-            }
-            (Some(_), Some(_)) => {
-                return Err(GcsError::invalid(format!(
-                    "the header `{name}` is sent twice; send it once"
-                )));
-            }
-        }
+        crossing.extend(once(headers, name)?.map(|text| (*name, text.into())));
     }
     Ok(crossing)
+}
+
+/// The value of a header that may be there once.
+///
+/// # Errors
+/// `invalid` for what is twice there or no text.
+pub(super) fn once<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, GcsError> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value
+            .to_str()
+            .map(Some)
+            .map_err(|_| GcsError::invalid(format!("the header `{name}` is not printable ASCII"))),
+        (Some(_), Some(_)) => Err(GcsError::invalid(format!(
+            "the header `{name}` is sent twice; send it once"
+        ))),
+    }
 }

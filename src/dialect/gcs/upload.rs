@@ -8,13 +8,14 @@
 //!
 //! Spec: <https://cloud.google.com/storage/docs/json_api/v1/objects/insert>
 
+use super::Head;
 use super::address::{self, Family};
 use super::documents::ObjectFields;
 use super::error::GcsError;
 use super::hash::{self, Hashes};
+use super::headers::{self, once};
 use super::multipart::Boundary;
 use super::query::Query;
-use super::{Head, headers};
 use crate::authn::Handles;
 use crate::operation::gcs::{Call, ChunkRange, Detail, Method, Sending};
 use crate::operation::{BucketName, ObjectName, Resource};
@@ -350,20 +351,6 @@ pub(crate) fn is_packed(headers: &HeaderMap) -> Result<bool, GcsError> {
         Some(encoding) if encoding.is_empty() || encoding.eq_ignore_ascii_case("identity") => Ok(false),
         Some(encoding) if encoding.eq_ignore_ascii_case("gzip") => Ok(true),
         Some(_) => Err(GcsError::invalid("`Content-Encoding` is `gzip` or not there")),
-    }
-}
-
-fn once<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, GcsError> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value
-            .to_str()
-            .map(Some)
-            .map_err(|_| GcsError::invalid(format!("the header `{name}` is not printable ASCII"))),
-        (Some(_), Some(_)) => Err(GcsError::invalid(format!(
-            "the header `{name}` is sent twice; send it once"
-        ))),
     }
 }
 
