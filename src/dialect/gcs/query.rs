@@ -11,6 +11,11 @@ use crate::dialect::s3::uri;
 use crate::operation::gcs::{Answer, Row, Sent};
 use std::borrow::Cow;
 
+/// Parameters of one request: no method has as many. Each is compared with all others, also of who is not known yet.
+const MOST: usize = 64;
+/// How often `permissions` may come besides.
+const MOST_PERMISSIONS: usize = 100;
+
 /// The decoded parameters in the order of the wire.
 #[derive(Debug, Default)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -36,12 +41,25 @@ impl Query {
     /// Parses the raw query, without `?`. A `+` is a space, as in forms: that is how Google's libraries write it.
     ///
     /// # Errors
-    /// `invalid` for broken encoding, and for a name that comes twice; `permissions` may.
+    /// `invalid` for broken encoding, for too many, and for a name that comes twice; `permissions` may.
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, GcsError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut permissions = 0_usize;
         for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (text(name)?, text(value)?);
+            if name == "permissions" {
+                permissions += 1;
+            } else if parameters.len().saturating_sub(permissions) >= MOST {
+                return Err(GcsError::invalid(format!(
+                    "the query has more than {MOST} parameters"
+                )));
+            }
+            if permissions > MOST_PERMISSIONS {
+                return Err(GcsError::invalid(format!(
+                    "the query asks for more than {MOST_PERMISSIONS} `permissions`: ask for them in several requests"
+                )));
+            }
             let again = parameters.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name));
             if again && name != "permissions" {
                 return Err(GcsError::invalid(format!(
@@ -179,4 +197,23 @@ fn text(raw: &str) -> Result<String, GcsError> {
     let decoded = uri::decode(&raw.replace('+', " "))
         .ok_or_else(|| GcsError::invalid("the query has a `%` that is not followed by two hex digits"))?;
     String::from_utf8(decoded).map_err(|_| GcsError::invalid("the query is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // LIM-09
+    #[test]
+    fn there_are_no_more_parameters_than_a_request_may_have() {
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=v&")).collect::<String>();
+        let parsed = |query: String| Query::parse(Some(&query)).map_err(|error| error.status);
+        assert!(parsed(many(MOST)).is_ok());
+        assert_eq!(parsed(many(MOST + 1)).err(), Some(400));
+        let permissions = |count| "permissions=storage.objects.get&".repeat(count);
+        let most = parsed(many(MOST) + &permissions(MOST_PERMISSIONS)).unwrap();
+        assert_eq!(most.all("permissions").count(), MOST_PERMISSIONS);
+        assert_eq!(parsed(permissions(MOST_PERMISSIONS + 1)).err(), Some(400));
+        assert_eq!(parsed("a=1&A=2".to_owned()).err(), Some(400));
+    }
 }

@@ -3,6 +3,10 @@
 use super::error::S3Error;
 use super::uri;
 
+/// Parameters of one request: no operation has as many, signature included. Each is compared with all others, also of who is
+/// not known yet.
+const MOST: usize = 64;
+
 /// The decoded parameters in the order of the wire.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Query(Vec<Parameter>);
@@ -17,12 +21,17 @@ impl Query {
     /// Parses the raw query, without `?`. A `+` is a plus; `name` equals `name=`.
     ///
     /// # Errors
-    /// `InvalidURI` for broken encoding, `InvalidArgument` for a name that comes twice (CLS-08, FRM-07).
+    /// `InvalidURI` for broken encoding, `InvalidArgument` for too many, and for a name that comes twice (CLS-08, FRM-07).
     pub(crate) fn parse(raw: Option<&str>) -> Result<Self, S3Error> {
         let mut parameters: Vec<Parameter> = Vec::new();
         for pair in raw.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (text(name)?, text(value)?);
+            if parameters.len() == MOST {
+                return Err(S3Error::invalid_argument(format!(
+                    "the query has more than {MOST} parameters"
+                )));
+            }
             if parameters.iter().any(|p| p.name.eq_ignore_ascii_case(&name)) {
                 return Err(S3Error::invalid_argument(format!(
                     "the query parameter `{name}` is given twice; give it once"
@@ -117,6 +126,20 @@ mod tests {
                 "{raw}"
             );
         }
+    }
+
+    // LIM-09
+    #[test]
+    fn there_are_no_more_parameters_than_a_request_may_have() {
+        let many = |count: usize| (0..count).map(|n| format!("p{n}=v&")).collect::<String>();
+        assert!(Query::parse(Some(&many(MOST))).is_ok());
+        assert_eq!(
+            Query::parse(Some(&many(MOST + 1)))
+                .map_err(|e| e.code)
+                .err()
+                .as_deref(),
+            Some("InvalidArgument")
+        );
     }
 
     // CLS-08
