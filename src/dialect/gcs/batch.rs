@@ -32,7 +32,6 @@ pub(crate) fn boundary(head: Head<'_>) -> Result<Boundary, GcsError> {
     }
     headers::check(head.headers)?;
     Query::parse(head.query)?.of_no_method()?;
-    refuse_coding(head.headers)?;
     let mut types = head.headers.get_all(header::CONTENT_TYPE).iter();
     let content_type = match (types.next(), types.next()) {
         (Some(content_type), None) => content_type.to_str().unwrap_or_default(),
@@ -142,13 +141,13 @@ fn no_bytes() -> GcsError {
     GcsError::invalid("the bytes of objects are not sent or fetched in a batch: make this call on its own")
 }
 
-/// What is packed is not looked into.
+/// A call is not packed: what is around it may be, and is unpacked already.
 fn refuse_coding(headers: &HeaderMap) -> Result<(), GcsError> {
     let coding = headers.get(header::CONTENT_ENCODING);
     match coding.is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         true => Ok(()),
         false => Err(GcsError::invalid(
-            "a batch and its calls have no `Content-Encoding`",
+            "a call of a batch has no `Content-Encoding`: pack the batch around it",
         )),
     }
 }
