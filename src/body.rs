@@ -21,6 +21,9 @@ pub enum BodyError {
     /// Nothing moved for too long.
     #[error("no byte moved for {0:?}")]
     Stalled(std::time::Duration),
+    /// A document that came, but too slowly.
+    #[error("the document was not whole within {0:?}")]
+    Late(std::time::Duration),
     /// The request took longer than any may.
     #[error("it took longer than `server.longest_transfer`")]
     Overdue,

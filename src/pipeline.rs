@@ -7,7 +7,7 @@
 use crate::audit::{Arrival, AuditLog, TargetIds, TargetInfo, Trail};
 use crate::authn::{Authenticated, AuthnError, Claim, Handles, Principal, Service, SignatureForm};
 use crate::authz::{Circumstances, Permit};
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::clock::{Clock, Drift};
 use crate::config::{Profile, Target};
 use crate::credentials::{Credential, Scope};
@@ -31,6 +31,7 @@ use crate::signing::{OutgoingPayload, Stamp};
 use crate::telemetry::Metrics;
 use again::SecondTime;
 use arc_swap::ArcSwap;
+use documents::{DOCUMENT_TIME, in_time};
 use doubt::Verdict;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -41,6 +42,7 @@ use tokio::time::Instant;
 
 mod again;
 mod answers;
+mod documents;
 mod doors;
 mod doubt;
 mod forms;
@@ -63,6 +65,8 @@ pub(crate) struct Pipeline {
     metrics: Metrics,
     /// How far the clocks of callers are from ours.
     callers: Arc<Observed>,
+    /// What batches may have in memory.
+    batches: gcs::BatchRoom,
 }
 
 impl Handler for Pipeline {
@@ -95,12 +99,14 @@ impl Pipeline {
             clock,
             metrics,
             callers,
+            batches: gcs::BatchRoom::new(),
         }
     }
 
     /// Answers one request. Never fails: an error becomes a response in the caller's dialect.
     async fn serve(&self, connection: &Connection, inbound: Inbound, deadline: Instant) -> Response<Body> {
-        // INVARIANT: config, policies and keys are those of one generation for the whole request.
+        // INVARIANT: config, policies and keys are those of one generation for the whole request; one whose body is waited
+        // for before it is decided goes on with that of after.
         let generation = self.current.load_full();
         let view = View::of(&inbound, &generation.config.server.domains);
         let id = crate::audit::new_id(&self.clock);
@@ -203,12 +209,20 @@ impl Pipeline {
             declared,
         };
         // Complete: some operations name their objects in a small document.
-        let operation = complete(draft, &mut payload).await?;
+        let (operation, waited) = complete(draft, &mut payload).await?;
+        let admitted = match waited {
+            true => Some(self.admitted(connection, &claim, trail).await?),
+            false => None,
+        };
+        let (generation, principal) = match &admitted {
+            Some(admitted) => (&*admitted.generation, &admitted.principal),
+            None => (generation, &principal),
+        };
         let bucket = operation.bucket();
         let url = bucket.map(|bucket| s3::bucket_url(&head, domains, bucket));
         let caller = Caller {
             connection,
-            principal: &principal,
+            principal,
             url: url.as_deref().unwrap_or_default(),
             protocol: spoken(generation, &claim, &operation),
         };
@@ -383,13 +397,19 @@ struct Way<'a> {
     to: Addressee<'a>,
 }
 
-async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<Operation, Error> {
+/// What is asked, and whether its body was waited for.
+async fn complete(draft: Draft, payload: &mut IncomingPayload) -> Result<(Operation, bool), Error> {
     match draft {
-        Draft::Ready(operation) => Ok(operation),
+        Draft::Ready(operation) if payload.is_settled(&operation) => Ok((operation, false)),
+        Draft::Ready(operation) => {
+            let nothing = in_time(DOCUMENT_TIME, payload.settle(), |late| late);
+            Box::pin(nothing).await.map_err(Error::Payload)?;
+            Ok((operation, true))
+        }
         Draft::Document(draft) => {
-            let document = Box::pin(payload.document(draft.limit())).await;
-            let document = document.map_err(Error::Payload)?;
-            Ok(draft.complete(&document)?)
+            let document = in_time(DOCUMENT_TIME, payload.document(draft.limit()), |late| late);
+            let document = Box::pin(document).await.map_err(Error::Payload)?;
+            Ok((draft.complete(&document)?, true))
         }
     }
 }
@@ -563,7 +583,8 @@ impl View {
                 .headers_mut()
                 .insert(http::header::WWW_AUTHENTICATE, challenge);
         }
-        if let Error::Malformed(_) = error {
+        // Of what was not waited for, the rest may still come.
+        if let Error::Malformed(_) | Error::Payload(BodyError::Stalled(_) | BodyError::Late(_)) = error {
             response
                 .headers_mut()
                 .insert(http::header::CONNECTION, HeaderValue::from_static("close"));

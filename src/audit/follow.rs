@@ -65,7 +65,7 @@ impl http_body::Body for Followed {
                     BodyError::Caller(_) => EndReason::CallerWentAway,
                     BodyError::Target(_) => EndReason::TargetBrokeOff,
                     BodyError::Payload(_) => EndReason::PayloadRefused,
-                    BodyError::Stalled(_) => EndReason::Stalled,
+                    BodyError::Stalled(_) | BodyError::Late(_) => EndReason::Stalled,
                     BodyError::Overdue => EndReason::TooLong,
                 };
                 this.trail.cause(error);

@@ -89,6 +89,10 @@ impl Pipeline {
         }
         let form = Self::form(generation, head, body, LARGEST_FORM, trail).await;
         let form = form.map_err(DoorError::Body)?;
+        // What gives a session is what counts once it is asked for.
+        let generation = &*self.current.load_full();
+        trail.generation(&generation.id);
+        let visit = Visit { generation, ..visit };
         match door {
             Door::Credentials => self.container_credentials(visit, trail).await,
             Door::Token => self.exchange_token(visit, &form, trail).await,

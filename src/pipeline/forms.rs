@@ -1,8 +1,8 @@
 //! Uploads by form: the one kind of request whose call, caller and key are all in its body.
 
+use super::documents::{DOCUMENT_TIME, in_time};
 use super::{Caller, Pipeline};
 use crate::audit::Trail;
-use crate::authn::{Authenticated, Service};
 use crate::body::Body;
 use crate::dialect::s3::{self, Glimpse, form, forward::IncomingPayload, payload::CallerBody};
 use crate::error::Error;
@@ -31,19 +31,21 @@ impl Pipeline {
         let mut glimpse = Glimpse::default();
         let request = form::Request::parse(&head, domains, &mut glimpse);
         super::answers::glimpsed(trail, &glimpse, None);
-        let form = request?.read(body, stall).await?;
-        trail.claim(form.claim(), Some(PayloadMode::Unsigned));
+        let reading = in_time(DOCUMENT_TIME, request?.read(body, stall), Error::Payload);
+        let form = Box::pin(reading).await?;
+        let claim = form.claim().clone();
+        trail.claim(&claim, Some(PayloadMode::Unsigned));
         // Authenticate: is the claim true?
-        let Authenticated { principal, .. } =
-            self.authenticate(generation, connection, form.claim(), Service::S3)?;
-        trail.principal(&principal);
+        self.admitted(connection, &claim, trail).await?;
         // Complete: what does the signed policy leave of what was filled in?
         let form::Upload {
             operation,
             declared,
             file,
             answer,
-        } = form.into_upload(stall).await?;
+        } = Box::pin(in_time(DOCUMENT_TIME, form.into_upload(stall), Error::Payload)).await?;
+        // Small forms are read whole, which may have taken a while.
+        let admitted = self.admitted(connection, &claim, trail).await?;
         let payload = IncomingPayload {
             body: Some(CallerBody::File(Box::new(file))),
             declared,
@@ -55,12 +57,12 @@ impl Pipeline {
         let url = s3::bucket_url(&head, domains, answer.bucket());
         let caller = Caller {
             connection,
-            principal: &principal,
+            principal: &admitted.principal,
             url: &url,
             protocol: Protocol::S3,
         };
         let uploaded = self
-            .perform(generation, caller, operation, payload, trail)
+            .perform(&admitted.generation, caller, operation, payload, trail)
             .await?;
         Ok(answer.to(uploaded, &url))
     }

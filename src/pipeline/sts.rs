@@ -1,6 +1,7 @@
 //! The door where identity tokens are traded for sessions, on the same host as the storage.
 
 use super::Pipeline;
+use super::documents::{DOCUMENT_TIME, in_time};
 use crate::audit::{AuthMethod, Kind, Reason, Trail};
 use crate::authn::{Claim, Principal, Service};
 use crate::body::{self, Body, BodyError};
@@ -81,7 +82,8 @@ impl Pipeline {
             mode: PayloadMode::Unsigned,
             ..DeclaredPayload::none()
         };
-        s3::payload::read_document(body, &declared, None, limit, stall, trail.bytes_in()).await
+        let reading = s3::payload::read_document(body, &declared, None, limit, stall, trail.bytes_in());
+        Box::pin(in_time(DOCUMENT_TIME, reading, |late| late)).await
     }
 
     async fn sts_answer(
@@ -94,6 +96,9 @@ impl Pipeline {
     ) -> Result<Answer, StsError> {
         let form = Self::form(generation, head, body, LARGEST_FORM, trail).await;
         let form = form.map_err(StsError::Form)?;
+        // What gives a session is what counts once it is asked for.
+        let generation = &*self.current.load_full();
+        trail.generation(&generation.id);
         let request = StsRequest::parse(head.uri.query(), (!form.is_empty()).then_some(&*form))?;
         let circumstances = super::circumstances(connection, self.clock.now());
         let (sts, asking) = (&generation.sts, generation.asking(&circumstances));

@@ -2,7 +2,8 @@
 
 use crate::support::fake_target::{FakeTarget, Step, answer};
 use crate::support::gcs::EVERYTHING;
-use crate::support::world::{POLICY, STORE_SECRET};
+use crate::support::gcs_uploads::packed;
+use crate::support::world::{POLICY, STORE_SECRET, eventually};
 use crate::support::{Answer, Settings, World};
 use serde_json::Value;
 
@@ -36,6 +37,11 @@ async fn target() -> FakeTarget {
 
 async fn world(policy: &str) -> (FakeTarget, World) {
     let target = target().await;
+    let world = world_at(&target, policy).await;
+    (target, world)
+}
+
+async fn world_at(target: &FakeTarget, policy: &str) -> World {
     let table = format!(
         "[targets.store]\nkind = \"gcs-xml\"\nendpoint = \"http://{}\"\n[targets.store.credentials]\n\
          kind = \"access-token\"\ntoken = \"env:STORE_SECRET_ACCESS_KEY\"",
@@ -46,7 +52,7 @@ async fn world(policy: &str) -> (FakeTarget, World) {
         policy: Some(policy.into()),
         ..Settings::default()
     };
-    (target, World::with(settings).await)
+    World::with(settings).await
 }
 
 /// A batch as the library for Python writes it: with bare line feeds.
@@ -287,6 +293,9 @@ async fn what_is_no_batch_is_refused_as_a_whole() {
     let twice = [("<1>", delete("tmp%2Fa")), ("<1>", delete("tmp%2Fb"))];
     let unfinished = one.strip_suffix(b"--").unwrap().to_vec();
     let more = [("content-encoding", "gzip")];
+    let brotli = [("content-encoding", "br")];
+    let half = packed(&one);
+    let half = half[..half.len() / 2].to_vec();
     let overridden = [("x-http-method-override", "GET")];
     for (what, path, headers, body, status) in [
         ("101 calls", "/batch/storage/v1", &[][..], body(&many(101)), 400),
@@ -302,7 +311,22 @@ async fn what_is_no_batch_is_refused_as_a_whole() {
         ("no end", "/batch", &[], unfinished, 400),
         ("no calls", "/batch", &[], b"--===1==--".to_vec(), 400),
         ("nothing", "/batch", &[], Vec::new(), 400),
-        ("what is packed", "/batch", &more, one.clone(), 400),
+        ("what is not packed as it says", "/batch", &more, one.clone(), 400),
+        (
+            "what unpacks to 11 MB",
+            "/batch",
+            &more,
+            packed(&python(&large)),
+            413,
+        ),
+        (
+            "what is packed in another way",
+            "/batch",
+            &brotli,
+            one.clone(),
+            400,
+        ),
+        ("half of what is packed", "/batch", &more, half, 400),
         ("a method override", "/batch", &overridden, one.clone(), 400),
         (
             "a token in the address",
@@ -345,6 +369,40 @@ async fn what_is_no_batch_is_refused_as_a_whole() {
     let hundred = post(&world, "/batch/storage/v1", &token, &[], &body(&many(100))).await;
     assert!(answers(&hundred).iter().all(|(_, status, _)| *status == 204));
     assert_eq!(target.seen().len(), 100);
+    let packed = post(&world, "/batch", &token, &more, &packed(&body(&many(100)))).await;
+    assert!(answers(&packed).iter().all(|(_, status, _)| *status == 204));
+    assert_eq!(target.seen().len(), 200);
+}
+
+// LIM-07
+#[tokio::test]
+async fn pages_of_listings_in_a_batch_come_one_after_the_other() {
+    let target = FakeTarget::start(|head| match head.contains("/o/") {
+        // A page that never comes.
+        false => vec![Step::Hold],
+        true => vec![Step::Send(answer("204 No Content", "", ""))],
+    })
+    .await;
+    let world = world_at(&target, EVERYTHING).await;
+    let page = "GET /storage/v1/b/lake/o?maxResults=5 HTTP/1.1".to_owned();
+    let mut calls: Vec<(String, String)> = (0..3).map(|n| (format!("<{n}>"), page.clone())).collect();
+    calls.extend((3..60).map(|n| (format!("<{n}>"), delete(&format!("tmp%2F{n}")))));
+    let calls: Vec<(&str, String)> = calls.iter().map(|(id, call)| (&**id, call.clone())).collect();
+    let (body, token, client) = (python(&calls), world.token("etl"), world.anonymous());
+    let headers = [("content-type", "multipart/mixed; boundary=\"===1==\"")];
+    let sent = tokio::spawn(async move {
+        client
+            .bearer_with("POST", "/batch", &token, &headers, &body)
+            .await
+    });
+    let seen = |page: bool| {
+        let seen = target.seen();
+        let wanted = seen.iter().filter(|seen| seen.line().contains("/o?") == page);
+        wanted.count()
+    };
+    eventually("all that is not a page", || (seen(false) == 57).then_some(())).await;
+    assert_eq!(seen(true), 1, "{:?}", target.lines());
+    sent.abort();
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ mod gcs_uploads;
 mod google;
 mod grpc;
 mod keys;
+mod late;
 mod lifecycle;
 mod limits;
 mod listings;

@@ -109,6 +109,10 @@ pub(crate) fn describe(error: &Error) -> GcsError {
     let (status, reason) = match error {
         Error::Unauthenticated(AuthnError::IssuerUnavailable(_)) => (503, "backendError"),
         Error::Unauthenticated(_) => (401, "authError"),
+        // Where S3 says it with a 400, which Google's libraries would not try again.
+        Error::Payload(BodyError::Stalled(_) | BodyError::Late(_) | BodyError::Overdue) => {
+            (408, "requestTimeout")
+        }
         // Also of a setting that nobody may change: S3 has a code for what is not offered, Google has none.
         Error::NotPermitted(NotPermitted::Denied(_)) => (403, "forbidden"),
         Error::Absent(_) => {

@@ -102,7 +102,7 @@ fn body(error: &BodyError) -> S3Error {
         BodyError::Caller(_) => S3Error::incomplete_body(
             "You did not provide the number of bytes specified by the Content-Length HTTP header",
         ),
-        BodyError::Stalled(_) | BodyError::Overdue => S3Error::request_timeout(
+        BodyError::Stalled(_) | BodyError::Late(_) | BodyError::Overdue => S3Error::request_timeout(
             "Your socket connection to the server was not read from or written to within the timeout period.",
         ),
         BodyError::Target(_) => {

@@ -69,6 +69,30 @@ impl IncomingPayload {
         .await
     }
 
+    /// Whether nothing of the payload is to be waited for before a call is decided: it is plainly empty, or an object, which
+    /// streams.
+    pub(crate) fn is_settled(&self, operation: &Operation) -> bool {
+        match operation.api().row().body {
+            BodyRule::Empty => self.is_plainly_empty(),
+            BodyRule::Object | BodyRule::Document { .. } | BodyRule::Form => true,
+        }
+    }
+
+    /// Reads a payload that has to be empty to its end, verified.
+    ///
+    /// # Errors
+    /// [`BodyError`] if it is not.
+    pub(crate) async fn settle(&mut self) -> Result<(), BodyError> {
+        let (body, chunks) = (
+            self.body.take().ok_or(PayloadError::Incomplete)?,
+            self.chunk_signing.take(),
+        );
+        let declared = self.declared.clone();
+        let nothing =
+            payload::verify_empty(body, declared, Enforced::NONE, chunks, Outgoing::Raw, self.stall);
+        nothing.await.map(drop)
+    }
+
     /// The payload for the target: streamed for object bytes, rebuilt for documents, none for the rest.
     ///
     /// # Errors
@@ -85,13 +109,9 @@ impl IncomingPayload {
             BodyRule::Document { .. } => document(operation, bucket, bridge.profile),
             // A form becomes an upload before it gets here.
             BodyRule::Form => Err(PayloadError::Incomplete.into()),
-            BodyRule::Empty => {
-                // A declared hash of nothing must be that of nothing.
-                if !self.is_plainly_empty() {
-                    Box::pin(self.verify_empty(Enforced::NONE, Outgoing::Raw)).await?;
-                }
-                Ok(nothing(operation))
-            }
+            // INVARIANT: that it is empty, and its declared hash that of nothing, was verified before the call was decided.
+            BodyRule::Empty if self.body.is_none() || self.is_plainly_empty() => Ok(nothing(operation)),
+            BodyRule::Empty => Err(PayloadError::Incomplete.into()),
         }
     }
 

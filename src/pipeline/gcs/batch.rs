@@ -5,7 +5,8 @@
 //! the request around it, so that every deletion has its evidence.
 
 use super::lanes::in_lanes;
-use super::{Caller, Pipeline, document, gcs, glimpsed};
+use super::room::Held;
+use super::{Caller, Pipeline, gathered, gcs, glimpsed};
 use crate::audit::Trail;
 use crate::authn::Claim;
 use crate::body::Body;
@@ -16,27 +17,33 @@ use crate::dialect::gcs::packed::Unpacked;
 use crate::dialect::s3::response::whole;
 use crate::error::Error;
 use crate::generation::Generation;
+use crate::operation::gcs::Answer as Kind;
+use crate::pipeline::documents::{BATCH_TIME, in_time};
 use crate::pipeline::{View, answers, identified};
 use bytes::Bytes;
 use http::{HeaderMap, Response, header, request::Parts};
 use hyper::body::Incoming;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use ulid::Ulid;
 
 /// Calls that are under way at a time.
 const AT_ONCE: usize = 8;
+/// Pages of listings that are under way at a time. Each may have 16 MiB and is taken apart whole: no batch has more of that
+/// than a request on its own.
+const PAGES_AT_ONCE: usize = 1;
 /// Bytes that the answers may have together: they wait for each other.
 const ROOM: usize = 32 << 20;
 
 /// The request around the calls.
 struct Outer<'a> {
-    generation: &'a Generation,
     caller: Caller<'a>,
     claim: &'a Claim,
     around: Around<'a>,
     id: Ulid,
     user_agent: Option<&'a str>,
     room: AtomicUsize,
+    pages: Semaphore,
 }
 
 impl Pipeline {
@@ -44,32 +51,38 @@ impl Pipeline {
     pub(super) async fn batch(
         &self,
         generation: &Generation,
-        caller: Caller<'_>,
-        claim: &Claim,
+        (caller, claim): (Caller<'_>, &Claim),
         (head, body): (&Parts, Incoming),
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
         let boundary = batch::boundary(gcs::Head::of(head))?;
         let mut body = Unpacked::new(body, gcs::upload::is_packed(&head.headers)?);
-        let bytes = document(&mut body, batch::LIMIT, generation.config.server.stall_timeout).await?;
+        let stall = generation.config.server.stall_timeout;
+        let (counter, mut held) = (trail.bytes_in(), Held::default());
+        let room = |bytes| self.batches.take(bytes, &mut held);
+        let reading = gathered(&mut body, batch::LIMIT, stall, &counter, room);
+        let bytes = Box::pin(in_time(BATCH_TIME, reading, Error::Payload)).await?;
+        let admitted = self.admitted(caller.connection, claim, trail).await?;
         let parts = parse_batch(&bytes, &boundary).map_err(GcsError::from)?;
         batch::refuse_nested(&parts)?;
         // Whatever is asked of a bucket is decided call by call.
         trail.authenticated();
         let user_agent = head.headers.get(header::USER_AGENT);
         let outer = Outer {
-            generation,
             caller,
             claim,
             around: Around {
                 authorization: head.headers.get(header::AUTHORIZATION),
-                domains: &generation.config.server.domains,
+                domains: &admitted.generation.config.server.domains,
             },
             id: trail.request_id(),
             user_agent: user_agent.and_then(|agent| agent.to_str().ok()),
             room: AtomicUsize::new(ROOM),
+            pages: Semaphore::new(PAGES_AT_ONCE),
         };
         let answers = in_lanes(AT_ONCE, parts.iter().map(|part| self.answer_part(&outer, part))).await;
+        // The calls are answered, so nothing of them is needed any more.
+        drop((parts, bytes, held));
         let (content_type, written) =
             write_batch(&answers).ok_or(Error::Internal("no random bytes for a boundary"))?;
         let mut response = Response::new(crate::body::full(written));
@@ -79,13 +92,16 @@ impl Pipeline {
 
     /// One call, as [`Pipeline::serve`](crate::pipeline::Pipeline) answers one request.
     async fn answer_part(&self, outer: &Outer<'_>, part: &Part) -> Answer {
+        let _turn = outer.turn(part).await;
         let id = crate::audit::new_id(&self.clock);
         let request_id = id.to_string();
         let view = View::of_part(part, outer.user_agent);
         let response = match self.audit.begin(&view.arrival(outer.caller.connection, id)) {
             Ok(mut trail) => {
-                trail.generation(&outer.generation.id);
                 trail.part_of(outer.id);
+                trail
+                    .bytes_in()
+                    .fetch_add(part.body.len() as u64, Ordering::Relaxed);
                 let metrics = self.metrics.clone();
                 trail.observe(move |ended| answers::count(&metrics, ended));
                 let outcome = Box::pin(self.perform_part(outer, part, &mut trail)).await;
@@ -127,14 +143,28 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         glimpsed(trail, gcs::Head::of_part(part));
         trail.claim(outer.claim, None);
-        trail.principal(outer.caller.principal);
+        // Calls wait for each other: one is decided by what counts when its turn comes.
+        let admitted = self.admitted(outer.caller.connection, outer.claim, trail).await?;
         let call = outer.around.call(part)?;
-        self.perform_call(outer.generation, outer.caller, call, trail)
-            .await
+        let caller = Caller {
+            principal: &admitted.principal,
+            ..outer.caller
+        };
+        self.perform_call(&admitted.generation, caller, call, trail).await
     }
 }
 
 impl Outer<'_> {
+    /// Waits until a call may be made, if it is one whose answer may be large.
+    async fn turn(&self, part: &Part) -> Option<SemaphorePermit<'_>> {
+        let (method, _) = gcs::glimpse(gcs::Head::of_part(part));
+        match method?.row().answer {
+            // It is never closed.
+            Kind::Objects => self.pages.acquire().await.ok(),
+            Kind::None | Kind::Nothing | Kind::Object | Kind::Rewrite | Kind::Setting => None,
+        }
+    }
+
     /// Keeps an answer until all are there.
     fn hold(&self, body: Bytes) -> Result<Bytes, Error> {
         let taken = |room: usize| room.checked_sub(body.len());

@@ -5,8 +5,12 @@ mod batch;
 mod handles;
 mod lanes;
 mod permissions;
+mod room;
 mod uploads;
 
+pub(super) use room::BatchRoom;
+
+use super::documents::{DOCUMENT_TIME, in_time};
 use super::{Caller, NO_TARGET, Pipeline, answers, target_info};
 use crate::audit::{TargetIds, Trail};
 use crate::authn::{AuthnError, Claim, Principal};
@@ -25,8 +29,11 @@ use crate::signing::{OutgoingPayload, Stamp};
 use answer::{Addressee, Destination};
 use bytes::{Bytes, BytesMut};
 use http::{Response, request::Parts};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Pipeline {
@@ -65,10 +72,11 @@ impl Pipeline {
         };
         let (draft, packed) = match parsed {
             Parsed::Batch => {
-                return Box::pin(self.batch(generation, caller, &claim, (&head, body), trail)).await;
+                return Box::pin(self.batch(generation, (caller, &claim), (&head, body), trail)).await;
             }
             Parsed::Upload(upload) => {
-                let answer = self.upload(generation, caller, upload, body, trail).await?;
+                let stall = generation.config.server.stall_timeout;
+                let answer = self.upload(stall, (caller, &claim), upload, body, trail).await?;
                 return Ok(gcs::sessions::without_308(&head.headers, answer));
             }
             Parsed::Call(draft, packed) => (draft, packed),
@@ -77,16 +85,24 @@ impl Pipeline {
         let stall = generation.config.server.stall_timeout;
         let mut body = Unpacked::new(body, packed);
         let call = match draft {
+            Draft::Ready(call) if body.is_end_stream() => {
+                return self.perform_call(generation, caller, call, trail).await;
+            }
             Draft::Ready(call) => {
-                document(&mut body, 0, stall).await?;
+                document(&mut body, 0, stall, trail).await?;
                 call
             }
             Draft::Document(draft) => {
-                let bytes = document(&mut body, draft.limit(), stall).await?;
+                let bytes = document(&mut body, draft.limit(), stall, trail).await?;
                 draft.complete(&bytes)?
             }
         };
-        self.perform_call(generation, caller, call, trail).await
+        let admitted = self.admitted(connection, &claim, trail).await?;
+        let caller = Caller {
+            principal: &admitted.principal,
+            ..caller
+        };
+        self.perform_call(&admitted.generation, caller, call, trail).await
     }
 
     /// Whose bearer token it is.
@@ -311,11 +327,25 @@ fn in_an_s3_store(bucket: &str, origin: &str) -> GcsError {
 /// A small body, whole.
 ///
 /// # Errors
-/// `uploadTooLarge` beyond `limit` bytes, and [`Error::Payload`] if it breaks off.
+/// `uploadTooLarge` beyond `limit` bytes, and [`Error::Payload`] if it breaks off or takes too long.
 async fn document(
     body: &mut Unpacked<Incoming>,
     limit: usize,
-    stall: std::time::Duration,
+    stall: Duration,
+    trail: &Trail,
+) -> Result<Bytes, Error> {
+    let counter = trail.bytes_in();
+    let reading = gathered(body, limit, stall, &counter, |_| Ok(()));
+    Box::pin(in_time(DOCUMENT_TIME, reading, Error::Payload)).await
+}
+
+/// The same, in whatever time. `counter` gets the bytes as they come, `room` is asked about them first.
+async fn gathered(
+    body: &mut Unpacked<Incoming>,
+    limit: usize,
+    stall: Duration,
+    counter: &AtomicU64,
+    mut room: impl FnMut(usize) -> Result<(), GcsError>,
 ) -> Result<Bytes, Error> {
     let mut whole = BytesMut::new();
     while let Some(frame) = next_frame(body, stall).await.map_err(Error::Payload)? {
@@ -325,6 +355,8 @@ async fn document(
                 _ => GcsError::too_large(format!("the body has more than {limit} bytes")).into(),
             });
         }
+        room(frame.len())?;
+        counter.fetch_add(frame.len() as u64, Ordering::Relaxed);
         whole.extend_from_slice(&frame);
     }
     Ok(whole.freeze())

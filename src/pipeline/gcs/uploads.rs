@@ -4,9 +4,11 @@
 //! decided, the bytes stream. Each request of an upload is a request like any other: its caller is authenticated, and what
 //! was asked at the beginning is decided anew, so that an upload ends with the right to it.
 
-use super::super::{Caller, NO_TARGET, Pipeline, answers};
+use super::super::documents::{DOCUMENT_TIME, in_time};
+use super::super::{Caller, Pipeline, answers};
 use super::{document, gcs_side, handles};
 use crate::audit::Trail;
+use crate::authn::Claim;
 use crate::authz::Permit;
 use crate::body::Body;
 use crate::credentials::Scope;
@@ -20,12 +22,13 @@ use crate::dialect::gcs::packed::Unpacked;
 use crate::dialect::gcs::upload::Asked;
 use crate::dialect::s3::payload;
 use crate::error::Error;
-use crate::generation::{Generation, TargetSide};
+use crate::generation::TargetSide;
 use crate::operation::gcs::{Call, Sending};
 use crate::signing::OutgoingPayload;
 use http::Response;
 use hyper::body::Incoming;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// The bytes of an object, where they come from.
 enum Source {
@@ -39,13 +42,12 @@ impl Pipeline {
     /// One upload, or one request of it.
     pub(super) async fn upload(
         &self,
-        generation: &Generation,
-        caller: Caller<'_>,
+        stall: Duration,
+        (caller, claim): (Caller<'_>, &Claim),
         asked: Asked,
         body: Incoming,
         trail: &mut Trail,
     ) -> Result<Response<Body>, Error> {
-        let stall = generation.config.server.stall_timeout;
         // Complete: what is it called, and what is said of it?
         let (upload, handle, source) = match asked {
             Asked::Media(insertion) => (
@@ -55,9 +57,8 @@ impl Pipeline {
             ),
             Asked::Related(insertion, boundary) => {
                 let body = Unpacked::new(body, insertion.packed);
-                let related = read_related(body, &boundary, stall)
-                    .await
-                    .map_err(Error::Payload)?;
+                let reading = in_time(DOCUMENT_TIME, read_related(body, &boundary, stall), |late| late);
+                let related = Box::pin(reading).await.map_err(Error::Payload)?;
                 let fields = ObjectFields::parse(&related.metadata).map_err(GcsError::from)?;
                 let length = related.media.length();
                 let upload = insertion.related(fields, related.media_type, length)?;
@@ -65,14 +66,23 @@ impl Pipeline {
             }
             Asked::Begin(insertion) => {
                 let mut body = Unpacked::new(body, insertion.packed);
-                let bytes = document(&mut body, documents::LIMIT, stall).await?;
+                let bytes = document(&mut body, documents::LIMIT, stall, trail).await?;
                 let fields = ObjectFields::parse(&bytes).map_err(GcsError::from)?;
                 (insertion.begun(fields)?, None, Source::Request(body))
             }
             Asked::Step(step) => {
-                let body = Unpacked::new(body, false);
+                let mut body = Unpacked::new(body, false);
+                if !step.upload.call.sending().is_some_and(has_bytes) {
+                    document(&mut body, 0, stall, trail).await?;
+                }
                 (step.upload, Some(step.handle), Source::Request(body))
             }
+        };
+        let admitted = self.admitted(caller.connection, claim, trail).await?;
+        let generation = &*admitted.generation;
+        let caller = Caller {
+            principal: &admitted.principal,
+            ..caller
         };
         // Open: whose upload is it, and what was asked when it began?
         let opener = caller.handles(generation, self.clock.now());
@@ -94,15 +104,14 @@ impl Pipeline {
             stall,
         };
         match (permit.operation().sending(), source) {
-            (Some(Sending::Whole { .. } | Sending::Chunk(_)), Source::Request(body)) => {
+            (Some(sending), Source::Request(body)) if has_bytes(sending) => {
                 Box::pin(self.send_media(side, caller, &permit, (body, described), to, trail)).await
             }
-            (Some(Sending::Whole { .. } | Sending::Chunk(_)), Source::Part(media)) => {
+            (Some(sending), Source::Part(media)) if has_bytes(sending) => {
                 Box::pin(self.send_media(side, caller, &permit, (*media, described), to, trail)).await
             }
-            (_, Source::Request(mut body)) => {
-                // Of a beginning, everything was read.
-                document(&mut body, 0, stall).await?;
+            // Of all others, everything was read.
+            (_, Source::Request(_)) => {
                 Box::pin(self.forward_call(side, (caller.principal, &permit), to, trail)).await
             }
             (_, Source::Part(_)) => Err(Error::Internal("a part of no upload")),
@@ -121,7 +130,6 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         let call = permit.operation();
         let scope = Scope::of(caller.principal, permit);
-        permit.bucket().ok_or(NO_TARGET)?;
         // Of a part of an object there is nothing to hold the hashes of the object against: that is for the target.
         let whole = call.sending().is_some_and(Sending::is_whole);
         let held = if whole {
@@ -154,5 +162,10 @@ impl Pipeline {
 struct Described {
     hashes: Hashes,
     length: Option<u64>,
-    stall: std::time::Duration,
+    stall: Duration,
+}
+
+/// Whether bytes of the object come, and not only words about them.
+fn has_bytes(sending: &Sending) -> bool {
+    matches!(sending, Sending::Whole { .. } | Sending::Chunk(_))
 }
