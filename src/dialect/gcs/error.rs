@@ -183,7 +183,8 @@ pub(crate) fn render(error: &GcsError, request_id: &str, head: bool) -> Response
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if error.status == 401 {
-        // Whatever is about the token: libraries get another one and try again. Who sent none at all did nothing wrong with it (RFC 6750, 3.1).
+        // Whatever is about the token: libraries get another one and try again. Who sent none at all did nothing wrong with
+        // it (RFC 6750, 3.1).
         let challenge = match &*error.reason {
             "required" => HeaderValue::from_static("Bearer"),
             _ => crate::doors::answer::challenge(&error.message),

@@ -38,9 +38,6 @@ use crate::secret::Secret;
 use http::{HeaderMap, header, request::Parts};
 use std::collections::BTreeSet;
 
-/// More than there are.
-const MOST_PERMISSIONS: usize = 100;
-
 /// What there is of a request before its body.
 #[derive(Clone, Copy)]
 pub(crate) struct Head<'a> {
@@ -154,7 +151,9 @@ pub(crate) fn parse(head: Head<'_>) -> Result<Draft, GcsError> {
         return Err(GcsError::invalid("`alt=media` is for the bytes of objects"));
     }
     let crossing = headers::crossing(address.method, media, head.headers)?;
-    let call = called(address, parameters, crossing, permissions(&query)?)?;
+    // Each of them is a question to the policies: nobody asks one twice.
+    let permissions: BTreeSet<&str> = query.all("permissions").collect();
+    let call = called(address, parameters, crossing, permissions)?;
     Ok(match call.row().sent {
         Sent::Nothing if media => Draft::Ready(call.with_detail(Detail::Media, Wishes::default())),
         Sent::Nothing => Draft::Ready(call),
@@ -180,17 +179,6 @@ fn check_served(family: Family, method: Method) -> Result<(), GcsError> {
         ));
     }
     Ok(())
-}
-
-/// The permissions that are tested. Each of them is a question to the policies: nobody asks one twice.
-fn permissions(query: &Query) -> Result<BTreeSet<&str>, GcsError> {
-    let permissions: BTreeSet<&str> = query.all("permissions").collect();
-    match permissions.len() <= MOST_PERMISSIONS {
-        true => Ok(permissions),
-        false => Err(GcsError::invalid(format!(
-            "at most {MOST_PERMISSIONS} permissions are tested at once"
-        ))),
-    }
 }
 
 /// What is called, but for what its document says.
